@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Everything that must hold before a change goes in: style, types, layers, scripts, tests. Users and CI run the same.
+set -euo pipefail
+# shellcheck source=deploy/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
+
+usage() {
+  cat <<'END'
+Usage: check.sh [PYTEST-OPTION…]
+
+Installs what the tests need into .venv, then checks style, types, layers and scripts, and runs all tests. What follows
+is handed to pytest: "check.sh -k agent" runs the checks and the tests whose names hold "agent".
+END
+}
+
+step() {
+  local name="$1"
+  shift
+  local begin=$SECONDS
+  say "==> $name"
+  "$@"
+  say "    $((SECONDS - begin)) s"
+}
+
+scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 "$VENV/bin/shellcheck" --external-sources; }
+
+main() {
+  case "${1:-}" in
+    -h | --help)
+      usage
+      return
+      ;;
+  esac
+  prepare_venv test
+  cd "$ROOT"
+  PATH="$VENV/bin:$PATH"
+  step 'style (ruff)' ruff format --check --quiet
+  step 'faults (ruff)' ruff check --quiet
+  step 'types (mypy)' mypy
+  step 'layers (import-linter)' lint-imports --no-logo
+  step 'scripts (shellcheck)' scripts
+  step 'tests (pytest)' pytest --cov --cov-report=term:skip-covered "$@"
+}
+
+main "$@"
