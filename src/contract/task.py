@@ -1,0 +1,116 @@
+"""A task: what a client asks for, checked once at the edge and typed from there on."""
+
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from contract.errors import ContractError, Problem, problems_of
+from contract.places import RESERVED_PREFIX
+from contract.runtimes import TaskType
+
+MAX_ID_LENGTH = 64
+MAX_RUNTIME_LENGTH = 64
+"""The name travels as a message attribute; config.yaml allows shorter ones only."""
+
+MAX_PREFIX_BYTES = 512
+"""S3 keys hold 1,024 bytes; the rest is for the id, twice, the code, the number and the extension."""
+
+MAX_CONTEXT_BYTES = 64 * 1024
+"""The context travels in the task's message and in the callback, beside the picture places; an SNS message holds
+256 KiB."""
+
+_ID = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_ID_LENGTH}}}")
+
+
+def _checked_id(value: str) -> str:
+    if not _ID.fullmatch(value) or not value.strip("."):
+        raise ValueError(f"must be 1 to {MAX_ID_LENGTH} of letters, digits, '.', '_' and '-', and more than dots")
+    return value
+
+
+def _checked_runtime(value: str) -> str:
+    if not 1 <= len(value) <= MAX_RUNTIME_LENGTH or not value.isprintable():
+        raise ValueError(f"must be a runtime's name, 1 to {MAX_RUNTIME_LENGTH} printable characters")
+    return value
+
+
+def _checked_prefix(value: str) -> str:
+    prefix = value.removesuffix("/")
+    parts = prefix.split("/")
+    if any(part in {"", ".", ".."} for part in parts):
+        raise ValueError(
+            "must be a folder such as 'output' or 'team/output': no leading '/', no empty part, no '.' or '..'"
+        )
+    if not prefix.isprintable() or "\\" in prefix:
+        raise ValueError("must not hold control characters or backslashes")
+    if len(prefix.encode()) > MAX_PREFIX_BYTES:
+        raise ValueError(f"must be at most {MAX_PREFIX_BYTES} bytes long")
+    if parts[0] == RESERVED_PREFIX:
+        raise ValueError(f"must not lie below {RESERVED_PREFIX!r}, which is emptied by the platform")
+    return prefix
+
+
+def checked_context(value: Any) -> Any:
+    """The value, if it is JSON that a callback can carry. Raises ValueError."""
+    try:
+        size = len(json.dumps(value, allow_nan=False))
+    except (ValueError, RecursionError) as error:
+        raise ValueError("must be JSON: finite numbers, not nested beyond reason") from error
+    if size > MAX_CONTEXT_BYTES:
+        raise ValueError(
+            f"must be at most {MAX_CONTEXT_BYTES} bytes of JSON, is {size}; put large data in S3 and send its place"
+        )
+    return value
+
+
+TaskId = Annotated[str, AfterValidator(_checked_id)]
+RuntimeName = Annotated[str, AfterValidator(_checked_runtime)]
+Prefix = Annotated[str, AfterValidator(_checked_prefix)]
+Context = Annotated[Any, AfterValidator(checked_context)]
+
+
+class Metadata(BaseModel):
+    """Who asks for what, and where it goes.
+
+    ``context`` is any JSON value of at most 64 KiB and comes back unchanged in the callback.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: TaskId
+    runtime: RuntimeName
+    tasktype: Annotated[TaskType, Field(strict=False)]
+    prefix: Prefix
+    context: Context = None
+
+
+class Task(BaseModel):
+    """One piece of work. ``content`` is the body that the runtime takes, as its own API describes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    metadata: Metadata
+    content: dict[str, Any]
+
+
+def parse_task(value: Any) -> Task:
+    """Check ``{"task": {"metadata": …, "content": …}}``.
+
+    Raises ContractError with every problem at once.
+    """
+    if not isinstance(value, dict):
+        raise ContractError([Problem("", f"the body must be a JSON object, got {type(value).__name__}")])
+    unknown = [
+        Problem(str(key), "is not a known field; the task stands under 'task'") for key in value if key != "task"
+    ]
+    try:
+        task = Task.model_validate(value.get("task")) if "task" in value else None
+    except ValidationError as error:
+        raise ContractError([*problems_of(error, ["task"]), *unknown]) from error
+    if task is None:
+        raise ContractError([Problem("task", "is required"), *unknown])
+    if unknown:
+        raise ContractError(unknown)
+    return task

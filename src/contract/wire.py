@@ -1,0 +1,136 @@
+"""A task as it lies in SNS and SQS: ``{"task": {"metadata": …, "content": …}}``.
+
+A content too large for a message lies in S3, and the message carries its place instead (claim check):
+``{"task": {"metadata": …, "content_url": "s3://…"}}``.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from contract.errors import ContractError, Problem, problems_of, shown
+from contract.task import Metadata, Task, checked_context
+
+MAX_MESSAGE_BYTES = 256 * 1024
+"""SNS refuses more, attributes included (SQS alone would take 1 MiB)."""
+
+ATTRIBUTE_ROOM = 4 * 1024
+"""Kept free for message attributes and the trace header."""
+
+MAX_BODY_BYTES = MAX_MESSAGE_BYTES - ATTRIBUTE_ROOM
+
+MAX_READABLE_ID = 256
+"""Characters of an id that breaks the rules and is still told to its sender; a message attribute must hold it."""
+
+
+class UndecodableMessage(ContractError):
+    """A queue message that is no task. Carries what could still be read, so that its sender can be told.
+
+    ``task_id`` may break the contract's rule, but it and ``context`` are such that a callback can carry them.
+    """
+
+    def __init__(self, problems: list[Problem], *, task_id: str | None, context: Any = None) -> None:
+        super().__init__(problems)
+        self.task_id = task_id
+        self.context = context
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A decoded message: the metadata, and the content itself or the place where it lies."""
+
+    metadata: Metadata
+    content: dict[str, Any] | None
+    content_url: str | None
+
+
+def encode_task(task: Task) -> str:
+    """The message body. Raises ContractError when the content is not JSON (NaN, infinity, nested beyond reason)."""
+    return _dump({"metadata": _metadata(task), "content": task.content})
+
+
+def encode_reference(task: Task, content_url: str) -> str:
+    """The message body of a task whose content lies at ``content_url``."""
+    return _dump({"metadata": _metadata(task), "content_url": content_url})
+
+
+def encode_content(content: dict[str, Any]) -> str:
+    """The content as it is put in S3. Raises ContractError as encode_task does."""
+    return _json(content)
+
+
+def fits(body: str) -> bool:
+    """Whether SNS would carry the body."""
+    return len(body.encode()) <= MAX_BODY_BYTES
+
+
+def decode(body: str) -> Order:
+    """Read a queue message, raw or in SNS's envelope (queues of older stacks). Raises UndecodableMessage."""
+    value = _loaded(body)
+    task = value.get("task") if isinstance(value, dict) else None
+    if not isinstance(task, dict):
+        raise UndecodableMessage([Problem("task", f"is required, got {shown(value)}")], task_id=None)
+    raw = task.get("metadata")
+    readable = raw if isinstance(raw, dict) else {}
+    try:
+        metadata = Metadata.model_validate(_known(raw))
+    except ValidationError as error:
+        raise UndecodableMessage(
+            list(problems_of(error, ["task", "metadata"])),
+            task_id=_readable_id(readable.get("id")),
+            context=_readable_context(readable.get("context")),
+        ) from error
+    content, url = task.get("content"), task.get("content_url")
+    if not isinstance(content, dict) and not isinstance(url, str):
+        raise UndecodableMessage(
+            [Problem("task.content", f"must be an object, got {shown(content)}")],
+            task_id=metadata.id,
+            context=metadata.context,
+        )
+    return Order(metadata, content if isinstance(content, dict) else None, url if isinstance(url, str) else None)
+
+
+def _known(raw: Any) -> Any:
+    """Without the fields that a newer front door may have added: agents are not rolled out in the same moment."""
+    return (
+        {name: value for name, value in raw.items() if name in Metadata.model_fields} if isinstance(raw, dict) else raw
+    )
+
+
+def _loaded(body: str) -> Any:
+    try:
+        value = json.loads(body)
+        if isinstance(value, dict) and value.get("Type") == "Notification" and isinstance(value.get("Message"), str):
+            value = json.loads(value["Message"])
+    except (ValueError, RecursionError) as error:
+        raise UndecodableMessage([Problem("", f"the message is not JSON: {error}")], task_id=None) from error
+    return value
+
+
+def _readable_id(value: Any) -> str | None:
+    fits = isinstance(value, str) and 1 <= len(value) <= MAX_READABLE_ID and value.isprintable()
+    return value if fits else None
+
+
+def _readable_context(value: Any) -> Any:
+    try:
+        return checked_context(value)
+    except ValueError:
+        return None
+
+
+def _metadata(task: Task) -> dict[str, Any]:
+    return task.metadata.model_dump()
+
+
+def _dump(task: dict[str, Any]) -> str:
+    return _json({"task": task})
+
+
+def _json(value: dict[str, Any]) -> str:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":"))
+    except (ValueError, RecursionError) as error:
+        raise ContractError([Problem("task.content", f"must be JSON: {error}")]) from error
