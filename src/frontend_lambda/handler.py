@@ -1,0 +1,132 @@
+"""The Lambda function behind the REST API: proxy event in, proxy answer out."""
+
+import logging
+from collections.abc import Callable, Mapping
+from functools import cache
+from http import HTTPStatus
+from typing import Any, NamedTuple, TypeAlias
+
+import boto3
+
+from contract.errors import ContractError
+from contract.places import output_location
+from contract.task import MAX_ID_LENGTH
+from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
+from frontend_lambda import v1alpha1, v1alpha2
+from frontend_lambda.admission import Admission, part
+from frontend_lambda.body import read_json
+from frontend_lambda.catalog import Catalog
+from frontend_lambda.logs import LOGGER, stack_of, write_to_stdout
+from frontend_lambda.replies import Reply, failure, refusal, reply
+from frontend_lambda.sender import NotSent, Sender
+from frontend_lambda.settings import Settings, load
+
+Event: TypeAlias = Mapping[str, Any]
+Handler: TypeAlias = Callable[[Event, Any], Reply]
+
+
+class Version(NamedTuple):
+    """One version of the API: how a body becomes a task, and where the body names it."""
+
+    accept: Callable[[Any, Catalog], Admission]
+    task_id: Callable[[Any], Any]
+
+
+VERSIONS: Mapping[str, Version] = {
+    "/v1alpha1": Version(v1alpha1.accept, v1alpha1.task_id),
+    "/v1alpha2": Version(v1alpha2.accept, v1alpha2.task_id),
+}
+"""By the resource of the REST API."""
+
+
+def handle(event: Event, context: Any) -> Reply:
+    """What Lambda calls. The first call reads the environment; raises ValueError when that is not complete."""
+    return _from_environment()(event, context)
+
+
+@cache
+def _from_environment() -> Handler:
+    settings = load()
+    write_to_stdout(settings.log_level)
+    return make_handler(settings)
+
+
+def make_handler(settings: Settings, session: boto3.Session | None = None) -> Handler:
+    """A handler of these settings that keeps its AWS clients from call to call, and may be called by many threads.
+
+    ``session`` brings other credentials than those that boto3 finds by itself.
+    """
+    return FrontDoor(settings.catalog, settings.output_bucket, Sender(settings, session or boto3.Session()))
+
+
+class FrontDoor:
+    """Answers proxy events. It never raises: what it cannot explain is a 500 and a line in the log."""
+
+    def __init__(self, catalog: Catalog, output_bucket: str, sender: Sender) -> None:
+        self._catalog = catalog
+        self._output_bucket = output_bucket
+        self._sender = sender
+
+    def __call__(self, event: Event, context: Any) -> Reply:
+        trace = _trace(event)
+        request_id = _request_id(event, context)
+        facts: dict[str, Any] = {"action": "receive", "request_id": request_id, "trace_id": trace.trace_id}
+        try:
+            answer = self._answer(event, trace, facts)
+        except Exception as error:  # noqa: BLE001 - an answer in JSON, where Lambda would make it a 502 without words
+            facts |= {"outcome": "failed", "error": type(error).__name__, "stack": stack_of(error)}
+            answer = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "the task was not accepted: the front door failed")
+        facts["status"] = answer["statusCode"]
+        level = logging.ERROR if facts["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
+        LOGGER.log(level, "request %s", facts["outcome"], extra=facts)
+        return answer
+
+    def _answer(self, event: Event, trace: TraceContext, facts: dict[str, Any]) -> Reply:
+        """``facts`` gains what the log line tells of the request."""
+        facts["outcome"] = "refused"
+        version = VERSIONS.get(event["resource"])
+        if version is None:
+            return failure(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(VERSIONS)}")
+        if event["httpMethod"] != "POST":
+            return failure(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", {"Allow": "POST"})
+        try:
+            body = read_json(event)
+            facts["task_id"] = _loggable(version.task_id(body))
+            admission = version.accept(body, self._catalog)
+        except ContractError as error:
+            facts["problems"] = len(error.problems)
+            return refusal(error)
+        return self._accepted(admission, trace, facts)
+
+    def _accepted(self, admission: Admission, trace: TraceContext, facts: dict[str, Any]) -> Reply:
+        metadata = admission.task.metadata
+        facts |= {"task_id": metadata.id, "runtime": metadata.runtime, "tasktype": metadata.tasktype.value}
+        place = output_location(self._output_bucket, metadata.prefix, metadata.id)
+        answer = reply(HTTPStatus.OK, {"id_task": metadata.id, **admission.answer, "output_location": place})
+        try:
+            self._sender.send(admission.task, {**admission.attributes, ATTRIBUTE: trace.traceparent})
+        except NotSent as error:
+            cause = error.__cause__
+            facts |= {"outcome": "failed", "step": error.step, "error": type(cause).__name__, "detail": str(cause)}
+            return failure(
+                HTTPStatus.SERVICE_UNAVAILABLE, "the task was not accepted: it could not be queued; send it again later"
+            )
+        facts["outcome"] = "accepted"
+        return answer
+
+
+def _request_id(event: Event, context: Any) -> str | None:
+    """API Gateway's, which the caller sees in the header x-amzn-RequestId; else Lambda's."""
+    return part(event, "requestContext", "requestId") or getattr(context, "aws_request_id", None)
+
+
+def _trace(event: Event) -> TraceContext:
+    """The trace that API Gateway gives each request. Inside Lambda the SDK sends its header on to SNS by itself; the
+    message attribute says the same where nobody carries the header."""
+    header = part(event, "headers", XRAY_HEADER)
+    return (from_xray(header) if isinstance(header, str) else None) or TraceContext.fresh()
+
+
+def _loggable(task_id: Any) -> str | None:
+    """The id of a task that may yet be refused: only what looks like one goes to the log."""
+    return task_id if isinstance(task_id, str) and len(task_id) <= MAX_ID_LENGTH and task_id.isprintable() else None

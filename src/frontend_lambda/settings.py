@@ -1,0 +1,56 @@
+"""The front door's settings. The only place that reads its environment."""
+
+import logging
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from frontend_lambda.catalog import Catalog
+
+REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "RUNTIMES")
+
+_TOPIC = re.compile(r"arn:[^:]+:sns:(?P<region>[^:]+):[^:]+:[^:]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where tasks go. ``endpoint_url`` replaces AWS's own endpoints, as AWS_ENDPOINT_URL does for every AWS SDK."""
+
+    input_topic_arn: str
+    output_bucket: str
+    catalog: Catalog
+    log_level: str = "INFO"
+    endpoint_url: str | None = None
+
+    @property
+    def region(self) -> str:
+        """The topic's region, which is the stack's."""
+        arn = _TOPIC.fullmatch(self.input_topic_arn)
+        assert arn, "read() lets no other in"
+        return arn["region"]
+
+
+def load() -> Settings:
+    """The settings of this process. Raises ValueError as ``read`` does."""
+    return read(os.environ)
+
+
+def read(environment: Mapping[str, str]) -> Settings:
+    """Settings from environment variables. Raises ValueError with everything that is missing or wrong."""
+    problems = [f"{name} is not set" for name in REQUIRED if not environment.get(name)]
+    topic = environment.get("INPUT_TOPIC_ARN", "")
+    if topic and not _TOPIC.fullmatch(topic):
+        problems.append(f"INPUT_TOPIC_ARN must be the ARN of an SNS topic, got {topic!r}")
+    level = environment.get("LOGLEVEL", "INFO").upper()
+    if level not in logging.getLevelNamesMapping():
+        problems.append(f"LOGLEVEL must be one of {', '.join(logging.getLevelNamesMapping())}, got {level!r}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    return Settings(
+        input_topic_arn=topic,
+        output_bucket=environment["OUTPUT_BUCKET"],
+        catalog=Catalog.from_env(environment["RUNTIMES"]),
+        log_level=level,
+        endpoint_url=environment.get("AWS_ENDPOINT_URL"),
+    )

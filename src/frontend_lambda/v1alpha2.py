@@ -1,0 +1,25 @@
+"""``POST /v1alpha2``: the task as the contract writes it, with the runtime's name."""
+
+from typing import Any
+
+from contract.errors import Problem, shown
+from frontend_lambda.admission import Admission, admit, part
+from frontend_lambda.catalog import Catalog
+
+
+def accept(body: Any, catalog: Catalog) -> Admission:
+    """Raises ContractError with everything that is wrong."""
+    name = part(body, "task", "metadata", "runtime")
+    runtime = catalog.named(name) if isinstance(name, str) else None
+    problems = []
+    if runtime is None and isinstance(name, str) and name:
+        there = ", ".join(repr(known) for known in catalog.names)
+        problems.append(Problem("task.metadata.runtime", f"must be one of {there}, got {shown(name)}"))
+    task = admit(body, runtime, problems)
+    routing = {"runtime": task.metadata.runtime}
+    return Admission(task, attributes=routing, answer=routing)
+
+
+def task_id(body: Any) -> Any:
+    """Where this version's requests carry the task's id, checked or not."""
+    return part(body, "task", "metadata", "id")

@@ -1,0 +1,47 @@
+"""The front door's environment."""
+
+import pytest
+
+from contract.runtimes import RuntimeType
+from frontend_lambda.catalog import Catalog, RuntimeEntry
+from frontend_lambda.settings import read
+
+CATALOG = Catalog((RuntimeEntry("comfy", RuntimeType.COMFYUI),))
+GOOD = {
+    "INPUT_TOPIC_ARN": "arn:aws-cn:sns:cn-north-1:123456789012:tasks",
+    "OUTPUT_BUCKET": "bucket",
+    "RUNTIMES": CATALOG.to_env(),
+}
+
+
+def test_settings_are_read_from_the_environment() -> None:
+    settings = read({**GOOD, "LOGLEVEL": "debug", "AWS_ENDPOINT_URL": "http://127.0.0.1:5000"})
+
+    assert (settings.input_topic_arn, settings.output_bucket) == (GOOD["INPUT_TOPIC_ARN"], "bucket")
+    assert settings.catalog == CATALOG
+    assert settings.log_level == "DEBUG"
+    assert settings.endpoint_url == "http://127.0.0.1:5000"
+
+
+def test_what_may_be_missing_has_a_default_and_the_region_is_the_topics() -> None:
+    settings = read(GOOD)
+
+    assert (settings.log_level, settings.endpoint_url, settings.region) == ("INFO", None, "cn-north-1")
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    with pytest.raises(
+        ValueError, match=r"OUTPUT_BUCKET is not set; INPUT_TOPIC_ARN must be .*; LOGLEVEL must be one of"
+    ):
+        read({**GOOD, "OUTPUT_BUCKET": "", "INPUT_TOPIC_ARN": "tasks", "LOGLEVEL": "loud"})
+
+
+@pytest.mark.parametrize("arn", ["arn:aws:sns", "arn:aws:sqs:us-east-1:123456789012:tasks", "arn:::::"])
+def test_a_topic_that_is_none_is_refused(arn: str) -> None:
+    with pytest.raises(ValueError, match="INPUT_TOPIC_ARN must be the ARN of an SNS topic"):
+        read({**GOOD, "INPUT_TOPIC_ARN": arn})
+
+
+def test_a_catalogue_that_cannot_be_read_is_refused() -> None:
+    with pytest.raises(ValueError, match="catalogue cannot be read"):
+        read({**GOOD, "RUNTIMES": "{"})

@@ -1,0 +1,116 @@
+"""The whole front door: HTTP, the local API Gateway, the handler, SNS, the runtime's queue."""
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import pytest
+
+from utils import samples
+from utils.local.gateway import Gateway
+
+from .conftest import FrontDoor, runtime_of
+
+KEY = "a-local-key"
+LIMIT = 60.0
+
+
+@dataclass(frozen=True)
+class Api:
+    endpoint: str
+    client: aiohttp.ClientSession
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, Any]:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        keyed = {"x-api-key": KEY, "Content-Type": "application/json", **headers}
+        async with self.client.post(self.endpoint + path, data=io.BytesIO(data), headers=keyed) as response:
+            return response.status, await response.json()
+
+
+@pytest.fixture
+async def api(door: FrontDoor) -> AsyncIterator[Api]:
+    settings = door.topology.api
+    async with (
+        Gateway(
+            door.handler,
+            stage=settings.stage,
+            paths=settings.paths,
+            api_key=KEY,
+            rate=settings.rate_limit,
+            burst=settings.burst_limit,
+        ) as gateway,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT)) as client,
+    ):
+        yield Api(gateway.endpoint, client)
+
+
+def task(size: int = 0) -> dict[str, Any]:
+    request = samples.request("v1alpha2-text-to-image", task_id="my-1")
+    request["task"]["content"]["padding"] = "x" * size
+    return request
+
+
+@pytest.mark.parametrize("name", samples.NAMES)
+async def test_every_sample_of_the_guide_is_accepted(name: str, api: Api, door: FrontDoor) -> None:
+    runtime = runtime_of(name)
+
+    status, answer = await api.post(samples.version(name), samples.request(name, task_id="my-1", runtime=runtime))
+
+    assert (status, answer["id_task"]) == (200, "my-1")
+    assert list(door.received_anywhere()) == [runtime]
+
+
+@pytest.mark.parametrize("size", [300 * 1024, 5 * 1024 * 1024])
+async def test_large_tasks_arrive_whole(size: int, api: Api, door: FrontDoor) -> None:
+    request = task(size)
+
+    status, _ = await api.post("v1alpha2", request)
+
+    assert status == 200
+    [message] = door.received("sdruntime")
+    assert door.content_of(message) == request["task"]["content"]
+
+
+@pytest.mark.parametrize("size", [6 * 1024 * 1024, 11 * 1024 * 1024])
+async def test_what_lambda_or_api_gateway_cannot_carry_is_too_large(size: int, api: Api, door: FrontDoor) -> None:
+    status, answer = await api.post("v1alpha2", task(size))
+
+    assert status == 413
+    assert answer["message"]
+    assert door.received_anywhere() == {}
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        (b"", {}, 400),
+        (b"nonsense", {}, 400),
+        (b"\xff\xfe", {}, 400),
+        (b'{"task": NaN}', {}, 400),
+        (b"{}", {"x-api-key": "wrong"}, 401),
+        (b"{}", {"Content-Type": "text/plain"}, 400),
+    ],
+)
+async def test_bad_requests_are_answered_in_json(body: bytes, headers: dict[str, str], status: int, api: Api) -> None:
+    answered, answer = await api.post("v1alpha2", body, **headers)
+
+    assert answered == status
+    assert set(answer) == {"message", "errors"}
+
+
+async def test_tasks_sent_at_once_all_arrive(api: Api, door: FrontDoor) -> None:
+    # Given more requests at once than the gateway calls handlers
+    requests = [samples.request("v1alpha2-text-to-image", task_id=f"my-{number}") for number in range(20)]
+
+    # When
+    answers = await asyncio.gather(*(api.post("v1alpha2", request) for request in requests))
+
+    # Then
+    assert [status for status, _ in answers] == [200] * 20
+    assert {message.body["task"]["metadata"]["id"] for message in door.received("sdruntime")} == {
+        f"my-{number}" for number in range(20)
+    }
