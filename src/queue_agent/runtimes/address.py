@@ -1,0 +1,21 @@
+"""The runtime's address, in whichever form the chart gives it."""
+
+from contextlib import suppress
+
+from yarl import URL
+
+API_SUFFIX = "/sdapi/v1"
+"""Existing charts name WebUI's API, not its base."""
+
+
+def base_url(value: object) -> URL:
+    """``http://host:port`` from ``http://host:port``, ``http://host:port/sdapi/v1/`` or ``host:port``.
+
+    Raises ValueError when there is no host to be found.
+    """
+    text = str(value).strip()
+    with suppress(ValueError):
+        url = URL(text if "://" in text else f"http://{text}")
+        if url.scheme in {"http", "https"} and url.host:
+            return url.with_path(url.path.rstrip("/").removesuffix(API_SUFFIX))
+    raise ValueError("must be the runtime's address, such as http://localhost:8080")

@@ -1,0 +1,84 @@
+"""ComfyUI's words for what went wrong, as the errors that a user gets: which node, which field, why."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from queue_agent.errors import AgentError, CallerFault, SurroundingsFault
+from queue_agent.runtimes.comfyui.workflow import Workflow, name_node
+
+LONGEST_MESSAGE = 2000
+"""Characters of an error's text: a list of all models of a bucket would fill the callback."""
+
+OUT_OF_MEMORY = frozenset({"torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError", "MemoryError"})
+"""ComfyUI unloads all models after it, so the same workflow may well run next time, here or on a larger GPU."""
+
+BROKEN_RUNTIME = (
+    "CUDA out of memory",
+    "CUDA error",
+    "No space left on device",
+    "Transport endpoint is not connected",
+    "Input/output error",
+)
+"""A sick GPU, a full disk, a model bucket that lost its mount: none is in the workflow, whatever node met it."""
+
+_NODE_ID = re.compile(r"Node ID '#(?P<id>.+)'")
+
+
+def refusal(workflow: Workflow, answer: Any) -> CallerFault:
+    """What a 400 of POST /prompt says: ``{"error": {type, message, details}, "node_errors": {id: {errors}}}``."""
+    error = answer.get("error") if isinstance(answer, dict) else None
+    found = list(_node_problems(workflow, answer.get("node_errors"))) if isinstance(answer, dict) else []
+    if not found and isinstance(error, dict):
+        found = [_prompt_problem(workflow, error)]
+    return CallerFault("invalid-workflow", _short(f"ComfyUI refused the workflow: {'; '.join(found or [str(answer)])}"))
+
+
+def ignored_outputs(workflow: Workflow, node_errors: Mapping[str, Any]) -> CallerFault:
+    """ComfyUI took the prompt and would leave out the outputs that depend on these nodes."""
+    found = "; ".join(_node_problems(workflow, node_errors))
+    return CallerFault("invalid-workflow", _short(f"ComfyUI would leave out a part of the outputs: {found}"))
+
+
+def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
+    """An execution_error: ``{node_id, node_type, exception_type, exception_message, …}``."""
+    node = name_node(workflow, str(event.get("node_id")), str(event.get("node_type")))
+    kind = str(event.get("exception_type"))
+    said = " ".join(str(event.get("exception_message")).split())
+    text = _short(f"{node} failed: {kind}: {said}")
+    if kind in OUT_OF_MEMORY:
+        return SurroundingsFault("out-of-memory", text)
+    if any(mark in said for mark in BROKEN_RUNTIME):
+        return SurroundingsFault("runtime-broken", text)
+    return CallerFault("node-failed", text)
+
+
+def _node_problems(workflow: Workflow, node_errors: Any) -> Iterator[str]:
+    for node_id, about in node_errors.items() if isinstance(node_errors, dict) else ():
+        node = name_node(workflow, node_id, about.get("class_type", "?"))
+        for problem in about.get("errors", ()):
+            field = (problem.get("extra_info") or {}).get("input_name")
+            text = _with_details(problem.get("message", ""), problem.get("details", ""), field)
+            yield f"{node}, field {field}: {text}" if field else f"{node}: {text}"
+
+
+def _prompt_problem(workflow: Workflow, error: Mapping[str, Any]) -> str:
+    details = str(error.get("details") or "")
+    text = _with_details(str(error.get("message")), details, None)
+    found = _NODE_ID.search(details)
+    if found:
+        return f"{name_node(workflow, found['id'])}: {error.get('message')}"
+    if error.get("type") == "prompt_no_outputs":
+        return f"{text}; it needs a node that gives some, such as SaveImage"
+    return text
+
+
+def _with_details(message: str, details: str, field: str | None) -> str:
+    """The message, and of the details what neither the message nor the field's name says."""
+    if field:
+        details = details.removeprefix(field).lstrip(" ,:-")
+    return f"{message} ({details})" if details else message
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"

@@ -1,0 +1,153 @@
+"""InvokeAI's routes, each call with a time limit and its failures as faults. No batch is sent twice."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, ConnectionTimeoutError, FormData
+from yarl import URL
+
+from queue_agent.errors import CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.runtimes.base import File
+from queue_agent.runtimes.invokeai.faults import cut, problems
+
+QUEUE = "api/v1/queue/default"
+"""The queue that InvokeAI's own UI uses; others are possible, but nothing shows them."""
+
+IMAGES = "api/v1/images"
+
+CONNECT_SECONDS = 5.0
+
+ANSWER_SECONDS = 60.0
+"""For whatever a run needs: a server that loads a model may hold its interpreter for a while."""
+
+LOOK_SECONDS = 3.0
+"""For a look at whether it is there, and for stopping and clearing up, which are tried again or left."""
+
+CHUNK_BYTES = 256 * 1024
+
+MISFIT = "while enqueuing batch: 1 validation error"
+"""In an answer of 500: a value of the batch's ``data`` does not fit its field. They are put in one at a time."""
+
+UNFIT = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
+"""How an upload is refused that is too large, or no picture."""
+
+
+class Api:
+    """Calls one InvokeAI. Every call raises RuntimeGone when it is not there and SurroundingsFault when it answers
+    nothing useful in time."""
+
+    def __init__(self, url: URL, session: ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def version(self) -> str | None:
+        version: str | None = (await self._json("GET", "api/v1/app/version")).get("version")
+        return version
+
+    async def queue_status(self) -> dict[str, Any]:
+        """``{"queue": {"batch_id", counts …}, "processor": {"is_started", "is_processing"}}``, within LOOK_SECONDS."""
+        return await self._json("GET", f"{QUEUE}/status", seconds=LOOK_SECONDS)
+
+    async def enqueue(self, batch: Mapping[str, Any], *, place: str) -> dict[str, Any]:
+        """Queue the batch, which stands at ``place`` of the caller's content. Raises CallerFault when it is refused."""
+        body = {"batch": batch, "prepend": False}
+        async with self._call("POST", f"{QUEUE}/enqueue_batch", json=body) as answer:
+            body = await _body(answer)
+        if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY or (not answer.ok and MISFIT in str(body)):
+            raise CallerFault("invalid-graph", problems(_detail(body), place=place))
+        return _checked(answer, body)
+
+    async def batch_status(self, batch_id: str) -> dict[str, Any]:
+        """How many items the batch has of each status, and its ``total``: 0 for an unknown one."""
+        return await self._json("GET", f"{QUEUE}/b/{batch_id}/status")
+
+    async def item(self, item_id: int) -> dict[str, Any]:
+        """The queue item with its session."""
+        return await self._json("GET", f"{QUEUE}/i/{item_id}")
+
+    async def cancel_item(self, item_id: int) -> None:
+        """Cancel the item; one that ended, or that is no longer known, stays as it is."""
+        async with self._call("PUT", f"{QUEUE}/i/{item_id}/cancel", seconds=LOOK_SECONDS) as answer:
+            if answer.status != HTTPStatus.NOT_FOUND:
+                await _object(answer)
+
+    async def cancel_batch(self, batch_id: str) -> None:
+        """Cancel what the queue holds of the batch."""
+        body = {"batch_ids": [batch_id]}
+        await self._json("PUT", f"{QUEUE}/cancel_by_batch_ids", seconds=LOOK_SECONDS, json=body)
+
+    async def upload(self, file: File) -> str:
+        """Put the picture among InvokeAI's intermediate ones: its name there. Raises CallerFault for what is none."""
+        form = FormData()
+        form.add_field("file", file.data, filename=file.name, content_type=file.media_type)
+        query = {"image_category": "user", "is_intermediate": "true"}
+        async with self._call("POST", f"{IMAGES}/upload", params=query, data=form) as answer:
+            if answer.status in UNFIT:
+                said = cut(_detail(await _body(answer)))
+                raise CallerFault("not-a-picture", f"InvokeAI does not take {file.name!r} ({file.media_type}): {said}")
+            return str((await _object(answer))["image_name"])
+
+    async def delete(self, names: Sequence[str]) -> None:
+        """Delete the pictures; an unknown name is no error."""
+        await self._json("POST", f"{IMAGES}/delete", seconds=LOOK_SECONDS, json={"image_names": list(names)})
+
+    async def picture(self, name: str) -> AsyncIterator[bytes]:
+        """The picture's bytes, in chunks."""
+        async with self._call("GET", f"{IMAGES}/i/{name}/full", whole=False) as answer:
+            if not answer.ok:
+                raise SurroundingsFault("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
+            async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
+                yield chunk
+
+    async def _json(self, method: str, path: str, **more: Any) -> dict[str, Any]:
+        async with self._call(method, path, **more) as answer:
+            return await _object(answer)
+
+    @asynccontextmanager
+    async def _call(
+        self, method: str, path: str, *, seconds: float | None = None, whole: bool = True, **more: Any
+    ) -> AsyncIterator[ClientResponse]:
+        """``seconds``, else ANSWER_SECONDS, limit the whole exchange or, unless ``whole``, each wait for more of it."""
+        seconds = seconds or ANSWER_SECONDS
+        limits = ClientTimeout(total=seconds if whole else None, sock_connect=CONNECT_SECONDS, sock_read=seconds)
+        try:
+            async with self._session.request(
+                method, self._url / path, timeout=limits, allow_redirects=False, **more
+            ) as answer:
+                yield answer
+        except ConnectionTimeoutError as error:
+            raise RuntimeGone("runtime-gone", f"InvokeAI cannot be reached at {self._url}: no answer") from error
+        except TimeoutError as error:
+            said = f"InvokeAI did not answer {method} /{path} in {seconds:g} s"
+            raise SurroundingsFault("runtime-silent", said) from error
+        except (ClientError, OSError) as error:
+            raise RuntimeGone("runtime-gone", f"InvokeAI cannot be reached at {self._url}: {cut(error)}") from error
+
+
+async def _object(answer: ClientResponse) -> dict[str, Any]:
+    return _checked(answer, await _body(answer))
+
+
+def _checked(answer: ClientResponse, body: Any) -> dict[str, Any]:
+    """The body of a success. Raises SurroundingsFault for any other answer."""
+    if answer.ok and isinstance(body, dict):
+        return body
+    asked = f"{answer.method} {answer.url.path}"
+    raise SurroundingsFault("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
+
+
+async def _body(answer: ClientResponse) -> Any:
+    """JSON, or the text where it is none."""
+    text = await answer.text(errors="replace")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _detail(body: Any) -> Any:
+    """What a refusal says, as FastAPI words it."""
+    return body.get("detail", body) if isinstance(body, dict) else body

@@ -1,0 +1,71 @@
+"""Calls below ``/sdapi/v1``: every failure becomes a fault, and nothing is sent twice."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from aiohttp import ClientError, ClientSession, ClientTimeout, ConnectionTimeoutError
+from yarl import URL
+
+from queue_agent.errors import RuntimeGone, SurroundingsFault
+from queue_agent.runtimes.sdwebui.faults import fault_of
+
+CONNECT_SECONDS = 5.0
+
+ANSWER_SECONDS = 5.0
+"""For questions; a busy WebUI was seen to answer them within 35 ms."""
+
+
+class Api:
+    """The runtime's routes, named by the part behind ``/sdapi/v1/``."""
+
+    def __init__(self, url: URL, session: ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def get(self, route: str, **query: str) -> Any:
+        """What the route answers. Raises RuntimeGone or SurroundingsFault when it does not in time."""
+        return await self._call("GET", route, query=query, seconds=ANSWER_SECONDS)
+
+    async def post(self, route: str, body: Mapping[str, Any], *, seconds: float | None = ANSWER_SECONDS) -> Any:
+        """Send the body; ``seconds`` None waits as long as it takes. Raises the fault that the answer means."""
+        return await self._call("POST", route, body=body, seconds=seconds)
+
+    async def state(self) -> dict[str, Any]:
+        """``state`` of /progress, with ``progress`` (0..1) beside its own keys: job_count is 0 when nothing runs."""
+        answer = await self.get("progress", skip_current_image="true")
+        state = answer.get("state") if isinstance(answer, dict) else None
+        if not isinstance(state, dict):
+            raise SurroundingsFault("bad-answer", "SD WebUI's /progress tells no state")
+        return {**state, "progress": answer.get("progress")}
+
+    async def _call(
+        self,
+        method: str,
+        route: str,
+        *,
+        seconds: float | None,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        url = self._url / "sdapi/v1" / route
+        timeout = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        try:
+            async with self._session.request(
+                method, url, json=body, params=query, timeout=timeout, allow_redirects=False
+            ) as response:
+                data = await response.read()
+        except ConnectionTimeoutError as error:
+            raise RuntimeGone("runtime-gone", f"SD WebUI cannot be reached at {self._url}: no answer") from error
+        except TimeoutError as error:
+            raise SurroundingsFault("runtime-silent", f"SD WebUI did not answer {route} in {seconds:g} s") from error
+        except (ClientError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            raise RuntimeGone("runtime-gone", f"SD WebUI is gone, it was asked for {route}: {reason}") from error
+        if response.status != HTTPStatus.OK:
+            raise fault_of(response.status, data, route)
+        try:
+            return orjson.loads(data)
+        except ValueError as error:
+            raise SurroundingsFault("bad-answer", f"SD WebUI's answer to {route} is not JSON") from error

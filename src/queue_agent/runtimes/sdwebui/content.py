@@ -1,0 +1,120 @@
+"""From a task's content to the body that WebUI takes: files put in, the platform's own keys taken out."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import pybase64
+
+from contract.runtimes import TaskType
+from queue_agent.errors import CallerFault
+from queue_agent.runtimes.base import File, Job, Path
+
+ROUTES: Mapping[TaskType, str] = MappingProxyType(
+    {
+        TaskType.TEXT_TO_IMAGE: "txt2img",
+        TaskType.IMAGE_TO_IMAGE: "img2img",
+        TaskType.EXTRA_SINGLE_IMAGE: "extra-single-image",
+        TaskType.EXTRA_BATCH_IMAGES: "extra-batch-images",
+    }
+)
+
+GENERATIONS = frozenset({TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE})
+"""The task types for which the model matters."""
+
+SCRIPTS = "alwayson_scripts"
+OVERRIDES = "override_settings"
+MODEL = "sd_model_checkpoint"
+
+PLATFORM_KEYS = frozenset({"task", MODEL, "id_task", "save_dir", "image_link", "uid", OVERRIDES, "sd_vae"})
+"""What v1alpha1 keeps among the scripts. WebUI takes each for a script that it does not know, and answers 422."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent, and the model it is meant for: chosen for the runtime, or overridden for this job alone."""
+
+    route: str
+    body: dict[str, Any]
+    generates: bool
+    model: str | None = None
+
+    @property
+    def override(self) -> str | None:
+        """The model that override_settings ask for."""
+        settings = self.body.get(OVERRIDES)
+        name = settings.get(MODEL) if isinstance(settings, dict) else None
+        return _model_name(name, f"{OVERRIDES}.{MODEL}")
+
+    @property
+    def sampler(self) -> str | None:
+        """The sampler that is asked for."""
+        name = self.body.get("sampler_name") or self.body.get("sampler_index")
+        return name if isinstance(name, str) else None
+
+    def set_override(self, name: str) -> None:
+        self.body[OVERRIDES][MODEL] = name
+
+
+def prepare(job: Job) -> Request:
+    """The request of a job. Raises CallerFault for a task type that WebUI does not serve or a model without a name."""
+    route = ROUTES.get(job.tasktype)
+    if route is None:
+        raise CallerFault("tasktype", f"sdwebui does not serve {job.tasktype}; it serves {', '.join(ROUTES)}")
+    body = copy.deepcopy(dict(job.content))
+    for path, file in job.files.items():
+        _put(body, path, file)
+    return Request(route, body, job.tasktype in GENERATIONS, _take_platform_keys(body))
+
+
+def restore_links(echo: Any, job: Job) -> None:
+    """Put the links back where ``echo``, the request as WebUI repeats it, holds the files that they stood for."""
+    for path in job.files:
+        link = _at(job.content, path)
+        *way, last = path
+        holder = _at(echo, tuple(way))
+        if isinstance(_at(echo, path), str) and isinstance(holder, (dict, list)):
+            holder[last] = link  # type: ignore[index]  # the path led here: a key of an object or an index of a list
+
+
+def _take_platform_keys(body: dict[str, Any]) -> str | None:
+    """Strip the scripts of what is not a script, keep what it says of the run, and return the model's name."""
+    scripts = body.get(SCRIPTS)
+    if not isinstance(scripts, dict):
+        return None
+    taken = {key: scripts.pop(key) for key in PLATFORM_KEYS & scripts.keys()}
+    settings = dict(taken[OVERRIDES]) if isinstance(taken.get(OVERRIDES), dict) else {}
+    if taken.get("sd_vae"):
+        settings["sd_vae"] = taken["sd_vae"]
+    if settings:
+        given = body.get(OVERRIDES)
+        body[OVERRIDES] = settings | (given if isinstance(given, dict) else {})
+    return _model_name(taken.get(MODEL), f"{SCRIPTS}.{MODEL}")
+
+
+def _model_name(value: Any, field: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise CallerFault(
+            "invalid-request", f"content.{field}: must be the name of a model, got {type(value).__name__}"
+        )
+    return value
+
+
+def _put(body: Any, path: Path, file: File) -> None:
+    *way, last = path
+    holder = _at(body, tuple(way))
+    holder[last] = pybase64.b64encode_as_string(file.data)
+
+
+def _at(value: Any, path: Path) -> Any:
+    """What stands at the path; None when it leads nowhere."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value

@@ -1,0 +1,118 @@
+"""The agent's settings: one frozen object, read from the environment once, at the entry point.
+
+The names without a comment of their own are those that existing charts set.
+"""
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from yarl import URL
+
+from contract.errors import ContractError, problems_of
+from contract.runtimes import RuntimeType
+from queue_agent.runtimes.address import base_url
+
+Network: TypeAlias = IPv4Network | IPv6Network
+
+MAX_LEASE_SECONDS = 12 * 60 * 60
+"""SQS holds a message invisible for at most 12 hours."""
+
+_HOST = re.compile(r"[\w.-]+")
+
+
+def _listed(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def _level(value: str) -> str:
+    level = value.upper()
+    if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
+        raise ValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
+    return level
+
+
+def _link_host(value: str) -> str:
+    if not _HOST.fullmatch(value):
+        try:
+            ip_network(value)
+        except ValueError:
+            raise ValueError("must be a host name, an address or a network such as 10.1.0.0/16") from None
+    return value
+
+
+Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+LinkHosts = Annotated[tuple[Annotated[str, AfterValidator(_link_host)], ...], BeforeValidator(_listed)]
+
+
+class Settings(BaseModel):
+    """Seconds, bytes and counts are plain numbers; lists are comma-separated."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", arbitrary_types_allowed=True, allow_inf_nan=False)
+
+    region: str = Field(alias="AWS_DEFAULT_REGION", min_length=1)
+    queue_url: str = Field(alias="SQS_QUEUE_URL", min_length=1)
+    topic_arn: str = Field(alias="SNS_TOPIC_ARN", min_length=1)
+    bucket: str = Field(alias="S3_BUCKET", min_length=1)
+    runtime_type: RuntimeType = Field(alias="RUNTIME_TYPE")
+    runtime_name: str = Field(alias="RUNTIME_NAME", min_length=1)
+    runtime_url: Annotated[URL, BeforeValidator(base_url)] = Field(alias="API_BASE_URL")
+    dynamic_model: bool = Field(default=False, alias="DYNAMIC_SD_MODEL")
+    log_level: Annotated[str, AfterValidator(_level)] = Field(default="INFO", alias="LOGLEVEL")
+
+    dead_letter_queue_url: str | None = Field(default=None, alias="DEAD_LETTER_QUEUE_URL")
+    task_timeout: float = Field(default=300, alias="TASK_TIMEOUT", gt=0)
+    lease_seconds: int = Field(default=60, alias="LEASE_SECONDS", ge=1, le=MAX_LEASE_SECONDS)
+    max_attempts: int = Field(default=3, alias="MAX_ATTEMPTS", ge=1)
+    shutdown_grace: float | None = Field(default=None, alias="SHUTDOWN_GRACE", ge=0)
+    """How long a running task may go on after SIGTERM; as long as a task may take, unless set."""
+    runtime_away_limit: float = Field(default=900, alias="RUNTIME_AWAY_LIMIT", gt=0)
+    """How long the runtime may be away before the agent exits non-zero; long enough to load a large model from S3."""
+    health_port: int = Field(default=8090, alias="HEALTH_PORT", ge=0, le=65535)
+    health_host: str = Field(default="0.0.0.0", alias="HEALTH_HOST")  # noqa: S104 - the kubelet probes the pod's address
+    input_buckets: Listed = Field(default=(), alias="INPUT_BUCKETS")
+    """Buckets that ``s3://`` links may name, besides the output bucket."""
+    allowed_link_hosts: LinkHosts = Field(default=(), alias="ALLOWED_LINK_HOSTS")
+    """Host names and networks (CIDR) that links may reach although their addresses are not public."""
+    max_link_bytes: int = Field(default=32 * 1024 * 1024, alias="MAX_LINK_BYTES", ge=1)
+    link_timeout: float = Field(default=30, alias="LINK_TIMEOUT", gt=0)
+    otlp_endpoint: str | None = Field(default=None, alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern="^https?://")
+    """Where traces and metrics go, as OTLP over HTTP, such as ``http://collector:4318``; nowhere when absent."""
+    traces_exporter: Literal["otlp", "none"] = Field(default="otlp", alias="OTEL_TRACES_EXPORTER")
+    metrics_exporter: Literal["otlp", "none"] = Field(default="otlp", alias="OTEL_METRICS_EXPORTER")
+    running_callbacks: bool = Field(default=False, alias="RUNNING_CALLBACKS")
+    """Whether a callback with status ``running`` is sent when a run begins."""
+    pod_name: str | None = Field(default=None, alias="POD_NAME")
+    """With the namespace too, Kubernetes is told whether this pod is busy, so that it removes idle ones first."""
+    pod_namespace: str | None = Field(default=None, alias="POD_NAMESPACE")
+    kubernetes_host: str = Field(default="kubernetes.default.svc", alias="KUBERNETES_SERVICE_HOST")
+    kubernetes_port: int = Field(default=443, alias="KUBERNETES_SERVICE_PORT", ge=1, le=65535)
+    service_account: Path = Field(
+        default=Path("/var/run/secrets/kubernetes.io/serviceaccount"), alias="SERVICE_ACCOUNT_DIR"
+    )
+    """The folder with the service account's ``token`` and ``ca.crt``."""
+
+    @property
+    def grace(self) -> float:
+        """Seconds a running task may go on after SIGTERM."""
+        return self.task_timeout if self.shutdown_grace is None else self.shutdown_grace
+
+    @property
+    def allowed_networks(self) -> tuple[Network, ...]:
+        return tuple(ip_network(entry) for entry in self.allowed_link_hosts if "/" in entry)
+
+    @property
+    def allowed_names(self) -> frozenset[str]:
+        return frozenset(entry.lower() for entry in self.allowed_link_hosts if "/" not in entry)
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """Raises ContractError that names every variable that is missing or wrong, and what is allowed."""
+    values = {name: value for name, value in environment.items() if value != ""}
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise ContractError(problems_of(error)) from error

@@ -1,0 +1,38 @@
+"""A moto server a worker, and in it a world a test."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from queue_agent.aws import open_clients
+from test.support.agent import World, make_world
+from utils.local.aws_proxy import Conditions, aws_proxy
+
+
+@pytest.fixture(scope="session")
+def moto_url() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def conditions() -> Conditions:
+    """What stands between the agent and AWS; nothing unless a test says so."""
+    return Conditions()
+
+
+@pytest.fixture
+async def world(moto_url: str, conditions: Conditions, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    # One repetition by the SDK shows what four would, in seconds less.
+    monkeypatch.setattr("queue_agent.aws.CALL_ATTEMPTS", 2)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
+    async with open_clients("us-east-1") as direct, aws_proxy(moto_url, conditions) as endpoint:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        async with open_clients("us-east-1") as clients:
+            yield await make_world(clients, direct)

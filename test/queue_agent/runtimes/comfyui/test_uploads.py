@@ -1,0 +1,210 @@
+"""What a task's links named is uploaded for the run, and for the run only."""
+
+from io import BytesIO
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from PIL import Image
+
+from queue_agent.errors import CallerFault
+from queue_agent.runtimes.base import File, Path, Result, Runtime
+
+from .conftest import Comfy, Other, error_of, flat, job, node, painting, read
+
+LINK = "https://example.com/photos/photo.png"
+
+
+def picture(colour: tuple[int, int, int]) -> File:
+    target = BytesIO()
+    Image.new("RGB", (8, 8), colour).save(target, "PNG")
+    return File(name="photo.png", media_type="image/png", data=target.getvalue())
+
+
+def loading(class_type: str = "LoadImage", **inputs: Any) -> dict[str, Any]:
+    return {
+        "1": node(class_type, image=LINK, **inputs),
+        "2": node("SaveImage", images=["1", 0], filename_prefix="loaded"),
+    }
+
+
+async def first_pixel(result: Result) -> Any:
+    return Image.open(BytesIO(await read(result.outputs[0]))).convert("RGB").getpixel((0, 0))
+
+
+async def test_the_file_behind_a_link_is_what_the_loader_loads(runtime: Runtime) -> None:
+    # Given
+    task = job(loading(), {("1", "inputs", "image"): picture((10, 200, 30))})
+
+    # When
+    result = await runtime.run(task)
+
+    # Then
+    assert await first_pixel(result) == (10, 200, 30)
+    assert task.content["1"]["inputs"]["image"] == LINK, "the task itself is left as it came"
+
+
+async def test_any_loader_gets_its_file(runtime: Runtime) -> None:
+    # Given
+    workflow = loading("LoadImageMask", channel="green")
+    workflow["3"] = node("MaskToImage", mask=["1", 0])
+    workflow["2"]["inputs"]["images"] = ["3", 0]
+
+    # When
+    result = await runtime.run(job(workflow, {("1", "inputs", "image"): picture((1, 77, 3))}))
+
+    # Then
+    assert await first_pixel(result) == (77, 77, 77)
+
+
+async def test_a_file_of_a_wrapped_workflow_finds_its_place(runtime: Runtime) -> None:
+    # Given
+    content = {"prompt": loading(), "extra_data": {}, "client_id": "of a script"}
+
+    # When
+    result = await runtime.run(job(content, {("prompt", "1", "inputs", "image"): picture((9, 8, 7))}))
+
+    # Then
+    assert await first_pixel(result) == (9, 8, 7)
+
+
+async def test_two_files_of_one_name_are_kept_apart(runtime: Runtime) -> None:
+    # Given
+    workflow = {
+        "1": node("LoadImage", image=LINK),
+        "2": node("LoadImage", image=LINK),
+        "3": node("SaveImage", images=["1", 0], filename_prefix="a"),
+        "4": node("SaveImage", images=["2", 0], filename_prefix="b"),
+    }
+    files: dict[Path, File] = {
+        ("1", "inputs", "image"): picture((1, 1, 1)),
+        ("2", "inputs", "image"): picture((2, 2, 2)),
+    }
+
+    # When
+    result = await runtime.run(job(workflow, files))
+
+    # Then
+    colours = [Image.open(BytesIO(await read(output))).convert("RGB").getpixel((0, 0)) for output in result.outputs]
+    assert colours == [(1, 1, 1), (2, 2, 2)]
+
+
+async def test_the_next_task_never_gets_an_earlier_ones_picture(runtime: Runtime) -> None:
+    # Given
+    path = ("1", "inputs", "image")
+    await runtime.run(job(loading(), {path: picture((1, 1, 1))}))
+
+    # When
+    result = await runtime.run(job(loading(), {path: picture((2, 2, 2))}))
+
+    # Then
+    assert await first_pixel(result) == (2, 2, 2)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_uploaded_files_lie_in_a_folder_of_their_own_and_are_emptied_after_the_run(
+    fails: bool, runtime: Runtime, comfy: Comfy, other: Other
+) -> None:
+    # Given
+    uploads: list[str] = []
+
+    async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/prompt":
+            uploads.append((await request.json())["prompt"]["1"]["inputs"]["image"])
+        return await handler(request)
+
+    comfy.tamper = note
+    file = File("photo.png", "image/png", b"this is no picture") if fails else picture((1, 2, 3))
+    task = job(loading(), {("1", "inputs", "image"): file})
+
+    # When
+    if fails:
+        with pytest.raises(CallerFault, match="cannot identify image file"):
+            await runtime.run(task)
+    else:
+        await runtime.run(task)
+
+    # Then
+    top, folder, name = uploads[0].split("/")
+    assert (top, name) == ("queue-agent", "1-photo.png")
+    assert len(folder) == 36
+    assert await other.read("view", filename=name, subfolder=f"{top}/{folder}", type="input") == (200, b"")
+
+
+async def test_what_comfyui_calls_the_file_is_what_the_loader_gets(runtime: Runtime, comfy: Comfy) -> None:
+    # Given
+    async def rename(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await handler(request)
+        return web.json_response({"name": "example.png", "subfolder": "", "type": "input"})
+
+    async def tamper(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return await (rename(request, handler) if request.path == "/upload/image" else handler(request))
+
+    comfy.tamper = tamper
+
+    # When
+    result = await runtime.run(job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
+
+    # Then
+    assert Image.open(BytesIO(await read(result.outputs[0]))).size == (512, 512), "the example's size"
+
+
+async def test_a_file_that_is_too_large_for_comfyui_is_the_callers_fault(runtime: Runtime, comfy: Comfy) -> None:
+    # Given
+    async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return web.Response(status=413) if request.path == "/upload/image" else await handler(request)
+
+    comfy.tamper = refuse
+
+    # When
+    with pytest.raises(CallerFault) as caught:
+        await runtime.run(job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
+
+    # Then
+    assert "the file 1-photo.png of " in caught.value.message
+    assert "--max-upload-size" in caught.value.message
+
+
+async def test_a_runtime_that_does_not_let_its_files_be_emptied_does_not_spoil_the_result(
+    runtime: Runtime, comfy: Comfy
+) -> None:
+    # Given
+    async def once(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path == "/upload/image" and comfy.calls.count("POST /upload/image") > 1:
+            return web.Response(status=500)
+        return await handler(request)
+
+    comfy.tamper = once
+
+    # When
+    result = await runtime.run(job(loading(), {("1", "inputs", "image"): picture((5, 5, 5))}))
+
+    # Then
+    assert await first_pixel(result) == (5, 5, 5)
+
+
+async def test_an_image_to_image_workflow_starts_from_the_file(runtime: Runtime) -> None:
+    # Given
+    workflow = painting() | {
+        "8": node("LoadImage", image=LINK),
+        "4": node("VAEEncode", pixels=["8", 0], vae=["1", 2]),
+    }
+    workflow["5"]["inputs"]["denoise"] = 0.0
+
+    # When
+    result = await runtime.run(job(workflow, {("8", "inputs", "image"): picture((40, 50, 60))}))
+
+    # Then
+    assert await first_pixel(result) == (40, 50, 60)
+
+
+async def test_a_missing_file_is_told_with_its_node(runtime: Runtime) -> None:
+    # When
+    fault = await error_of(runtime, flat() | {"1": node("LoadImage", "The photo", image="gone.png")})
+
+    # Then
+    assert fault.message == (
+        'ComfyUI refused the workflow: node 1 (LoadImage "The photo"), field image: '
+        "Custom validation failed for node (Invalid image file: gone.png)"
+    )

@@ -1,0 +1,168 @@
+"""The InvokeAI adapter beside a simulated InvokeAI, or beside recorded answers of a real one."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp.test_utils import TestServer
+from yarl import URL
+
+from contract.runtimes import TaskType
+from queue_agent.runtimes.base import File, Job, Output, Result
+from queue_agent.runtimes.invokeai import Adapter
+from utils.local.runtimes.base import Options
+from utils.local.runtimes.invokeai import make_app
+
+PATIENCE = 30.0
+"""Seconds until a condition that must come is taken as not coming; generous, for a busy machine."""
+
+RECORDINGS = {
+    path.stem: json.loads(path.read_text())
+    for path in (Path(__file__).parents[3] / "events" / "invokeai-6.14.2").glob("*.json")
+}
+
+MODEL = {
+    "key": "v1-5-pruned-emaonly.safetensors",
+    "hash": "blake3:1f2e",
+    "name": "Stable Diffusion 1.5",
+    "base": "sd-1",
+    "type": "main",
+}
+
+
+class Server:
+    """A server that the adapter talks to; ``stop`` closes it as a crash does, ``get`` looks past the adapter."""
+
+    def __init__(self, server: TestServer, session: ClientSession) -> None:
+        self._server = server
+        self._session = session
+        self._url = server.make_url("/")
+
+    @property
+    def url(self) -> URL:
+        return self._url
+
+    async def stop(self) -> None:
+        await self._server.close()
+
+    async def ask(self, method: str, path: str, **arguments: Any) -> tuple[int, Any]:
+        """Status and JSON body."""
+        async with self._session.request(method, self.url / path, **arguments) as response:
+            return response.status, await response.json()
+
+
+Serve: TypeAlias = Callable[..., Awaitable[Server]]
+Simulate: TypeAlias = Callable[..., Awaitable[Server]]
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[ClientSession]:
+    """A session as the agent makes it."""
+    connector = TCPConnector(force_close=True)
+    async with ClientSession(connector=connector, timeout=ClientTimeout(total=None)) as session:
+        yield session
+
+
+@pytest.fixture
+async def serve(session: ClientSession) -> AsyncIterator[Serve]:
+    """Serve an application on a free port."""
+    async with AsyncExitStack() as stack:
+
+        async def serve(app: web.Application, port: int | None = None) -> Server:
+            server = TestServer(app, port=port)
+            await server.start_server()
+            stack.push_async_callback(server.close)
+            return Server(server, session)
+
+        yield serve
+
+
+@pytest.fixture
+async def simulate(serve: Serve) -> Simulate:
+    """Start a simulated InvokeAI with the given options."""
+
+    async def simulate(port: int | None = None, **options: Any) -> Server:
+        return await serve(make_app(Options(**{"seconds_per_step": 0.0, **options})), port)
+
+    return simulate
+
+
+Replay: TypeAlias = Callable[..., Awaitable[Adapter]]
+
+
+@pytest.fixture
+async def replay(serve: Serve, session: ClientSession) -> Replay:
+    """The adapter beside a server that gives recorded answers: ``{"POST /path": (status, body)}``. Paths that are not
+    named answer as a 404 of InvokeAI; a batch id of the adapter's own stands for the recorded one."""
+
+    async def replay(answers: dict[str, tuple[int, Any]]) -> Adapter:
+        async def answer(request: web.Request) -> web.Response:
+            key = f"{request.method} {request.path}"
+            if "/b/" in request.path:
+                key = "GET batch"
+            status, body = answers.get(key, (404, {"detail": "Not Found"}))
+            return web.json_response(body, status=status)
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        return Adapter((await serve(app)).url, session)
+
+    return replay
+
+
+def edge(source: str, destination: str) -> dict[str, Any]:
+    """``edge("blank.image", "scale.image")``."""
+    (node, field), (to_node, to_field) = source.split("."), destination.split(".")
+    return {"source": {"node_id": node, "field": field}, "destination": {"node_id": to_node, "field": to_field}}
+
+
+def graph_of(nodes: dict[str, dict[str, Any]], *edges: dict[str, Any]) -> dict[str, Any]:
+    """A graph whose nodes get their ids from their keys."""
+    return {"nodes": {key: {"id": key, **node} for key, node in nodes.items()}, "edges": list(edges)}
+
+
+def text_to_image(steps: int = 2) -> dict[str, Any]:
+    """A graph with one picture, from seed 7."""
+    return graph_of(
+        {
+            "model": {"type": "main_model_loader", "model": dict(MODEL)},
+            "positive": {"type": "compel", "prompt": "a lighthouse"},
+            "negative": {"type": "compel"},
+            "noise": {"type": "noise", "seed": 7, "width": 64, "height": 64},
+            "denoise": {"type": "denoise_latents", "steps": steps},
+            "picture": {"type": "l2i"},
+        },
+        edge("model.clip", "positive.clip"),
+        edge("model.clip", "negative.clip"),
+        edge("model.unet", "denoise.unet"),
+        edge("model.vae", "picture.vae"),
+        edge("positive.conditioning", "denoise.positive_conditioning"),
+        edge("negative.conditioning", "denoise.negative_conditioning"),
+        edge("noise.noise", "denoise.noise"),
+        edge("denoise.latents", "picture.latents"),
+    )
+
+
+def job(content: dict[str, Any], files: dict[tuple[str | int, ...], File] | None = None) -> Job:
+    return Job(id="task-1", tasktype=TaskType.GRAPH, content=content, files=files or {})
+
+
+async def read(output: Output) -> bytes:
+    return b"".join([part async for part in output.read()])
+
+
+def answer(result: Result) -> dict[str, Any]:
+    """The answer with places ``s3://bucket/1.png``, …"""
+    return result.answer([f"s3://bucket/{number}.png" for number in range(1, len(result.outputs) + 1)])
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until the condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not await holds():  # noqa: ASYNC110 - what changes lies behind HTTP
+            await asyncio.sleep(0.02)

@@ -1,0 +1,267 @@
+"""Strangers' links reach public addresses and what is allowed, and nothing else: seen from the servers they aim at."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from test.support.agent import PNG
+from test.support.fetching import fetched, refusal
+from test.support.web import Site, Wire, a_site, a_wire, self_signed
+
+NOT_PUBLIC = "its address is not public; allow it in the configuration (allowedLinkHosts) if it should be"
+NOT_A_URL = "it is not a valid URL"
+
+Resolve = Callable[[str, Sequence[str]], None]
+
+
+@pytest.fixture
+async def inside() -> AsyncIterator[Wire]:
+    """What an attacker aims at: a server on loopback that counts every connection, even a silent one."""
+
+    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+
+    async with a_wire(speak) as wire:
+        yield wire
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    async with a_site() as site:
+        yield site
+
+
+@pytest.fixture
+def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
+    """Lets a name stand for addresses, one list a look-up, as an attacker's name server does.
+
+    It takes the place of the operating system's resolver; all that asks it is real.
+    """
+    real = socket.getaddrinfo
+    told: dict[str, list[Sequence[str]]] = {}
+
+    def getaddrinfo(host: Any, port: Any, *rest: Any, **options: Any) -> list[Any]:
+        if host not in told:
+            return real(host, port, *rest, **options)
+        answers = told[host]
+        addresses = answers.pop(0) if len(answers) > 1 else answers[0]
+        if not addresses:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (one, port)) for one in addresses]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    def resolve(host: str, addresses: Sequence[str]) -> None:
+        told.setdefault(host, []).append(addresses)
+
+    return resolve
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "127.0.0.1",
+            "127.1",
+            "127.0.1",
+            "2130706433",
+            "0x7f000001",
+            "0x7f.1",
+            "0x7f.0.0.1",
+            "017700000001",
+            "0177.0.0.1",
+        ),
+        *("0", "0.0.0.0", "127.8.8.8", "localhost", "LOCALHOST", "127.0.0.1."),
+        *("[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::1%25lo]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::127.0.0.1]"),
+        *(
+            "[64:ff9b::127.0.0.1]",
+            "[64:ff9b:1::127.0.0.1]",
+            "[2002:7f00:1::]",
+            "[2001::80ff:fffe]",
+            "[::ffff:0:127.0.0.1]",
+        ),
+        *("127\u30020\u30020\u30021", "\uff11\uff12\uff17.0.0.1", "user:pass@127.0.0.1"),
+    ],
+)
+async def test_loopback_is_refused_however_it_is_spelled_and_sees_no_connection(inside: Wire, host: str) -> None:
+    # When
+    said = await refusal(f"http://{host}:{inside.port}/latest/meta-data", networks=())
+
+    # Then
+    assert said.endswith((NOT_PUBLIC, NOT_A_URL))
+    assert inside.connections == 0
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "http://169.254.169.254/latest/meta-data/iam/security-credentials/",
+        "http://169.254.170.2/v2/credentials/x",
+        "http://169.254.170.23/v1/credentials",
+        "http://[fd00:ec2::254]/latest/meta-data/",
+        "http://[fd00:ec2::23]/v1/credentials",
+        "http://[::ffff:169.254.169.254]/latest/meta-data/",
+        "http://[64:ff9b::a9fe:a9fe]/latest/meta-data/",
+        "http://10.0.0.1/",
+        "https://192.168.0.1/",
+        "http://172.20.0.10:6443/",
+        "http://100.64.0.1/",
+        "http://[fe80::1%25eth0]/",
+        "http://224.0.0.1/",
+        "http://255.255.255.255/",
+    ],
+)
+async def test_metadata_services_and_private_networks_are_refused(link: str) -> None:
+    assert (await refusal(link, networks=())).endswith(NOT_PUBLIC)
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["127.0.0.1", "127.0.0.2"], ["10.0.0.1", "169.254.169.254"]])
+async def test_a_public_name_for_private_addresses_is_refused(
+    inside: Wire, resolve: Resolve, addresses: list[str]
+) -> None:
+    # Given
+    resolve("innocent.example", addresses)
+
+    # Then
+    said = await refusal(f"http://innocent.example:{inside.port}/", networks=())
+    assert said == f"could not fetch http://innocent.example:{inside.port}/: {NOT_PUBLIC}"
+    assert inside.connections == 0
+
+
+async def test_a_name_that_turns_private_between_two_looks_is_refused(
+    site: Site, inside: Wire, resolve: Resolve
+) -> None:
+    """DNS rebinding: what counts is the address that is connected to, not one that was looked at before."""
+    # Given a name that is harmless at first
+    resolve("rebind.example", ["127.0.0.1"])
+    resolve("rebind.example", ["127.0.0.2"])
+    site.redirect("/a", f"http://rebind.example:{inside.port}/")
+
+    # When
+    said = await refusal(f"http://rebind.example:{site.url.port}/a", networks=(ip_network("127.0.0.1/32"),))
+
+    # Then
+    assert said.endswith(NOT_PUBLIC)
+    assert site.asked("/a") == 1
+    assert inside.connections == 0
+
+
+async def test_a_redirect_from_an_allowed_host_to_a_private_address_is_refused(inside: Wire) -> None:
+    # Given an allowed network, and a server in it that sends elsewhere
+    async with a_site("127.0.0.2") as allowed:
+        link = allowed.redirect("/a", f"http://127.0.0.1:{inside.port}/latest/meta-data")
+
+        # Then
+        assert (await refusal(link, networks=(ip_network("127.0.0.2/32"),))).endswith(NOT_PUBLIC)
+        assert allowed.asked("/a") == 1
+        assert inside.connections == 0
+
+
+async def test_a_redirect_from_an_allowed_name_to_a_private_address_is_refused(site: Site, inside: Wire) -> None:
+    # Given
+    site.redirect("/a", f"http://127.0.0.1:{inside.port}/")
+    link = f"http://localhost:{site.url.port}/a"
+
+    # Then
+    assert (await refusal(link, networks=(), names=frozenset({"localhost"}))).endswith(NOT_PUBLIC)
+    assert site.asked("/a") == 1
+    assert inside.connections == 0
+
+
+@pytest.mark.parametrize(
+    "location", ["//127.0.0.1:{port}/", "http://0x7f.1:{port}/", "http://[::ffff:127.0.0.1]:{port}/"]
+)
+async def test_a_redirect_to_a_disguised_private_address_is_refused(inside: Wire, location: str) -> None:
+    async with a_site("127.0.0.2") as allowed:
+        link = allowed.redirect("/a", location.format(port=inside.port))
+        said = await refusal(link, networks=(ip_network("127.0.0.2/32"),))
+    assert said.endswith((NOT_PUBLIC, NOT_A_URL))
+    assert inside.connections == 0
+
+
+async def test_an_allowed_network_is_reached_by_address_and_by_name(site: Site, resolve: Resolve) -> None:
+    # Given
+    link = site.serve("/cat.png", PNG)
+    resolve("files.internal", ["127.0.0.1"])
+    allowed = (ip_network("127.0.0.0/30"),)
+
+    # Then
+    assert await fetched(link, networks=allowed) == PNG
+    assert await fetched(f"http://files.internal:{site.url.port}/cat.png", networks=allowed) == PNG
+
+
+async def test_of_several_addresses_of_a_name_only_the_allowed_one_is_reached(inside: Wire, resolve: Resolve) -> None:
+    # Given a name for a private and an allowed address
+    resolve("files.internal", ["127.0.0.1", "127.0.0.2"])
+    async with a_site("127.0.0.2", inside.port) as allowed:
+        allowed.serve("/cat.png", PNG)
+
+        # When
+        data = await fetched(f"http://files.internal:{inside.port}/cat.png", networks=(ip_network("127.0.0.2/32"),))
+
+    # Then
+    assert data == PNG
+    assert inside.connections == 0
+
+
+@pytest.mark.parametrize("host", ["files.internal", "FILES.Internal"])
+async def test_an_allowed_name_is_reached_wherever_it_lies(site: Site, resolve: Resolve, host: str) -> None:
+    site.serve("/cat.png", PNG)
+    resolve("files.internal", ["127.0.0.1"])
+    link = f"http://{host}:{site.url.port}/cat.png"
+    assert await fetched(link, networks=(), names=frozenset({"files.internal"})) == PNG
+
+
+@pytest.mark.parametrize("host", ["other.internal", "files.internal.example", "a.files.internal", "files.internal."])
+async def test_no_other_name_is_reached_by_an_allowed_one(inside: Wire, resolve: Resolve, host: str) -> None:
+    resolve(host, ["127.0.0.1"])
+    said = await refusal(f"http://{host}:{inside.port}/", networks=(), names=frozenset({"files.internal"}))
+    assert said.endswith(NOT_PUBLIC)
+    assert inside.connections == 0
+
+
+async def test_a_connection_that_was_allowed_by_name_is_not_used_for_the_address(site: Site) -> None:
+    # Given a connection that is kept
+    site.serve("/cat.png", PNG)
+    by_name, by_address = f"http://localhost:{site.url.port}/cat.png", f"http://127.0.0.1:{site.url.port}/cat.png"
+
+    # Then
+    said = await refusal(by_name, by_address, networks=(), names=frozenset({"localhost"}))
+    assert said == f"could not fetch {by_address}: {NOT_PUBLIC}"
+
+
+async def test_an_unknown_name_is_told_as_such(resolve: Resolve) -> None:
+    resolve("nowhere.example", [])
+    said = await refusal("http://nowhere.example/cat.png?sig=SECRET")
+    assert said.startswith("could not fetch http://nowhere.example/cat.png: ClientConnectorDNSError")
+    assert "Name or service not known" in said
+    assert "SECRET" not in said
+
+
+async def test_a_link_is_not_fetched_without_the_proof_of_a_certificate(tmp_path: Path) -> None:
+    async with a_site(tls=self_signed(tmp_path, "files.example")) as forged:
+        link = forged.serve("/cat.png", PNG)
+        said = await refusal(f"{link}?sig=SECRET")
+        assert said.startswith(f"could not fetch {link}: ClientConnectorCertificateError")
+        assert "self-signed certificate" in said
+        assert "SECRET" not in said
+        assert forged.requests == []
+
+
+async def test_credentials_of_a_link_go_to_its_own_host_only(site: Site) -> None:
+    # Given
+    async with a_site("127.0.0.2") as other:
+        target = other.serve("/cat.png", PNG)
+        site.redirect("/a", target)
+
+        # When
+        await fetched(f"http://user:SECRET@127.0.0.1:{site.url.port}/a")
+
+        # Then
+        assert [request.headers["Authorization"].split()[0] for request in site.requests] == ["Basic"]
+        assert [request.headers.get("Authorization") for request in other.requests] == [None]
