@@ -1,0 +1,96 @@
+"""What is wrong with a config, in words that tell its writer where to look and what to put there."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from contract.errors import shown
+
+KEY_ITSELF = "[key]"
+"""How pydantic says that the key of a mapping is wrong, and not its value."""
+
+_SHOULD = re.compile(r"^\w+ should")
+"""How pydantic begins: ``Input should be …``, ``String should have …``."""
+
+_RULES = {
+    "dict_type": "must be a mapping of keys",
+    "model_type": "must be a mapping of keys",
+    "tuple_type": "must be a list",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "string_type": "must be a string",
+}
+"""Where pydantic speaks Python and the file is YAML."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing that is wrong: ``path`` is a key's path such as ``modelsRuntime[1].modelFilename``."""
+
+    path: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}" if self.path else self.problem
+
+
+class ConfigError(Exception):
+    """A config that cannot be deployed. ``mistakes`` names everything that is wrong, not only the first."""
+
+    def __init__(self, mistakes: Iterable[Mistake], source: str = "the config") -> None:
+        self.mistakes: tuple[Mistake, ...] = tuple(mistakes)
+        count = len(self.mistakes)
+        lines = [f"{source} has {count} mistake{'' if count == 1 else 's'}:", *(f"  {m}" for m in self.mistakes)]
+        super().__init__("\n".join(lines))
+
+
+def path_of(location: Sequence[str | int]) -> str:
+    """``("modelsRuntime", 1, "name")`` as ``modelsRuntime[1].name``."""
+    path = ""
+    for part in location:
+        if part == KEY_ITSELF:
+            continue
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
+    return path
+
+
+def mistakes_of(error: ValidationError, model: type[BaseModel]) -> tuple[Mistake, ...]:
+    """Every mistake that pydantic found while it read ``model``."""
+    details = error.errors(include_url=False)
+    return tuple(Mistake(path_of(detail["loc"]), _sentence(detail, model)) for detail in details)
+
+
+def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
+    kind, value = detail["type"], detail["input"]
+    if kind == "missing":
+        return "is required"
+    if kind == "extra_forbidden":
+        return f"is not a known key; {_advice(str(detail['loc'][-1]), _known_keys(model, detail['loc'][:-1]))}"
+    if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
+        return f"must be a string, got {value}; put it in quotes, or YAML reads a number"
+    rule = _RULES.get(kind) or _SHOULD.sub("must", detail["msg"]).removeprefix("Value error, ")
+    return f"{rule}, got {shown(value)}"
+
+
+def _advice(key: str, known: Sequence[str]) -> str:
+    folded = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(key.lower(), folded, n=1)
+    return f"did you mean {folded[close[0]]}?" if close else f"known are {', '.join(known)}"
+
+
+def _known_keys(model: type[BaseModel], location: Sequence[str | int]) -> list[str]:
+    for part in location:
+        if isinstance(part, str):
+            model = next(_model_in(field.annotation) for field in model.model_fields.values() if field.alias == part)
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(_model_in(part) for part in get_args(annotation) if part is not Ellipsis)

@@ -1,0 +1,178 @@
+"""What clients talk to: a REST API with an API key, and the function behind it."""
+
+import json
+import sys
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.constructs.acceptance import accept, policy_of_aws
+from infra.constructs.function import Function
+from infra.constructs.log_group import log_group
+from infra.packaging import fingerprint
+from infra.topology import Api
+
+HANDLER = "frontend_lambda.handler.handle"
+
+MEMORY_MB = 512
+"""CPU comes with memory: importing takes most of a cold start."""
+
+TIMEOUT = cdk.Duration.seconds(29)
+"""As long as API Gateway waits."""
+
+ANY_OBJECT = apigateway.JsonSchema(
+    schema=apigateway.JsonSchemaVersion.DRAFT4, title="Task", type=apigateway.JsonSchemaType.OBJECT
+)
+"""API Gateway itself refuses what is no JSON object; the function checks the rest."""
+
+REFUSALS: Mapping[str, tuple[str | None, str]] = {
+    "INVALID_API_KEY": ("401", "The x-api-key header is missing, or its key is not valid."),
+    "MISSING_AUTHENTICATION_TOKEN": ("404", "There is no such path or method; send POST to {paths}."),
+    "BAD_REQUEST_BODY": ("400", "The body must be a JSON object."),
+    "REQUEST_TOO_LARGE": ("413", "The body is too large; put large inputs in S3 or on the web, and send links."),
+    "THROTTLED": ("429", "Too many requests; try again in a moment."),
+    "DEFAULT_4XX": (None, "The request is not allowed, or not as it should be."),
+    "DEFAULT_5XX": (None, "The request could not be handled; try again."),
+}
+"""What API Gateway answers by itself: status (None: its own) and message, in the shape of the function's errors. It
+answers to a request without a key as to one with a wrong key (INVALID_API_KEY), and to an unknown path or method with
+MISSING_AUTHENTICATION_TOKEN."""
+
+ACCESS_LOG = {
+    "requestId": "$context.requestId",
+    "extendedRequestId": "$context.extendedRequestId",
+    "time": "$context.requestTime",
+    "method": "$context.httpMethod",
+    "path": "$context.path",
+    "status": "$context.status",
+    "refusal": "$context.error.responseType",
+    "latencyMs": "$context.responseLatency",
+    "functionLatencyMs": "$context.integration.latency",
+    "bytes": "$context.responseLength",
+    "ip": "$context.identity.sourceIp",
+    "userAgent": "$context.identity.userAgent",
+    "trace": "$context.xrayTraceId",
+}
+"""Neither keys nor bodies."""
+
+
+class FrontDoor(Construct):
+    """The API and its function. ``function`` is granted nothing here."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        plan: Api,
+        environment: Mapping[str, str],
+        architecture: str,
+        reserved_concurrency: int | None,
+        log_retention_days: int,
+        tracing: bool,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        made = Function(
+            self,
+            "Handler",
+            code=self._code(architecture),
+            handler=HANDLER,
+            architecture=architecture,
+            log_retention_days=log_retention_days,
+            timeout=TIMEOUT,
+            memory_mb=MEMORY_MB,
+            description="Checks a request and hands the task to its runtime's queue",
+            environment=environment,
+            reserved_concurrency=reserved_concurrency,
+            tracing=tracing,
+        )
+        self.function = made.function
+        self.role = made.role
+        self.api = self._api(plan, log_retention_days, tracing=tracing)
+        self._add_methods(plan)
+        self._answer_in_json(plan)
+        self.key = self.api.add_api_key("Key")
+        usage = self.api.add_usage_plan(
+            "UsagePlan",
+            throttle=apigateway.ThrottleSettings(rate_limit=plan.rate_limit, burst_limit=plan.burst_limit),
+            api_stages=[apigateway.UsagePlanPerApiStage(api=self.api, stage=self.api.deployment_stage)],
+        )
+        usage.add_api_key(self.key)
+
+    def _code(self, architecture: str) -> lambda_.Code:
+        """An asset that is packed when it is published, so that a synthesis needs no network."""
+        command = [sys.executable, "-m", "infra.packaging", "front-door", architecture]
+        place = cdk.Stack.of(self).synthesizer.add_file_asset(
+            source_hash=fingerprint(architecture), executable=command, display_name="Front door"
+        )
+        bucket = s3.Bucket.from_bucket_name(self, "Assets", place.bucket_name)
+        accept(
+            self,
+            "The key is a hash of the contents.",
+            "Annotation::@aws-cdk/aws-lambda:codeFromBucketObjectVersionNotSpecified",
+        )
+        return lambda_.Code.from_bucket(bucket, place.object_key)
+
+    def _api(self, plan: Api, log_retention_days: int, *, tracing: bool) -> apigateway.RestApi:
+        logs = log_group(self, "AccessLogs", retention_days=log_retention_days)
+        api = apigateway.RestApi(
+            self,
+            "Api",
+            rest_api_name=cdk.Stack.of(self).stack_name,
+            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            cloud_watch_role=True,
+            cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN,
+            deploy_options=apigateway.StageOptions(
+                stage_name=plan.stage,
+                tracing_enabled=tracing,
+                metrics_enabled=True,
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
+                data_trace_enabled=False,
+                access_log_destination=apigateway.LogGroupLogDestination(logs),
+                access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG)),
+            ),
+        )
+        api.node.try_remove_child("Endpoint")  # an output under the library's own name; the stack has the users' one
+        accept(
+            api,
+            "Clients are programs of the account's owner; an API key and a throttle are what the API promises. "
+            "A firewall or an authorizer can be put before it.",
+            "AwsSolutions-APIG3",
+            "AwsSolutions-APIG4",
+            "AwsSolutions-COG4",
+        )
+        accept(
+            api,
+            "The role that API Gateway writes its logs with, one for the whole account; AWS keeps its policy.",
+            policy_of_aws("service-role/AmazonAPIGatewayPushToCloudWatchLogs"),
+        )
+        return api
+
+    def _add_methods(self, plan: Api) -> None:
+        validator = self.api.add_request_validator(
+            "Validator", validate_request_body=True, validate_request_parameters=True
+        )
+        model = self.api.add_model("Task", content_type="application/json", schema=ANY_OBJECT)
+        integration = apigateway.LambdaIntegration(self.function, allow_test_invoke=False)
+        for path in plan.paths:
+            self.api.root.resource_for_path(path).add_method(
+                "POST",
+                integration,
+                api_key_required=True,
+                request_validator=validator,
+                request_models={"application/json": model},
+            )
+
+    def _answer_in_json(self, plan: Api) -> None:
+        for name, (status, message) in REFUSALS.items():
+            body = {"message": message.format(paths=" or ".join(plan.paths)), "errors": []}
+            self.api.add_gateway_response(
+                name,
+                type=apigateway.ResponseType.of(name),
+                status_code=status,
+                templates={"application/json": json.dumps(body)},
+            )

@@ -1,0 +1,77 @@
+"""Helm releases: what charts install in the cluster, from an address or from this repository."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_eks_v2 as eks
+from aws_cdk import aws_s3_assets as assets
+from constructs import Construct
+
+from infra.config import Source
+from infra.versions import Chart
+
+OCI = "oci://"
+
+TIMEOUT = cdk.Duration.minutes(15)
+"""The longest that the custom resource behind a release can wait."""
+
+
+def controller_release(
+    scope: Construct,
+    construct_id: str,
+    *,
+    cluster: eks.ICluster,
+    chart: Chart,
+    source: Source,
+    namespace: str,
+    values: Mapping[str, Any] | None = None,
+    skip_crds: bool = False,
+) -> eks.HelmChart:
+    """A controller's chart, from ``source`` where the user names one. The release is there when its pods are."""
+    folder = source.chart_repository or chart.folder
+    return eks.HelmChart(
+        scope,
+        construct_id,
+        cluster=cluster,
+        release=chart.name,
+        chart=chart.name,
+        repository=f"{folder.rstrip('/')}/{chart.name}" if folder.startswith(OCI) else folder,
+        version=source.chart_version or chart.version,
+        namespace=namespace,
+        create_namespace=True,
+        skip_crds=skip_crds,
+        values=dict(values or {}),
+        wait=True,
+        timeout=TIMEOUT,
+    )
+
+
+def runtime_release(
+    scope: Construct,
+    construct_id: str,
+    *,
+    cluster: eks.ICluster,
+    name: str,
+    namespace: str,
+    chart: assets.Asset | str,
+    chart_name: str,
+    version: str | None,
+    values: Mapping[str, Any],
+) -> eks.HelmChart:
+    """A runtime's chart: an asset, or an address. It is not waited for: GPU nodes come when tasks come."""
+    address = chart if isinstance(chart, str) else None
+    return eks.HelmChart(
+        scope,
+        construct_id,
+        cluster=cluster,
+        release=name,
+        chart=chart_name if address else None,
+        repository=address,
+        version=version,
+        chart_asset=None if isinstance(chart, str) else chart,
+        namespace=namespace,
+        create_namespace=True,
+        values=dict(values),
+        timeout=TIMEOUT,
+    )

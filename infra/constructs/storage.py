@@ -1,0 +1,45 @@
+"""The output bucket: pictures, and for a while the platform's own objects."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.constructs.acceptance import accept
+from infra.topology import Expiry
+
+STALE_UPLOAD_DAYS = 7
+"""Parts of uploads that never ended are paid for until they are removed."""
+
+
+class OutputBucket(Construct):
+    """Private, encrypted, TLS only, and kept when the stack is deleted: the pictures are the users'.
+
+    Its name is made by CloudFormation, because bucket names are unique in the world.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, expiries: Sequence[Expiry]) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            versioned=False,
+            removal_policy=cdk.RemovalPolicy.RETAIN,
+            lifecycle_rules=[
+                *(
+                    s3.LifecycleRule(prefix=expiry.prefix or None, expiration=cdk.Duration.days(expiry.days))
+                    for expiry in expiries
+                ),
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(STALE_UPLOAD_DAYS)),
+            ],
+        )
+        accept(
+            self.bucket,
+            "Access logs would double the number of objects; CloudTrail data events tell the same where it is needed.",
+            "AwsSolutions-S1",
+        )

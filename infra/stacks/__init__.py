@@ -1,0 +1,1 @@
+"""The stack: which constructs there are, and who may do what to whom."""

@@ -1,0 +1,212 @@
+"""What a config comes to: topics, queues, filters, limits and environments, as plain data.
+
+Two appliers build the same thing from it: the CDK constructs on AWS, and the local platform on one machine. Names that
+hold ``_`` cannot meet: neither a stack's nor a runtime's name may hold one, so two stacks in one account keep apart.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from contract.places import RESERVED_PREFIX
+from contract.runtimes import RuntimeType
+from frontend_lambda.catalog import Catalog, RuntimeEntry
+from infra.config import SQS_RETENTION_DAYS, Config, Runtime
+from infra.config_errors import ConfigError, Mistake
+
+API_PATHS = ("/v1alpha1", "/v1alpha2")
+"""What the front door answers to, by POST only."""
+
+LEASE_SECONDS = 60
+"""For how long an agent takes a message before it renews: a killed agent's task is back within this time."""
+
+MAX_ATTEMPTS = 3
+"""Runs of one task before the agent gives up, tells the caller and moves the message to the dead letters itself."""
+
+MAX_RECEIVE_COUNT = 100
+"""SQS's own redrive is only the net below the agent. Messages that are handed back unstarted (Spot notices, runtimes
+that are not ready) count as received too, so the net hangs far below what the agent tolerates."""
+
+DAY = 86_400
+
+FilterPolicy = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """An SQS queue. ``visibility`` and ``retention`` in seconds; ``dead_letters`` is the name of the queue that takes
+    what was received more than ``MAX_RECEIVE_COUNT`` times."""
+
+    name: str
+    visibility: int
+    retention: int = SQS_RETENTION_DAYS * DAY
+    dead_letters: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """How tasks come to one runtime, and what runs them."""
+
+    name: str
+    namespace: str
+    type: RuntimeType
+    model: str | None
+    dynamic_model: bool
+    queue: Queue
+    dead_letters: Queue
+
+    @property
+    def filter_policy(self) -> FilterPolicy:
+        """Of the queue's subscription, on message attributes."""
+        by_name = {"runtime": [self.name]}
+        return {"$or": [by_name, {"sd_model_checkpoint": [self.model]}]} if self.model else by_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The REST API: its stage, and the usage plan's requests a second and at once."""
+
+    stage: str
+    rate_limit: float
+    burst_limit: int
+    paths: tuple[str, ...] = API_PATHS
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """Objects below ``prefix`` are deleted after so many days. An empty prefix means all."""
+
+    prefix: str
+    days: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Everything that carries tasks. ``output_bucket`` is the local name; on AWS the bucket's name is made unique."""
+
+    stack_name: str
+    api: Api
+    input_topic: str
+    output_topic: str
+    undelivered: Queue
+    output_bucket: str
+    expiries: tuple[Expiry, ...]
+    routes: tuple[Route, ...]
+    task_timeout: int
+    input_buckets: tuple[str, ...]
+    allowed_link_hosts: tuple[str, ...]
+    catalogue: str
+
+    def frontend_environment(
+        self, *, input_topic_arn: str, output_bucket: str, log_level: str = "INFO"
+    ) -> dict[str, str]:
+        """Environment of the front door's function."""
+        return {
+            "INPUT_TOPIC_ARN": input_topic_arn,
+            "OUTPUT_BUCKET": output_bucket,
+            "RUNTIMES": self.catalogue,
+            "LOGLEVEL": log_level,
+        }
+
+    def agent_environment(
+        self,
+        route: Route,
+        *,
+        region: str,
+        queue_url: str,
+        dead_letter_queue_url: str,
+        output_topic_arn: str,
+        output_bucket: str,
+        api_base_url: str,
+        log_level: str = "INFO",
+    ) -> dict[str, str]:
+        """Environment of a queue agent that serves ``route``."""
+        return {
+            "AWS_DEFAULT_REGION": region,
+            "SQS_QUEUE_URL": queue_url,
+            "DEAD_LETTER_QUEUE_URL": dead_letter_queue_url,
+            "SNS_TOPIC_ARN": output_topic_arn,
+            "S3_BUCKET": output_bucket,
+            "RUNTIME_TYPE": route.type.value,
+            "RUNTIME_NAME": route.name,
+            "API_BASE_URL": api_base_url,
+            "DYNAMIC_SD_MODEL": str(route.dynamic_model).lower(),
+            "LOGLEVEL": log_level,
+            **self.agent_limits(),
+        }
+
+    def agent_limits(self) -> dict[str, str]:
+        """The part of an agent's environment that is the same for every runtime and wherever it runs."""
+        return {
+            "TASK_TIMEOUT": str(self.task_timeout),
+            "LEASE_SECONDS": str(LEASE_SECONDS),
+            "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
+            "INPUT_BUCKETS": ",".join(self.input_buckets),
+            "ALLOWED_LINK_HOSTS": ",".join(self.allowed_link_hosts),
+        }
+
+
+def queue_name(stack_name: str, runtime: str) -> str:
+    """Name of a runtime's queue. ``stack_name`` is that of the config, without "Stack"."""
+    return f"{stack_name}_{runtime}"
+
+
+def dead_letters_name(stack_name: str, runtime: str) -> str:
+    """Name of a runtime's dead-letter queue."""
+    return f"{queue_name(stack_name, runtime)}_dead"
+
+
+def topology_of(config: Config) -> Topology:
+    """Derive the topology. Raises ConfigError when the runtimes' names do not fit the Lambda's environment."""
+    name = config.stack_name
+    return Topology(
+        stack_name=f"{name}Stack",
+        api=Api(
+            stage=config.apigw.stage_name,
+            rate_limit=config.apigw.throttle.rate_limit,
+            burst_limit=config.apigw.throttle.burst_limit,
+        ),
+        input_topic=f"{name}_tasks",
+        output_topic=f"{name}_callbacks",
+        undelivered=Queue(name=f"{name}_undelivered_tasks", visibility=LEASE_SECONDS),
+        output_bucket=f"{name.lower()}-output",
+        expiries=_expiries(config),
+        routes=tuple(_route(config, runtime) for runtime in config.models_runtime),
+        task_timeout=config.task_timeout,
+        input_buckets=config.input_buckets,
+        allowed_link_hosts=config.allowed_link_hosts,
+        catalogue=_catalogue(config),
+    )
+
+
+def _route(config: Config, runtime: Runtime) -> Route:
+    dead_letters = Queue(name=dead_letters_name(config.stack_name, runtime.name), visibility=LEASE_SECONDS)
+    return Route(
+        name=runtime.name,
+        namespace=runtime.namespace,
+        type=runtime.type,
+        model=runtime.model_filename,
+        dynamic_model=runtime.dynamic_model,
+        queue=Queue(
+            name=queue_name(config.stack_name, runtime.name),
+            visibility=config.task_timeout + LEASE_SECONDS,
+            dead_letters=dead_letters.name,
+        ),
+        dead_letters=dead_letters,
+    )
+
+
+def _expiries(config: Config) -> tuple[Expiry, ...]:
+    own = Expiry(f"{RESERVED_PREFIX}/", config.request_retention_days)
+    return (own,) if config.output_retention_days is None else (own, Expiry("", config.output_retention_days))
+
+
+def _catalogue(config: Config) -> str:
+    entries = (
+        RuntimeEntry(name=r.name, type=r.type, model=r.model_filename, dynamic=r.dynamic_model)
+        for r in config.models_runtime
+    )
+    try:
+        return Catalog(tuple(entries)).to_env()
+    except ValueError as error:
+        raise ConfigError([Mistake("modelsRuntime", str(error))]) from error

@@ -1,0 +1,81 @@
+"""The configs that the tests are about."""
+
+from typing import Any
+
+import yaml
+
+from infra.app import ROOT
+
+SDWEBUI = {"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "v1-5-pruned.safetensors"}
+COMFYUI = {"name": "comfy", "namespace": "comfy", "type": "comfyui"}
+INVOKEAI = {"name": "invoke", "namespace": "invoke", "type": "invokeai"}
+
+OWN_CHARTS = "https://charts.example"
+
+CACHED_IMAGES = {"karpenter": {"nodeTemplate": {"dataVolume": {"snapshotID": "snap-0123456789"}}}}
+
+ONE: dict[str, Any] = yaml.safe_load((ROOT / "config.yaml").read_text())
+"""The repository's own config, with one runtime."""
+
+THREE: dict[str, Any] = {
+    **ONE,
+    "modelsRuntime": [*ONE["modelsRuntime"], COMFYUI, {**INVOKEAI, "chartRepository": OWN_CHARTS}],
+}
+"""One runtime of each type, and all else as in ONE."""
+
+EVERYTHING: dict[str, Any] = {
+    "stackName": "other",
+    "modelBucketArn": "arn:aws:s3:::models",
+    "modelsRuntime": [
+        {**SDWEBUI, "dynamicModel": True, "extraValues": CACHED_IMAGES},
+        {**COMFYUI, "chartRepository": "oci://registry.example/charts/sd-on-eks", "chartVersion": "1.2.3"},
+    ],
+    "inputBuckets": ["photos", "masks"],
+    "allowedLinkHosts": ["files.example.com", "10.1.0.0/16"],
+    "outputRetentionDays": 30,
+    "taskTimeout": 900,
+    "clusterComponents": {"instanceType": "m7i.large", "desiredCount": 3},
+    "vpc": {"natGateways": 3, "flowLogs": True},
+    "lambda": {"architecture": "x86_64", "reservedConcurrency": 20},
+    "eks": {
+        "publicAccessCidrs": ["203.0.113.0/24"],
+        "adminArns": ["arn:aws:iam::123456789012:role/operators"],
+        "controlPlaneLogs": ["audit"],
+        "secretsEncryption": False,
+    },
+    "addOns": {"eksVersions": {"coredns": "v1.12.4-eksbuild.1"}, "observability": False, "tracing": False},
+}
+"""Every switch in another position than the default's."""
+
+CHINA: dict[str, Any] = {
+    "stackName": "china",
+    "modelBucketArn": "arn:aws-cn:s3:::models",
+    "modelsRuntime": [{**SDWEBUI, "extraValues": CACHED_IMAGES}, COMFYUI],
+    "inputBuckets": ["photos"],
+    "addOns": {
+        "imageRegistry": "123456789012.dkr.ecr.cn-northwest-1.amazonaws.com.cn",
+        "karpenter": {"chartRepository": "oci://123456789012.dkr.ecr.cn-northwest-1.amazonaws.com.cn/charts"},
+        "keda": {"chartRepository": "https://charts.example.cn", "chartVersion": "2.20.1"},
+    },
+}
+
+MOST: dict[str, Any] = {
+    **EVERYTHING,
+    "stackName": "most",
+    "eks": {},
+    "addOns": {},
+    "modelsRuntime": [
+        {
+            "name": f"runtime-{number}",
+            "namespace": "runtimes",
+            "type": "sdwebui",
+            "modelFilename": f"sd_xl_base_{number}.safetensors",
+            "extraValues": CACHED_IMAGES,
+        }
+        for number in range(45)
+    ],
+}
+"""As many runtimes as a stack holds, with everything on that makes it larger."""
+
+REGIONS = {"everything": "us-east-1", "china": "cn-northwest-1"}
+"""Where a config is for; the others are for any region."""

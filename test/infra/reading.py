@@ -1,0 +1,78 @@
+"""Read a template: its expressions as text, its roles with all that they may do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Template = Mapping[str, Any]
+
+
+def plain(value: Any) -> Any:
+    """Expressions as text: ``{"Ref": "X"}`` is ``<X>``, an attribute ``<X.Arn>``, and what is joined is one string."""
+    match value:
+        case {"Ref": str(name)}:
+            return f"<{name.removeprefix('AWS::')}>"
+        case {"Fn::GetAtt": [name, attribute]}:
+            return f"<{name}.{attribute}>"
+        case {"Fn::Join": [separator, parts]}:
+            return str(separator).join(str(plain(part)) for part in parts)
+        case Mapping():
+            return {key: plain(below) for key, below in value.items()}
+        case list():
+            return [plain(below) for below in value]
+        case _:
+            return value
+
+
+def of_type(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    """Properties, as ``plain`` gives them, of all resources of a type, by logical id."""
+    return {
+        name: plain(resource.get("Properties", {}))
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def the_one(template: Template, kind: str, prefix: str = "") -> dict[str, Any]:
+    """Properties of the only resource of a type whose logical id begins with ``prefix``."""
+    (found,) = [value for name, value in of_type(template, kind).items() if name.startswith(prefix)]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """One statement that a role has."""
+
+    role: str
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    conditions: Mapping[str, Any]
+
+
+def permissions(template: Template) -> Iterator[Permission]:
+    """Every statement of every role; ``role`` is its logical id without the hash."""
+    for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
+        for properties in of_type(template, kind).values():
+            for role in properties["Roles"]:
+                for statement in properties["PolicyDocument"]["Statement"]:
+                    assert statement["Effect"] == "Allow"
+                    yield Permission(
+                        role=short(role),
+                        actions=tuple(_listed(statement["Action"])),
+                        resources=tuple(_listed(statement["Resource"])),
+                        conditions=statement.get("Condition", {}),
+                    )
+
+
+def of_role(template: Template, role: str) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """What a role may do: resources by actions."""
+    return {one.actions: one.resources for one in permissions(template) if one.role == role}
+
+
+def short(reference: str) -> str:
+    """The name in ``<Name93C0312D>``, without the eight digits of the hash."""
+    return reference.strip("<>")[:-8]
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,96 @@
+"""The bill follows from the template, and the README shows the present one."""
+
+import re
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from infra.app import ROOT
+from infra.cost import GUIDE, Bill, Calculator
+
+BOOK = yaml.safe_load((ROOT / "infra" / "prices.yaml").read_text())
+
+TIMEOUT = 240
+
+
+def bill(template: dict[str, Any]) -> Bill:
+    return Calculator(template, BOOK).bill()
+
+
+def totals(made: Bill) -> dict[str, float]:
+    return {line.what: line.total for line in (*made.fixed, *made.pictures)}
+
+
+def test_the_readme_shows_what_the_command_prints() -> None:
+    # When
+    printed = subprocess.run(
+        [sys.executable, "-m", "infra.cost"], cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=True
+    ).stdout
+
+    # Then
+    (shown,) = re.findall(r"<!-- cost -->\n(.*?)<!-- /cost -->", (ROOT / "infra" / "README.md").read_text(), re.DOTALL)
+    assert shown == printed
+
+
+def test_the_guides_lines_come_out_as_in_the_guide(default: dict[str, Any]) -> None:
+    # When
+    lines = totals(bill(default))
+
+    # Then
+    for what, usd in {
+        "EKS cluster": 72.00,
+        "GPU nodes (g5.2xlarge, Spot)": 207.00,
+        "API Gateway": 3.50,
+        "Lambda requests": 0.20,
+        "SQS (receive and delete)": 0.80,
+        "S3 PUT (picture and record)": 10.00,
+        "S3 storage": 3.29,
+    }.items():
+        assert lines[what] == pytest.approx(usd, abs=0.005)
+
+
+def test_nat_gateways_are_counted(default: dict[str, Any], everything: dict[str, Any]) -> None:
+    one, three = totals(bill(default)), totals(bill(everything))
+
+    assert one["NAT gateway"] == pytest.approx(32.40)
+    assert three["NAT gateway"] == pytest.approx(3 * 32.40)
+    assert three["Its public address"] == pytest.approx(3 * 3.60)
+    assert bill(default).total > GUIDE
+
+
+def test_what_is_switched_off_costs_nothing(default: dict[str, Any], everything: dict[str, Any]) -> None:
+    on, off = totals(bill(default)), totals(bill(everything))
+
+    for what in ("Container Insights", "Traces (if all are kept)", "Key for the cluster's secrets"):
+        assert on[what] > 0
+        assert what not in off
+    assert "Flow logs" not in on
+    assert off["Flow logs"] > 0
+
+
+def test_a_fast_volume_costs_until_the_tuner_comes(everything: dict[str, Any]) -> None:
+    # Given one of two runtimes has a fast volume
+    hours = 1_000_000 * 1.5 / 3600
+    untuned = {
+        **everything,
+        "Resources": {
+            name: one for name, one in everything["Resources"].items() if not name.startswith("EbsThroughputTuner")
+        },
+    }
+
+    # Then
+    whole = hours / 720 / 2 * (875 * 0.04)
+    assert totals(bill(untuned))["Their throughput"] == pytest.approx(whole)
+    assert totals(bill(everything))["Their throughput"] == pytest.approx(whole * 300 / (4 * 3600))
+
+
+def test_an_instance_type_without_a_price_is_named(default: dict[str, Any]) -> None:
+    # Given
+    book = {**BOOK, "prices": {**BOOK["prices"], "instance_hour": {}}}
+
+    # Then
+    with pytest.raises(KeyError, match=r"m7g\.large"):
+        Calculator(default, book).bill()

@@ -1,0 +1,109 @@
+"""Topics, queues and the output bucket, as CloudFormation is told to make them."""
+
+from typing import Any
+
+from aws_cdk.assertions import Match, Template
+
+from infra.config import parse_config
+from infra.topology import MAX_RECEIVE_COUNT, topology_of
+from test.infra.configs import EVERYTHING, THREE
+from test.infra.reading import of_type, the_one
+
+
+def test_each_queue_hears_of_its_own_tasks_only(three: dict[str, Any]) -> None:
+    # Given
+    topology = topology_of(parse_config(THREE))
+
+    # When
+    subscriptions = of_type(three, "AWS::SNS::Subscription").values()
+
+    # Then
+    assert [one["FilterPolicy"] for one in subscriptions] == [route.filter_policy for route in topology.routes]
+    for one in subscriptions:
+        assert one["Protocol"] == "sqs"
+        assert one["RawMessageDelivery"] is True
+        assert one["FilterPolicyScope"] == "MessageAttributes"
+        assert one["RedrivePolicy"]["deadLetterTargetArn"].startswith("<RoutingUndelivered")
+
+
+def test_a_queue_waits_as_long_as_a_task_may_take(everything_checks: Template) -> None:
+    everything_checks.has_resource_properties(
+        "AWS::SQS::Queue",
+        {
+            "QueueName": "other_sdruntime",
+            "VisibilityTimeout": EVERYTHING["taskTimeout"] + 60,
+            "MessageRetentionPeriod": 14 * 86400,
+            "SqsManagedSseEnabled": True,
+            "RedrivePolicy": {
+                "deadLetterTargetArn": {"Fn::GetAtt": [Match.string_like_regexp("DeadLetters"), "Arn"]},
+                "maxReceiveCount": MAX_RECEIVE_COUNT,
+            },
+        },
+    )
+
+
+def test_queues_take_from_our_topic_and_speak_tls_only(three: dict[str, Any]) -> None:
+    # Given
+    queues = {f"<{name}>" for name in of_type(three, "AWS::SQS::Queue") if name.startswith("Routing")}
+
+    # When
+    policies = [value for name, value in of_type(three, "AWS::SQS::QueuePolicy").items() if name.startswith("Routing")]
+
+    # Then
+    assert {queue for policy in policies for queue in policy["Queues"]} == queues
+    for policy in policies:
+        deliver, refuse = policy["PolicyDocument"]["Statement"]
+        assert deliver["Principal"] == {"Service": "sns.amazonaws.com"}
+        assert deliver["Action"] == "sqs:SendMessage"
+        (topic,) = deliver["Condition"]["ArnEquals"].values()
+        assert topic.startswith("<RoutingTasks")
+        assert (refuse["Effect"], refuse["Action"]) == ("Deny", "sqs:*")
+        assert refuse["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_topics_are_named_traced_and_speak_tls_only(default_checks: Template, default: dict[str, Any]) -> None:
+    default_checks.has_resource_properties("AWS::SNS::Topic", {"TopicName": "sdoneks_tasks", "TracingConfig": "Active"})
+    default_checks.has_resource_properties("AWS::SNS::Topic", {"TopicName": "sdoneks_callbacks"})
+    policies = of_type(default, "AWS::SNS::TopicPolicy").values()
+    assert len(policies) == 2
+    for policy in policies:
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+
+
+def test_the_output_bucket_is_private_encrypted_and_kept(default: dict[str, Any]) -> None:
+    # When
+    bucket = the_one(default, "AWS::S3::Bucket")
+
+    # Then
+    assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+    assert bucket["BucketEncryption"]
+    assert "VersioningConfiguration" not in bucket
+    assert "BucketName" not in bucket
+    (statement,) = the_one(default, "AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
+    (resource,) = [one for one in default["Resources"].values() if one["Type"] == "AWS::S3::Bucket"]
+    assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
+def test_requests_expire_and_results_when_asked(default: dict[str, Any], everything: dict[str, Any]) -> None:
+    def expiries(template: dict[str, Any]) -> list[tuple[str | None, int]]:
+        rules = the_one(template, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+        return [(rule.get("Prefix"), rule["ExpirationInDays"]) for rule in rules if "ExpirationInDays" in rule]
+
+    assert expiries(default) == [(".platform/", 15)]
+    assert expiries(everything) == [(".platform/", 15), (None, 30)]
+
+
+def test_users_scripts_find_their_outputs(default: dict[str, Any]) -> None:
+    # When
+    outputs = default["Outputs"]
+
+    # Then
+    assert {
+        "FrontApiEndpoint",
+        "GetAPIKeyCommand",
+        "sdNotificationOutputArn",
+        "ConfigCommand",
+        "OutputS3Bucket",
+    } == set(outputs)
