@@ -1,0 +1,97 @@
+{{/* The runtime: custom nodes are strangers' code, so it gets no credentials, no token, and the models read-only. */}}
+
+{{- define "sd.runtimeContainer" -}}
+{{- $type := include "sd.type" . | fromYaml -}}
+{{- $api := .Values.runtime.inferenceApi -}}
+{{- $arguments := include "sd.arguments" (dict "root" . "type" $type) | fromJsonArray -}}
+name: runtime
+image: {{ include "sd.runtimeImage" . }}
+imagePullPolicy: {{ $api.imagePullPolicy }}
+# A native sidecar: it is up before the agent starts, is restarted when it dies, and stops after the agent.
+restartPolicy: Always
+{{- with $api.command }}
+command:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $api.args }}
+args:
+  {{- toYaml $api.args | nindent 2 }}
+{{- else if $type.program }}
+args:
+  {{- prepend $arguments $type.program | toYaml | nindent 2 }}
+{{- end }}
+env:
+  {{- include "sd.runtimeEnv" (dict "root" . "type" $type "arguments" $arguments) | nindent 2 }}
+ports:
+- name: api
+  containerPort: {{ $type.port }}
+startupProbe:
+  httpGet:
+    path: {{ $type.readyPath }}
+    port: api
+  periodSeconds: 1
+  timeoutSeconds: 5
+  failureThreshold: {{ $api.startupTimeout }}
+  terminationGracePeriodSeconds: 30
+# Two minutes without an answer: a model switch may hold the API for long, a hung runtime holds it for ever.
+livenessProbe:
+  httpGet:
+    path: {{ $type.alivePath }}
+    port: api
+  periodSeconds: 15
+  timeoutSeconds: 10
+  failureThreshold: 8
+  terminationGracePeriodSeconds: 30
+{{- with $api.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+resources:
+  {{- toYaml $api.resources | nindent 2 }}
+volumeMounts:
+- name: models
+  mountPath: {{ $api.modelMountPath }}
+  readOnly: {{ .Values.runtime.persistence.enabled }}
+{{- with $type.settings }}
+- name: settings
+  mountPath: {{ dir .file }}
+{{- end }}
+{{- end }}
+
+{{- define "sd.runtimeImage" -}}
+{{- include "sd.image" (dict "root" . "path" "runtime.inferenceApi.image" "image" .Values.runtime.inferenceApi.image "repository" (printf "sd-on-eks/%s" .Values.runtime.type) "tag" "latest") }}
+{{- end }}
+
+{{- define "sd.runtimeEnv" -}}
+{{- $root := .root -}}
+{{- $port := .type.port -}}
+{{- $own := list (dict "name" "EXTRA_CMD_ARG" "value" (join " " .arguments)) -}}
+{{- range $name, $value := .type.env -}}
+  {{- $own = append $own (dict "name" $name "value" (tpl $value (merge (dict "port" $port) $root))) -}}
+{{- end -}}
+{{- include "sd.env" (dict "own" $own "extra" .root.Values.runtime.inferenceApi.extraEnv) }}
+{{- end }}
+
+{{/* The runtime writes its settings when they are changed through its API, which a ConfigMap does not allow. It runs
+     with the runtime's image, so that the copy belongs to the runtime's user. */}}
+{{- define "sd.settingsContainer" -}}
+{{- $type := include "sd.type" . | fromYaml -}}
+name: settings
+image: {{ include "sd.runtimeImage" . }}
+imagePullPolicy: {{ .Values.runtime.inferenceApi.imagePullPolicy }}
+command: [cp, /chart/{{ base $type.settings.file }}, {{ $type.settings.file }}]
+{{- with .Values.runtime.inferenceApi.securityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+resources:
+  requests:
+    cpu: 50m
+    memory: 32Mi
+volumeMounts:
+- name: chart
+  mountPath: /chart
+  readOnly: true
+- name: settings
+  mountPath: {{ dir $type.settings.file }}
+{{- end }}
