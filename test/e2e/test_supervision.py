@@ -1,0 +1,178 @@
+"""What becomes of a platform whose parts die, and of its parts when it ends."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from pathlib import Path
+
+import psutil
+import pytest
+from aiohttp import ClientError, ClientSession
+
+from contract.runtimes import TASK_TYPES, RuntimeType
+from test.support.platform import CONFIG, PATIENCE, Running, command, environment, running, until, write_config
+from utils import samples
+from utils.trial import callbacks_of
+
+RUN_SECONDS = 110
+"""For a whole run, start and stop included; below the limit of a test."""
+
+ONE = [{"name": "flow", "namespace": "default", "type": "comfyui"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("agent-flow-1", ["queue_agent"]),
+        ("runtime-flow-1", ["utils.local.runtimes", "comfyui"]),
+        ("gateway", ["utils.local.front_door"]),
+    ],
+)
+async def test_a_part_that_is_killed_is_named_and_the_platform_serves_on(
+    name: str, words: list[str], platform: Running, http: ClientSession
+) -> None:
+    # Given
+    before = _part(platform, name, words)
+    async with platform.listening() as listener:
+        # When
+        before.kill()
+        until(lambda: f"! {name} was killed by SIGKILL; starting it again" in platform.printed)
+        # Then one of two tasks is done: the embedded SQS may give the other to the killed agent's open poll
+        tasks = [f"task-{uuid.uuid4()}" for _ in range(2)]
+        for task_id in tasks:
+            await _post(http, samples.request("v1alpha2-pipeline", task_id=task_id, runtime="flow"))
+        callback = await anext(callbacks_of(tasks, listener, PATIENCE))
+    assert callback.result, callback.error
+
+
+async def test_when_the_embedded_aws_dies_the_platform_says_so_and_ends(tmp_path: Path) -> None:
+    with running(tmp_path, "--config", str(write_config(tmp_path, modelsRuntime=ONE))) as platform:
+        # Given
+        aws = platform.part("utils.local.aws_server")
+        assert aws
+        parts = platform.parts()
+        # When
+        aws.kill()
+        # Then
+        assert await asyncio.to_thread(platform.process.wait, PATIENCE) == 1
+        assert "error: aws was killed by SIGKILL; its log is" in platform.printed
+        assert not [part for part in parts if part.is_running()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL], ids=lambda number: number.name)
+def test_however_the_platform_ends_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
+    with running(tmp_path, "--config", str(write_config(tmp_path, modelsRuntime=ONE))) as platform:
+        # Given
+        parts = platform.parts()
+        assert len(_listeners(parts)) == 4, "the embedded AWS, the gateway, a runtime, and an agent's probe"
+        # When
+        os.kill(platform.process.pid, number)
+        code = platform.process.wait(PATIENCE)
+        # Then
+        assert code == (-signal.SIGKILL if number is signal.SIGKILL else 0)
+        until(lambda: not any(_runs(part) for part in parts))
+        assert not _listeners(parts)
+        assert "killed" not in platform.printed
+    assert (tmp_path / ".platform" / "running.json").exists() == (number is signal.SIGKILL)
+
+
+def test_once_ends_well_when_every_picture_came(tmp_path: Path) -> None:
+    # Given
+    config = write_config(tmp_path, modelsRuntime=CONFIG["modelsRuntime"][:1])
+    # When
+    ended = _run("--once", "--config", str(config), "--output", str(tmp_path), "--replicas", "2")
+    # Then
+    requests = [name for name in samples.NAMES if name.partition("-")[2] in TASK_TYPES[RuntimeType.SDWEBUI]]
+    assert ended.returncode == 0, ended.stdout
+    assert ended.stdout.count("\naccepted ") == ended.stdout.count("\ncompleted ") == len(requests)
+    assert len(list(tmp_path.glob("output*/*/*.png"))) == len(requests)
+    (logs,) = (tmp_path / ".platform" / "logs").iterdir()
+    assert {log.name for log in logs.glob("agent-*")} == {"agent-sdruntime-1.log", "agent-sdruntime-2.log"}
+
+
+def test_a_runtime_of_the_users_own_takes_the_place_of_the_simulated_one(tmp_path: Path) -> None:
+    # Given
+    own = subprocess.Popen(
+        [sys.executable, "-m", "utils.local.runtimes", "comfyui", "--port", "0", "--name", "own"],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with own:
+        assert own.stdout
+        url = own.stdout.readline().split()[-1]
+        config = write_config(tmp_path, modelsRuntime=ONE)
+        # When
+        attached = ("--runtime-url", f"flow={url}", "--replicas", "2")
+        ended = _run("--once", "--config", str(config), "--output", str(tmp_path), *attached)
+        own.terminate()
+    # Then
+    assert ended.returncode == 0, ended.stdout
+    (logs,) = (tmp_path / ".platform" / "logs").iterdir()
+    assert {log.name for log in logs.iterdir()} == {"aws.log", "gateway.log", "agent-flow-1.log"}
+
+
+def test_once_ends_badly_when_a_runtime_is_not_there(tmp_path: Path) -> None:
+    # Given
+    config = write_config(tmp_path, modelsRuntime=ONE)
+    attached = ("--runtime-url", "flow=http://127.0.0.1:9")
+    # When
+    ended = _run("--once", "--timeout", "2", "--config", str(config), "--output", str(tmp_path), *attached)
+    # Then
+    assert ended.returncode == 1
+    assert "the runtime of agent-flow-1 is not ready" in ended.stdout
+
+
+def _part(platform: Running, name: str, words: list[str]) -> psutil.Process:
+    """The process of a part; the agents' command lines are the same, so theirs is told by its environment."""
+    runtime = name.split("-")[1] if name.startswith("agent") else None
+    for part in platform.parts():
+        if set(words) <= set(part.cmdline()) and runtime in {None, part.environ().get("RUNTIME_NAME")}:
+            return part
+    raise AssertionError(f"{name} does not run")
+
+
+async def _post(http: ClientSession, body: object) -> None:
+    """Post until it is accepted: a gateway that was killed comes back after a moment."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                async with http.post("v1alpha2", json=body) as answer:
+                    assert answer.status == 200, await answer.text()
+                    return
+            except ClientError:
+                await asyncio.sleep(0.1)
+
+
+def _listeners(parts: list[psutil.Process]) -> list[int]:
+    """The ports on which these processes listen. Asked of each, since the platform holds the gateway's door as well."""
+    return [
+        one.laddr.port
+        for part in parts
+        if _runs(part)
+        for one in part.net_connections("tcp")
+        if one.status == psutil.CONN_LISTEN and one.laddr
+    ]
+
+
+def _runs(part: psutil.Process) -> bool:
+    """A killed parent's children wait as zombies for a reaper that some containers do not have."""
+    try:
+        return part.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _run(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command("--seconds-per-step", "0.001", "--port", "0", *words),
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=RUN_SECONDS,
+        check=False,
+    )

@@ -1,0 +1,169 @@
+"""One task through the whole local platform leaves one whole trace."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from test.support.agent import until
+from test.support.platform import PATIENCE, Running, running, write_config
+from utils.local.otlp import Span
+from utils.local.parts import ROOT
+from utils.local.trace_file import read
+
+STAGES = ["receive", "fetch", "hold", "run", "store", "notify", "delete"]
+GAPS = 0.05
+"""Of the time between the first stage and the last, what no stage accounts for."""
+
+CONTENT = {"prompt": "a canary in a mine", "steps": 1500, "width": 64, "height": 64}
+"""1.5 s at a millisecond a step."""
+
+
+@pytest.fixture(scope="module")
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
+    folder = tmp_path_factory.mktemp("traced")
+    traces = folder / "traces.jsonl"
+    runtimes = [{"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "m.safetensors"}]
+    config = write_config(folder, modelsRuntime=runtimes)
+    with running(folder / "output", "--config", str(config), "--trace-file", str(traces)) as platform:
+        yield platform, traces
+
+
+async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple[Running, Path]) -> None:
+    # Given a task with a link, sent through the front door
+    platform, traces = traced
+    picture = f"s3://{platform.addresses['bucket']}/samples/picture.png"
+    metadata = {"id": "traced", "runtime": "sdruntime", "tasktype": "image-to-image", "prefix": "out"}
+    body = {"task": {"metadata": metadata, "content": {**CONTENT, "init_images": [picture]}}}
+    before = time.time()
+    async with (
+        platform.listening() as listener,
+        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
+    ):
+        async with http.post("v1alpha2", json=body) as answer:
+            assert answer.status == 200
+
+        # When its callback is there
+        (callback,) = await until(lambda: listener.receive(1), PATIENCE)
+    assert callback.result is True
+
+    # Then the front door's span is the root, and the task is below it
+    spans = await until(lambda: _whole(traces), PATIENCE)
+    after = time.time()
+    assert len({span.trace_id for span in spans}) == 1
+    (root,) = [span for span in spans if not span.parent_id]
+    assert (root.service, root.name) == ("front-door", "POST /v1alpha2")
+    (task,) = [span for span in spans if span.name == "task"]
+    assert (task.service, task.parent_id) == ("queue-agent", root.span_id)
+
+    # And the stages are below the task, in order, one after the other
+    stages = sorted((span for span in spans if span.parent_id == task.span_id), key=lambda span: span.begin)
+    assert [stage.name for stage in stages if stage.name != "wait"] == STAGES
+    assert len(stages) + 2 == len(spans)
+    assert before <= root.begin <= task.begin <= task.end <= after
+    for earlier, later in pairwise(stages):
+        assert earlier.end <= later.begin + 0.001, f"{earlier.name} overlaps {later.name}"
+
+    # And they account for the time from the request to the end
+    whole = max(span.end for span in spans) - root.begin
+    told = sum(stage.seconds for stage in stages) + max(0.0, min(root.end, task.begin) - root.begin)
+    assert told == pytest.approx(whole, rel=GAPS)
+
+    # And a person can read them, without the prompt
+    shown = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "utils.task", "traced", "--trace-file", str(traces)],
+        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    for stage in stages:
+        assert stage.name in shown.stdout
+    assert root.trace_id in shown.stdout
+    assert "canary" not in traces.read_text()
+
+
+async def test_a_table_shows_what_the_platform_is_at(traced: tuple[Running, Path]) -> None:
+    # Given a task that has ended
+    platform, _ = traced
+    metadata = {"id": "watched", "runtime": "sdruntime", "tasktype": "text-to-image", "prefix": "out"}
+    body = {"task": {"metadata": metadata, "content": {**CONTENT, "steps": 1}}}
+    async with (
+        platform.listening() as listener,
+        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
+    ):
+        async with http.post("v1alpha2", json=body) as answer:
+            assert answer.status == 200
+        await until(lambda: listener.receive(1), PATIENCE)
+
+    # When its numbers are there
+    async def row() -> list[str]:
+        shown = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "utils.watch", "--once", "--output", str(platform.output)],
+            env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=True,
+        )
+        (line,) = [line for line in shown.stdout.splitlines() if "sdruntime" in line]
+        cells = [cell.strip() for cell in line.split("│")[1:-1]]
+        return cells if cells[4] != "0" else []
+
+    cells = await until(row, PATIENCE)
+
+    # Then
+    assert cells[:4] == ["sdruntime", "1", "0", "0"]
+    assert int(cells[4]) >= 1
+    assert cells[6].endswith(" s")
+    assert cells[7].endswith(" s")
+    assert cells[8].endswith("%")
+
+
+async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(traced: tuple[Running, Path]) -> None:
+    # Given a task that fails, whose prompt must not be told
+    platform, _ = traced
+    metadata = {"id": "failing", "runtime": "sdruntime", "tasktype": "text-to-image", "prefix": "out"}
+    body = {"task": {"metadata": metadata, "content": {**CONTENT, "steps": 1, "sampler_name": "no such sampler"}}}
+    async with (
+        platform.listening() as listener,
+        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
+    ):
+        async with http.post("v1alpha2", json=body) as answer:
+            assert answer.status == 200
+        # When it has failed
+        (callback,) = await until(lambda: listener.receive(1), PATIENCE)
+    assert callback.result is False
+
+    # Then
+    log = platform.log("agent-sdruntime-1")
+    lines = [json.loads(line) for line in log.splitlines()]
+    ours = [line for line in lines if line.get("task_id") == "failing"]
+    assert ours
+    for line in ours:
+        assert line["action"]
+        assert line["attempt"] == 1
+        assert len(line["trace_id"]) == 32
+    assert "canary" not in log
+    assert platform.addresses["api_key"] not in log
+
+
+def _whole(traces: Path) -> list[Span]:
+    """The spans of the task, once its last is there."""
+    spans = list(read(traces)) if traces.exists() else []
+    tasks = [span for span in spans if span.attributes.get("task_id") == "traced"]
+    if not tasks:
+        return []
+    found = [span for span in spans if span.trace_id == tasks[0].trace_id]
+    return found if any(not span.parent_id for span in found) else []

@@ -1,0 +1,182 @@
+"""What the agent's tests stand on: one world of queues, topic and bucket a test, and runtimes that do as told."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from contract.runtimes import TaskType
+from contract.task import Metadata, Task
+from contract.wire import encode_task
+from queue_agent.aws import Clients
+from queue_agent.errors import Interrupted
+from queue_agent.runtimes.base import Job, Output, Ran, Result
+
+PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
+PATIENCE = 30.0
+"""Seconds until a condition that must come is taken as not coming; generous, for a busy machine."""
+
+
+@dataclass
+class World:
+    """One runtime's queue, its dead letters, the output topic with a subscriber, and the output bucket."""
+
+    clients: Clients
+    """The agent's, through whatever stands between it and AWS."""
+    direct: Clients
+    """The test's own."""
+    queue_url: str
+    dead_letter_url: str
+    topic_arn: str
+    subscriber_url: str
+    bucket: str
+    told: list[dict[str, Any]] = field(default_factory=list)
+
+    async def send(self, body: str) -> str:
+        """Put a message in the queue; returns its id."""
+        return (await self.direct.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body))["MessageId"]
+
+    async def ask(self, task_id: str = "t1", **fields: Any) -> str:
+        """Put a text-to-image task in the queue; returns the message's id."""
+        return await self.send(encode_task(a_task(task_id, **fields)))
+
+    async def callbacks(self) -> list[dict[str, Any]]:
+        """All callbacks so far, in the order in which they were read."""
+        while True:
+            answer = await self.direct.sqs.receive_message(QueueUrl=self.subscriber_url, MaxNumberOfMessages=10)
+            messages = answer.get("Messages", [])
+            if not messages:
+                return self.told
+            for message in messages:
+                self.told.append(json.loads(message["Body"]))
+                await self.direct.sqs.delete_message(
+                    QueueUrl=self.subscriber_url, ReceiptHandle=message["ReceiptHandle"]
+                )
+
+    async def depth(self, url: str | None = None) -> tuple[int, int]:
+        """Messages waiting and messages held."""
+        told = await self.direct.sqs.get_queue_attributes(QueueUrl=url or self.queue_url, AttributeNames=["All"])
+        attributes = told["Attributes"]
+        return (
+            int(attributes["ApproximateNumberOfMessages"]),
+            int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+        )
+
+    async def dead_letters(self) -> list[dict[str, Any]]:
+        answer = await self.direct.sqs.receive_message(
+            QueueUrl=self.dead_letter_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+        )
+        return [dict(message) for message in answer.get("Messages", [])]
+
+    async def keys(self) -> list[str]:
+        listed = await self.direct.s3.list_objects_v2(Bucket=self.bucket)
+        return [entry["Key"] for entry in listed.get("Contents", [])]
+
+    async def read(self, key: str) -> bytes:
+        answer = await self.direct.s3.get_object(Bucket=self.bucket, Key=key)
+        async with answer["Body"] as body:
+            return await body.read()
+
+
+async def make_world(clients: Clients, direct: Clients) -> World:
+    """``clients`` are for the agent, ``direct`` ones for the test."""
+    name = f"w{uuid.uuid4().hex}"
+    await direct.s3.create_bucket(Bucket=name)
+    topic = (await direct.sns.create_topic(Name=name))["TopicArn"]
+    urls = [(await direct.sqs.create_queue(QueueName=f"{name}-{part}"))["QueueUrl"] for part in ("in", "dead", "out")]
+    arn = (await direct.sqs.get_queue_attributes(QueueUrl=urls[2], AttributeNames=["QueueArn"]))["Attributes"]
+    await direct.sns.subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"], Attributes={"RawMessageDelivery": "true"}
+    )
+    return World(clients, direct, urls[0], urls[1], topic, urls[2], name)
+
+
+def a_task(task_id: str = "t1", **fields: Any) -> Task:
+    content = fields.pop("content", {"prompt": "a dog"})
+    metadata = {"id": task_id, "runtime": "r", "tasktype": TaskType.TEXT_TO_IMAGE, "prefix": "out", **fields}
+    return Task(metadata=Metadata.model_validate(metadata), content=content)
+
+
+class ScriptedRuntime:
+    """A runtime whose jobs do what the test says; it counts what was asked of it."""
+
+    def __init__(self, work: Callable[[Job], Awaitable[Result]] | None = None) -> None:
+        self.work = work or finish_at_once
+        self.is_ready = True
+        self.jobs: list[Job] = []
+        self.interrupts = 0
+        self.told_progress: float | None = None
+        self._stopped = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    async def ready(self) -> bool:
+        return self.is_ready
+
+    async def run(self, job: Job) -> Result:
+        self.jobs.append(job)
+        self._stopped.clear()
+        work = asyncio.ensure_future(self.work(job))
+        stopped = asyncio.ensure_future(self._stopped.wait())
+        await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if work.done():
+            return work.result()
+        work.cancel()
+        raise Interrupted("interrupted", "interrupted")
+
+    async def interrupt(self) -> bool:
+        self.interrupts += 1
+        self._stopped.set()
+        return True
+
+    async def progress(self) -> float | None:
+        return self.told_progress
+
+
+def a_result(*pictures: bytes) -> Result:
+    outputs = [Output.of(picture) for picture in pictures or (PNG,)]
+    return Result(
+        outputs, lambda urls: {"images": list(urls), "info": "full answer"}, Ran("scripted", "1.0", "m", "h", (7,))
+    )
+
+
+async def finish_at_once(_: Job) -> Result:
+    return a_result()
+
+
+async def never_finish(_: Job) -> Result:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def until(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
+    """The condition's value, once it is true."""
+    async with asyncio.timeout(patience):
+        while True:
+            value = condition()
+            value = await value if isinstance(value, Awaitable) else value
+            if value:
+                return value
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
+    """The coroutine at work in the background; cancelled at the end if it is not over."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

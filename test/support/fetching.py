@@ -1,0 +1,52 @@
+"""Fetching links of loopback, and what is said of those that are refused."""
+
+from collections.abc import Mapping
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from queue_agent.errors import CallerFault
+from queue_agent.fetch import Fetcher, Limits
+from queue_agent.runtimes.base import File, Path
+from test.support.telemetry import a_trace
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+JPG = b"\xff\xd8\xff\xe0" + b"a photo"
+
+PATIENCE = 30.0
+"""Seconds a link may take where a test is about something else."""
+
+LOOPBACK_NETWORK = ip_network("127.0.0.0/8")
+
+
+def http_fetcher(**limits: Any) -> Fetcher:
+    """It may reach loopback unless told otherwise, and has no S3 to ask."""
+    return a_fetcher(cast("S3Client", None), **{"networks": (LOOPBACK_NETWORK,), **limits})
+
+
+def a_fetcher(s3: "S3Client", **limits: Any) -> Fetcher:
+    """It takes a megabyte and PATIENCE for a link, unless told otherwise."""
+    return Fetcher(s3, Limits(**{"max_bytes": 1_000_000, "timeout": PATIENCE, **limits}))
+
+
+async def fetch(fetcher: Fetcher, content: Mapping[str, Any]) -> dict[Path, File]:
+    """As the agent fetches for one delivery."""
+    return await fetcher.fetch(content, a_trace())
+
+
+async def fetched(link: str, **limits: Any) -> bytes:
+    """What the link names."""
+    async with http_fetcher(**limits) as fetcher:
+        return (await fetch(fetcher, {"image": link}))["image",].data
+
+
+async def refusal(*links: str, **limits: Any) -> str:
+    """What the caller of a task with these links is told."""
+    async with http_fetcher(**limits) as fetcher:
+        with pytest.raises(CallerFault) as caught:
+            await fetch(fetcher, {"images": list(links)})
+    assert caught.value.type == "link"
+    return caught.value.message

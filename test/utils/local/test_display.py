@@ -1,0 +1,56 @@
+"""The lines that the local platform shows."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from contract.callback import Callback, Cause, Status
+from utils.local.display import Display
+
+
+def completed(pictures: int) -> Callback:
+    places = tuple(f"s3://bucket/output/t/t-abcd-{number}.png" for number in range(1, pictures + 1))
+    return Callback(id="t", result=True, image_url=places, runtime="sd", status=Status.COMPLETED)
+
+
+def failed(message: str) -> Callback:
+    cause = Cause(type="content", message=message)
+    return Callback(id="t", result=False, runtime="sd", status=Status.FAILED, error=cause)
+
+
+@pytest.mark.parametrize(
+    ("pictures", "shown"),
+    [
+        (1, "completed  t  output/1.png\n"),
+        (3, "completed  t  output/1.png output/2.png output/3.png\n"),
+        (5, "completed  t  output/1.png output/2.png output/3.png and 2 more\n"),
+    ],
+)
+def test_a_callback_is_a_line_with_its_pictures(
+    pictures: int, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given
+    monkeypatch.chdir(tmp_path)
+    files = [tmp_path / "output" / f"{number}.png" for number in range(1, pictures + 1)]
+    # When
+    Display().callback(completed(pictures), [*files, tmp_path / "output" / "t.out"])
+    # Then
+    assert capsys.readouterr().out == shown
+
+
+def test_a_failed_task_shows_its_cause_and_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    Display().callback(failed("bad \x1b[31mnode\x07 [bold]9[/bold]"), [])
+    assert capsys.readouterr().out == "failed     t  content: bad �[31mnode� [bold]9[/bold]\n"
+
+
+def test_when_nobody_reads_any_more_it_goes_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        monkeypatch.setattr("sys.stdout", pipe)
+        display = Display()
+        # When, then: neither these nor the flush at the end raise
+        display.event("the first line finds nobody")
+        display.event("the second is not even tried")

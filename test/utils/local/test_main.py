@@ -1,0 +1,87 @@
+"""The command line of the local platform: what it refuses before anything is started."""
+
+import fcntl
+from pathlib import Path
+
+import pytest
+import yaml
+
+from utils.local.__main__ import main
+from utils.local.ports import listen
+
+CONFIG = {
+    "modelBucketArn": "arn:aws:s3:::models",
+    "modelsRuntime": [{"name": "flow", "namespace": "default", "type": "comfyui"}],
+}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    config = tmp_path / "config.yaml"
+    config.write_text(yaml.safe_dump(CONFIG))
+    return ["--once", "--config", str(config), "--output", str(tmp_path / "output"), "--port", "0"]
+
+
+def test_a_port_that_is_taken_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with listen() as taken:
+        port = taken.getsockname()[1]
+        assert main([*words, "--port", str(port)]) == 1
+    assert f"error: port {port} cannot be used: Address already in use; give another --port" in capsys.readouterr().out
+
+
+def test_two_platforms_do_not_share_an_output_folder(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given
+    card = tmp_path / "output" / ".platform" / "running.json"
+    card.parent.mkdir(parents=True)
+    with card.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        # When, then
+        assert main(words) == 1
+    assert f"a platform runs with this output folder already, see {card}" in capsys.readouterr().out
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "output").write_text("a file")
+    assert main(words) == 1
+    assert f"error: cannot write to {tmp_path / 'output' / '.platform'}: Not a directory" in capsys.readouterr().out
+
+
+def test_an_attached_runtime_must_be_of_the_config(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--runtime-url", "other=http://localhost:7860"]) == 1
+    assert "has no such runtime; it has flow" in capsys.readouterr().out
+
+
+def test_mistakes_of_the_config_are_all_told(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"modelsRuntime": [], "taskTimeout": 0}))
+    assert main(words) == 1
+    printed = capsys.readouterr().out
+    assert all(
+        key in printed for key in ("config.yaml has 3 mistakes", "modelBucketArn", "modelsRuntime", "taskTimeout")
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--runtime-url", "flow"], "must be NAME=URL"),
+        (["--runtime-url", "flow=ftp://x"], "must be NAME=URL"),
+        (["--replicas", "0"], "must be 1 or more, got 0"),
+        (["--port", "70000"], "must be 0 to 65535, got 70000"),
+        (["--timeout", "-1"], "must be a number of seconds, got -1"),
+        (["--seconds-per-step", "nan"], "must be a number of seconds, got nan"),
+        (["--onse"], "unrecognized arguments: --onse"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused(
+    more: list[str], said: str, words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*words, *more])
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""Tools around the platform, and the platform on one machine."""

@@ -1,0 +1,1 @@
+"""What deploy.sh and its sisters do. The shell scripts only bring Python and the packages."""

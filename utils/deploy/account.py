@@ -1,0 +1,84 @@
+"""Which AWS account, partition and region the scripts work in."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    PartialCredentialsError,
+    UnknownRegionError,
+)
+from botocore.utils import IMDSRegionProvider
+
+from utils.deploy.console import DeployError
+
+CLIENT = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+"""A call ends within minutes, whatever the network does."""
+
+CREDENTIALS_HELP = (
+    "Sign in: `aws configure`, or `aws sso login --profile NAME` and `export AWS_PROFILE=NAME`,",
+    "or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN).",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """``id`` has 12 digits; ``suffix`` ends the names of its services' hosts."""
+
+    session: boto3.Session
+    id: str
+    partition: str
+    region: str
+
+    @property
+    def suffix(self) -> str:
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
+    @property
+    def registry(self) -> str:
+        """Its own ECR."""
+        return f"{self.id}.dkr.ecr.{self.region}.{self.suffix}"
+
+
+def open_account(region: str | None, environment: Mapping[str, str] = os.environ) -> Account:
+    """Sign in. ``region`` None takes the environment's, the profile's, or that of the machine (IMDS).
+
+    Raises DeployError.
+    """
+    try:
+        session = boto3.Session(region_name=region or environment.get("AWS_REGION") or None)
+        chosen = session.region_name or _region_of_machine(session)
+        if not chosen:
+            raise DeployError("no AWS region is set", "Name it with -R, or `export AWS_DEFAULT_REGION=us-west-2`.")
+        partition = session.get_partition_for_region(chosen)
+    except UnknownRegionError:
+        raise DeployError(f"{region or chosen!r} is not an AWS region", "Name one such as us-west-2.") from None
+    except BotoCoreError as error:
+        raise DeployError(f"the AWS profile cannot be used: {error}", *CREDENTIALS_HELP) from error
+    session = boto3.Session(region_name=chosen)
+    return Account(session, _identity(session, chosen), partition, chosen)
+
+
+def _identity(session: boto3.Session, region: str) -> str:
+    try:
+        return session.client("sts", region_name=region, config=CLIENT).get_caller_identity()["Account"]
+    except (NoCredentialsError, PartialCredentialsError) as error:
+        raise DeployError("there are no AWS credentials", *CREDENTIALS_HELP) from error
+    except ClientError as error:
+        raise DeployError(
+            f"AWS does not take these credentials in {region}: {error}",
+            *CREDENTIALS_HELP,
+            "Accounts of China and accounts of other regions are apart: check that the region is the account's.",
+        ) from error
+    except BotoCoreError as error:
+        raise DeployError(f"AWS cannot be asked who you are: {error}", *CREDENTIALS_HELP) from error
+
+
+def _region_of_machine(session: boto3.Session) -> str | None:
+    found: str | None = IMDSRegionProvider(session._session).provide()  # noqa: SLF001 (boto3 does not ask IMDS itself)
+    return found

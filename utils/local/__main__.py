@@ -1,0 +1,159 @@
+"""Run the whole platform on this machine. docs/local.md tells what happens, and where files are."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from infra.config import load_config
+from infra.config_errors import ConfigError
+from infra.topology import topology_of
+from queue_agent.runtimes.address import base_url
+from utils.callbacks import Listener
+from utils.local.display import Display
+from utils.local.parts import ROOT
+from utils.local.platform import DEFAULT_PORT, READY_SECONDS, CannotStart, Plan, start
+from utils.local.runtimes.base import Options
+from utils.local.serving import put_picture, requests_for_all, shortest, show_callbacks, try_once
+from utils.local.supervisor import PartFailed
+
+TRIAL_SECONDS = 300.0
+
+INTERRUPTED = 130
+"""What a shell makes of a command that Ctrl-C ended."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Serve until a signal; with ``--once``, until all callbacks are there. Returns the exit code."""
+    arguments = _parser().parse_args(words)
+    display = Display()
+    try:
+        plan = _plan(arguments)
+        good = asyncio.run(_run(plan, display, trial=arguments.timeout if arguments.once else None))
+    except (ConfigError, CannotStart, PartFailed) as error:
+        display.error(str(error))
+        return 1
+    except (asyncio.CancelledError, KeyboardInterrupt):
+        display.note("Stopped; nothing is left running.")
+        return INTERRUPTED if arguments.once else 0
+    return 0 if good else 1
+
+
+async def _run(plan: Plan, display: Display, *, trial: float | None) -> bool:
+    me = asyncio.current_task()
+    assert me
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # The first signal stops everything in order; a second one cancels that too, which kills what is left.
+        asyncio.get_running_loop().add_signal_handler(number, me.cancel)
+    async with AsyncExitStack() as stack:
+        with display.busy("Starting the platform"):
+            platform = await stack.enter_async_context(start(plan, display.event))
+            # Never closed: its queue goes with the embedded AWS.
+            listener = await platform.watch(Listener.open(platform.clients, platform.addresses.topic_arn))
+            late = await platform.watch(platform.not_ready(min(READY_SECONDS, trial or READY_SECONDS)))
+        for agent in late:
+            display.event(f"the runtime of {agent} is not ready; its tasks wait in the queue until it is")
+        picture = await platform.watch(put_picture(platform))
+        requests = requests_for_all(plan.topology.routes, picture)
+        display.welcome(platform.addresses, shortest(requests), picture)
+        if trial is None:
+            return await platform.watch(show_callbacks(platform.clients, listener, plan.output, display))
+        if late:
+            return False
+        with display.busy("Trying every request of the guide"):
+            return await platform.watch(try_once(platform, requests, listener, plan.output, display, seconds=trial))
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    topology = topology_of(load_config(arguments.config))
+    urls = dict(arguments.runtime_url)
+    names = [route.name for route in topology.routes]
+    for name in urls:
+        if name not in names:
+            raise CannotStart(
+                f"--runtime-url {name}=…: {arguments.config} has no such runtime; it has {', '.join(names)}"
+            )
+    return Plan(
+        topology=topology,
+        output=arguments.output.absolute(),
+        port=arguments.port,
+        replicas=arguments.replicas,
+        seconds_per_step=arguments.seconds_per_step,
+        runtime_urls=urls,
+        trace_file=arguments.trace_file,
+        otlp_endpoint=arguments.otlp,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="deploy.sh --local", description=__doc__)
+    add = parser.add_argument
+    add("--config", type=Path, default=ROOT / "config.yaml", metavar="PATH", help="default: config.yaml of the project")
+    add("--port", type=_port, help=f"of the front door; 0 takes any free one (default: {DEFAULT_PORT}, or any)")
+    add("--output", type=Path, default=ROOT / "output", metavar="DIR", help="where pictures go (default: output/)")
+    add("--replicas", type=_count, default=1, metavar="N", help="simulated runtimes, each with its agent, per runtime")
+    add(
+        "--runtime-url",
+        type=_attached,
+        action="append",
+        default=[],
+        metavar="NAME=URL",
+        help="a real runtime instead of the simulated one, such as sdruntime=http://localhost:7860; may be repeated",
+    )
+    add(
+        "--seconds-per-step",
+        type=_seconds,
+        default=Options().seconds_per_step,
+        metavar="S",
+        help="time of a sampling step of a simulated runtime (default: %(default)s)",
+    )
+    traces = parser.add_mutually_exclusive_group()
+    traces.add_argument(
+        "--trace-file", type=Path, metavar="PATH", help="where to add a line of JSON for each stage of each task"
+    )
+    traces.add_argument("--otlp", metavar="URL", help="where traces and metrics go, such as http://localhost:4318")
+    add("--once", action="store_true", help="send every request of the guide, wait for the pictures, and stop")
+    add(
+        "--timeout",
+        type=_seconds,
+        default=TRIAL_SECONDS,
+        metavar="S",
+        help="of --once: how long to wait for the callbacks (default: %(default)g)",
+    )
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65535:  # noqa: PLR2004 - of TCP
+        raise argparse.ArgumentTypeError(f"must be 0 to 65535, got {text}")
+    return port
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
+    return count
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number of seconds, got {text}")
+    return seconds
+
+
+def _attached(text: str) -> tuple[str, str]:
+    name, _, url = text.partition("=")
+    try:
+        return name, str(base_url(url))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"must be NAME=URL; the URL {error}, got {text!r}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

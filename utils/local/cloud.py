@@ -1,0 +1,158 @@
+"""Makes a Topology on the embedded AWS: the same data that the stack is made of."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+
+from infra.topology import MAX_RECEIVE_COUNT, Expiry, Queue, Topology
+from queue_agent.aws import Clients
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_sns import SNSClient
+    from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_sqs.literals import QueueAttributeNameType
+
+REGION = "us-east-1"
+
+_FAKE = "local"
+"""Key and secret. moto takes any; a real one must never come near it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a process reaches the embedded AWS, and no other: the user's own profiles and keys are shut out."""
+
+    endpoint_url: str
+    region: str = REGION
+
+    def environment(self) -> dict[str, str]:
+        """For another process: the variables that every AWS SDK reads."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_ACCESS_KEY_ID": _FAKE,
+            "AWS_SECRET_ACCESS_KEY": _FAKE,
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @asynccontextmanager
+    async def clients(self) -> AsyncIterator[Clients]:
+        """For this process: clients that read neither AWS variables nor files; closed on exit."""
+        session = AioSession(
+            session_vars={
+                "profile": (None, None, None, None),
+                "ca_bundle": (None, None, None, None),
+                "config_file": (None, None, os.devnull, None),
+                "credentials_file": (None, None, os.devnull, None),
+            }
+        )
+        session.set_credentials(_FAKE, _FAKE)
+        config = AioConfig(
+            proxies={},
+            use_fips_endpoint=False,
+            use_dualstack_endpoint=False,
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard"},
+        )
+        told: dict[str, Any] = {"endpoint_url": self.endpoint_url, "config": config}
+        async with AsyncExitStack() as stack:
+            yield Clients(
+                sqs=await stack.enter_async_context(session.create_client("sqs", self.region, **told)),
+                sns=await stack.enter_async_context(session.create_client("sns", self.region, **told)),
+                s3=await stack.enter_async_context(session.create_client("s3", self.region, **told)),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """Where a queue is."""
+
+    url: str
+    arn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """What was made. ``queues`` by the name that the Topology gives them."""
+
+    access: Access
+    input_topic_arn: str
+    output_topic_arn: str
+    output_bucket: str
+    queues: Mapping[str, QueuePlace]
+
+
+async def apply(topology: Topology, access: Access, clients: Clients) -> Cloud:
+    """Make everything that the topology names. The endpoint must be empty before."""
+    for bucket in dict.fromkeys((topology.output_bucket, *topology.input_buckets)):
+        await clients.s3.create_bucket(Bucket=bucket)
+    await _expire(clients.s3, topology.output_bucket, topology.expiries)
+
+    input_topic = (await clients.sns.create_topic(Name=topology.input_topic))["TopicArn"]
+    output_topic = (await clients.sns.create_topic(Name=topology.output_topic))["TopicArn"]
+
+    queues: dict[str, QueuePlace] = {}
+    pairs = ((route.dead_letters, route.queue) for route in topology.routes)
+    for queue in (topology.undelivered, *(queue for pair in pairs for queue in pair)):
+        queues[queue.name] = await _create_queue(clients.sqs, queue, queues)
+    undelivered = queues[topology.undelivered.name]
+    for route in topology.routes:
+        await _subscribe(clients.sns, input_topic, queues[route.queue.name], undelivered, route.filter_policy)
+    return Cloud(access, input_topic, output_topic, topology.output_bucket, queues)
+
+
+async def _expire(s3: "S3Client", bucket: str, expiries: tuple[Expiry, ...]) -> None:
+    await s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket,
+        LifecycleConfiguration={
+            "Rules": [
+                {
+                    "ID": f"expire {expiry.prefix or 'all'}",
+                    "Status": "Enabled",
+                    "Filter": {"Prefix": expiry.prefix},
+                    "Expiration": {"Days": expiry.days},
+                }
+                for expiry in expiries
+            ]
+        },
+    )
+
+
+async def _create_queue(sqs: "SQSClient", queue: Queue, made: Mapping[str, QueuePlace]) -> QueuePlace:
+    attributes: dict[QueueAttributeNameType, str] = {
+        "VisibilityTimeout": str(queue.visibility),
+        "MessageRetentionPeriod": str(queue.retention),
+        "SqsManagedSseEnabled": "true",
+    }
+    if queue.dead_letters:
+        target = made[queue.dead_letters].arn
+        attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": MAX_RECEIVE_COUNT})
+    url = (await sqs.create_queue(QueueName=queue.name, Attributes=attributes))["QueueUrl"]
+    told = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return QueuePlace(url, told["Attributes"]["QueueArn"])
+
+
+async def _subscribe(
+    sns: "SNSClient", topic: str, queue: QueuePlace, undelivered: QueuePlace, policy: Mapping[str, object]
+) -> None:
+    await sns.subscribe(
+        TopicArn=topic,
+        Protocol="sqs",
+        Endpoint=queue.arn,
+        Attributes={
+            "RawMessageDelivery": "true",
+            "FilterPolicyScope": "MessageAttributes",
+            "FilterPolicy": json.dumps(policy),
+            "RedrivePolicy": json.dumps({"deadLetterTargetArn": undelivered.arn}),
+        },
+    )

@@ -1,0 +1,112 @@
+"""What the local platform shows: tidy on a terminal, plain lines elsewhere."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from contract.callback import Callback, Status
+from utils import samples
+from utils.local.parts import ROOT
+from utils.local.platform import Addresses
+from utils.trial import Request
+
+SHOWN_FILES = 3
+"""Files that one line names; the others are in the same folder."""
+
+MAX_TEXT = 300
+
+
+class Display:
+    """Writes to stdout. When nobody reads there any more, it goes quiet."""
+
+    def __init__(self) -> None:
+        self._console = _Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
+
+    @contextmanager
+    def busy(self, what: str) -> Iterator[None]:
+        """Say what takes a while, with a spinner on a terminal."""
+        if not self._console.is_terminal:
+            self._line(f"{what} …")
+            yield
+            return
+        with self._console.status(f"{what} …"):
+            yield
+
+    def event(self, text: str) -> None:
+        """Something that a person should know."""
+        self._line(f"! {text}", "yellow")
+
+    def error(self, text: str) -> None:
+        """Why the platform ends."""
+        self._line(f"error: {text}", "bold red")
+
+    def welcome(self, addresses: Addresses, first: Request | None, picture: str) -> None:
+        """Where the platform is reached, and ``first`` as a line to paste. ``picture`` is what links may name."""
+        self._line("The platform serves on this machine. Ctrl-C stops it.", "bold green")
+        for name, value in (
+            ("endpoint", addresses.endpoint),
+            ("API key", addresses.api_key),
+            ("bucket", addresses.bucket),
+            ("topic ARN", addresses.topic_arn),
+            ("AWS endpoint", f"{addresses.aws_endpoint_url} (AWS_ENDPOINT_URL; region {addresses.region}, any keys)"),
+            ("logs", shown_path(Path(addresses.logs))),
+        ):
+            self._line(f"  {name:<13} {value}")
+        if first:
+            self._line("Send a first request:", "bold")
+            self._line(
+                f"  curl -sS {addresses.endpoint}{samples.version(first.name)} -H 'x-api-key: {addresses.api_key}' "
+                f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(first.body))}"
+            )
+        self._line("Or every request of the guide:", "bold")
+        script = shown_path(ROOT / "test" / "run.sh")
+        self._line(f"  ENDPOINT={addresses.endpoint} API_KEY={addresses.api_key} LINK={picture} {script}")
+
+    def callback(self, callback: Callback, files: Sequence[Path], note: str = "") -> None:
+        """One line for a callback: how the task ended, and its pictures, with which ``files`` begins."""
+        if callback.status is Status.COMPLETED:
+            pictures = files[: len(callback.image_url)] or files
+            names = [shown_path(path) for path in pictures[:SHOWN_FILES]]
+            more = f" and {len(pictures) - SHOWN_FILES} more" if len(pictures) > SHOWN_FILES else ""
+            self._line(f"{callback.status:<10} {callback.id}  {' '.join(names)}{more}{note}", "green")
+        else:
+            cause = f"{callback.error.type}: {callback.error.message}" if callback.error else ""
+            self._line(f"{callback.status:<10} {callback.id}  {cause}{note}", "red" if callback.error else "")
+
+    def note(self, text: str, *, good: bool = True) -> None:
+        """A step of a trial."""
+        self._line(text, "" if good else "red")
+
+    def _line(self, text: str, style: str = "") -> None:
+        printable = "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
+        try:
+            self._console.print(printable, style=style)
+        except OSError:
+            self._go_quiet()
+
+    def _go_quiet(self) -> None:
+        """Nobody reads there any more, which is no reason to leave a platform running or half stopped."""
+        self._console.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process here, and leave its children running."""
+        raise BrokenPipeError
+
+
+def shown_path(path: Path) -> str:
+    """Relative to where the user is, when that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,206 @@
+"""The front door's API Gateway on this machine: HTTP in, the real Lambda handler behind it.
+
+It does what a regional REST API with the stack's settings does: paths below a stage, an API key, a throttle, the size
+limits of API Gateway and of Lambda, the time limit of an integration, JSON for every error. One thing differs: other
+paths and methods are 404 and 405, where AWS answers 403 "Missing Authentication Token" to both.
+"""
+
+import asyncio
+import hmac
+import json
+import logging
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from utils.local.ports import address, listen
+from utils.local.proxy import LambdaContext, ProxyAnswer, proxy_event
+from utils.local.throttle import TokenBucket
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""Of API Gateway: "HTTP content length exceeded 10485760 bytes"."""
+
+MAX_EVENT_BYTES = 6 * 1024 * 1024
+"""Of Lambda's synchronous invocation, the whole event as JSON."""
+
+INTEGRATION_SECONDS = 29.0
+"""How long API Gateway waits for a function, unless AWS was asked for more."""
+
+READ_SECONDS = 30.0
+"""How long a client may take to send its body."""
+
+STOP_SECONDS = 5.0
+
+CONCURRENCY = 8
+"""Calls of the handler at once; further ones wait. Fewer than the ten connections that an AWS client keeps."""
+
+LOGGER = logging.getLogger("gateway")
+
+Handler: TypeAlias = Callable[[dict[str, Any], LambdaContext], Any]
+
+
+class Refused(Exception):
+    """A request that no function sees."""
+
+    def __init__(self, status: HTTPStatus, message: str, **headers: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = headers
+
+
+class FunctionFailed(Exception):
+    """The function raised, or returned what is no answer."""
+
+
+class Gateway:
+    """One REST API. Serves between ``start`` and ``stop``, or inside ``async with``.
+
+    ``paths`` are the resources, such as ``/v1alpha2``; each takes POST only. ``rate`` is in requests a second,
+    ``burst`` in requests. ``door`` is a listening socket of the caller's; without one it listens on any free port.
+    ``handler`` is called in threads, several at once, with a proxy event and a context.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        stage: str,
+        paths: tuple[str, ...],
+        api_key: str,
+        rate: float,
+        burst: int,
+        door: socket.socket | None = None,
+        integration_seconds: float = INTEGRATION_SECONDS,
+    ) -> None:
+        self._handler = handler
+        self._stage = stage
+        self._resources = {f"/{stage}{path}": path for path in paths}
+        self._api_key = api_key
+        self._bucket = TokenBucket(rate=rate, burst=burst)
+        self._door = door or listen()
+        self.endpoint = f"{address(self._door)}/{stage}/"
+        """``http://127.0.0.1:{port}/{stage}/``; a path such as ``v1alpha2`` comes behind it."""
+        self._integration_seconds = integration_seconds
+        self._runner: web.AppRunner | None = None
+        self._threads = ThreadPoolExecutor(CONCURRENCY, "gateway")
+
+    async def start(self) -> None:
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._serve])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
+        await self._runner.setup()
+        await web.SockSite(self._runner, self._door).start()
+
+    async def stop(self) -> None:
+        """Answer what is under way, for a few seconds at most, and close. A handler that hangs is left to itself."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._door.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @web.middleware
+    async def _serve(self, request: web.Request, handler: Any) -> web.Response:  # noqa: ARG002 - aiohttp names it
+        """Every request, also those that a router would answer by itself, in plain text."""
+        request_id, started = str(uuid.uuid4()), time.monotonic()
+        try:
+            resource = self._admit(request)
+            response = _response(await self._call(request, resource, request_id))
+        except Refused as refused:
+            response = web.json_response(
+                {"message": refused.message, "errors": []}, status=refused.status, headers=refused.headers
+            )
+        response.headers["x-amzn-RequestId"] = request_id
+        path = request.rel_url.raw_path
+        milliseconds = round((time.monotonic() - started) * 1000)
+        LOGGER.info(
+            "%s %s %d in %d ms, request %s",
+            request.method,
+            path,
+            response.status,
+            milliseconds,
+            request_id,
+            extra={"action": "serve", "status": response.status, "request_id": request_id},
+        )
+        return response
+
+    def _admit(self, request: web.Request) -> str:
+        """The resource. Raises Refused for what API Gateway answers before it looks at the body."""
+        resource = self._resources.get(request.rel_url.raw_path)
+        if resource is None:
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(self._resources)}")
+        if request.method != "POST":
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", Allow="POST")
+        key = request.headers.get("x-api-key", "")
+        if not hmac.compare_digest(key.encode(errors="surrogateescape"), self._api_key.encode()):
+            raise Refused(HTTPStatus.UNAUTHORIZED, "the header x-api-key is missing or holds no valid key")
+        if not self._bucket.take():
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; send them more slowly")
+        return resource
+
+    async def _call(self, request: web.Request, resource: str, request_id: str) -> ProxyAnswer:
+        body = await _body(request)
+        event = proxy_event(
+            request, body, stage=self._stage, resource=resource, request_id=request_id, api_key=self._api_key
+        )
+        context = LambdaContext(time.monotonic() + self._integration_seconds)
+        call = asyncio.get_running_loop().run_in_executor(self._threads, _invoke, self._handler, event, context)
+        try:
+            return await asyncio.wait_for(call, self._integration_seconds)
+        except TimeoutError:
+            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, "the front door did not answer in time") from None
+        except FunctionFailed as failed:
+            LOGGER.error("the handler failed, request %s", request_id, exc_info=failed)  # noqa: TRY400 - its cause too
+            raise Refused(HTTPStatus.BAD_GATEWAY, "the front door failed") from failed
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise _too_large(f"the body must be at most {MAX_BODY_BYTES} bytes") from None
+    except TimeoutError:
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time") from None
+    except web.RequestPayloadError:
+        raise Refused(HTTPStatus.BAD_REQUEST, "the body cannot be decoded as its headers say") from None
+    except ConnectionError:
+        raise Refused(HTTPStatus.BAD_REQUEST, "the connection was lost") from None  # for the log; nobody reads it
+
+
+def _invoke(handler: Handler, event: dict[str, Any], context: LambdaContext) -> ProxyAnswer:
+    """Call the function as Lambda does, with what JSON made of the event. Raises Refused and FunctionFailed."""
+    payload = json.dumps(event, ensure_ascii=False).encode(errors="replace")
+    if len(payload) > MAX_EVENT_BYTES:
+        raise _too_large(f"the body, its quotes escaped, and the headers must be at most {MAX_EVENT_BYTES} bytes")
+    try:
+        return ProxyAnswer.of(handler(json.loads(payload), context))
+    except BaseException as error:
+        raise FunctionFailed from error  # SystemExit too: it ends the function, not the gateway
+
+
+def _too_large(limit: str) -> Refused:
+    advice = "put pictures in S3 and send their places instead"
+    return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large: {limit}; {advice}")
+
+
+def _response(answer: ProxyAnswer) -> web.Response:
+    headers = CIMultiDict(answer.header_pairs())
+    headers.setdefault("Content-Type", "application/json")
+    return web.Response(status=answer.status, body=(answer.body or "").encode(), headers=headers)

@@ -1,0 +1,110 @@
+"""Which processes the platform is made of, and what each is told."""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from infra.topology import Route, Topology
+from utils.local.cloud import Cloud
+from utils.local.ports import LOOPBACK
+from utils.local.supervisor import Part
+
+ROOT = Path(__file__).parents[2]
+
+AGENT_GRACE = "0"
+"""Seconds that a running task may go on when the platform stops: its queue goes as well, so nobody would hear of it."""
+
+AGENT_STOP_SECONDS = 10.0
+"""For an agent to interrupt its runtime, which may be a real one."""
+
+OTHER_MODELS = ("sd_xl_base_1.0.safetensors", "sd_xl_turbo_1.0_fp16.safetensors")
+"""What a simulated runtime with dynamicModel can switch to, beside its own model."""
+
+DEFAULT_MODEL = "v1-5-pruned-emaonly.safetensors"
+
+
+def telemetry(endpoint: str | None) -> dict[str, str]:
+    """What a part that can trace is told. Spans go out soon, since somebody may be watching."""
+    return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "500"} if endpoint else {}
+
+
+def aws_part(socket: int) -> Part:
+    """The embedded AWS on a listening socket. All queues die with it, so it is never started again."""
+    return Part("aws", "utils.local.aws_server", (str(socket),), environment(), restarts=0, sockets=(socket,))
+
+
+def gateway_part(topology: Topology, cloud: Cloud, api_key: str, socket: int, telemetry: Mapping[str, str]) -> Part:
+    """The front door on a listening socket: the gateway with the Lambda handler behind it."""
+    told = topology.frontend_environment(input_topic_arn=cloud.input_topic_arn, output_bucket=cloud.output_bucket)
+    api = topology.api
+    gateway = {
+        "stage": api.stage,
+        "paths": api.paths,
+        "rate": api.rate_limit,
+        "burst": api.burst_limit,
+        "api_key": api_key,
+    }
+    more = {**cloud.access.environment(), **told, **telemetry, "GATEWAY": json.dumps(gateway)}
+    return Part("gateway", "utils.local.front_door", (str(socket),), environment(more), sockets=(socket,))
+
+
+def runtime_part(route: Route, number: int, port: int, seconds_per_step: float) -> Part:
+    """A simulated runtime of the route's type."""
+    name = f"runtime-{route.name}-{number}"
+    models = (route.model or DEFAULT_MODEL, *(OTHER_MODELS if route.dynamic_model else ()))
+    arguments = (
+        route.type.value,
+        *("--port", str(port)),
+        *("--name", f"{route.name}-{number}"),
+        *("--seconds-per-step", str(seconds_per_step)),
+        *(word for model in models for word in ("--model", model)),
+    )
+    return Part(name, "utils.local.runtimes", arguments, environment())
+
+
+def agent_part(
+    topology: Topology,
+    cloud: Cloud,
+    route: Route,
+    number: int,
+    *,
+    api_base_url: str,
+    health_port: int,
+    telemetry: Mapping[str, str],
+) -> Part:
+    """The queue agent beside one runtime."""
+    told = topology.agent_environment(
+        route,
+        region=cloud.access.region,
+        queue_url=cloud.queues[route.queue.name].url,
+        dead_letter_queue_url=cloud.queues[route.dead_letters.name].url,
+        output_topic_arn=cloud.output_topic_arn,
+        output_bucket=cloud.output_bucket,
+        api_base_url=api_base_url,
+    )
+    own = {
+        "HEALTH_HOST": LOOPBACK,
+        "HEALTH_PORT": str(health_port),
+        "SHUTDOWN_GRACE": AGENT_GRACE,
+        **telemetry,
+    }
+    return Part(
+        f"agent-{route.name}-{number}",
+        "queue_agent",
+        environment={**environment(cloud.access.environment()), **told, **own},
+        stop_seconds=AGENT_STOP_SECONDS,
+    )
+
+
+def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """All that a part sees: our modules, a temporary folder, ``more``, and none of the user's variables."""
+    return {
+        "PATH": os.defpath,
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        "TMPDIR": tempfile.gettempdir(),
+        **(more or {}),
+    }

@@ -1,0 +1,240 @@
+"""The whole platform on one machine: started in order, watched, and stopped in order."""
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiohttp import ClientError, ClientSession, ClientTimeout
+
+from contract.places import RESERVED_PREFIX
+from infra.topology import Topology
+from queue_agent.aws import Clients
+from utils.local import parts
+from utils.local.cloud import Access, Cloud, apply
+from utils.local.ports import Reservation, address, listen
+from utils.local.supervisor import Supervisor
+
+DEFAULT_PORT = 8000
+
+KEY_BYTES = 20
+"""40 characters, as many as an API key of API Gateway has."""
+
+READY_SECONDS = 60.0
+"""How long the agents may take until their runtimes are ready, before the platform serves without them."""
+
+READY_PATH, METRICS_PATH = "/readyz", "/metrics"
+"""Of an agent's health port."""
+
+KEPT_LOGS = 10
+"""Runs whose logs are kept."""
+
+
+class CannotStart(Exception):
+    """The platform cannot start as it was asked to; the text says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to start. ``port`` None: DEFAULT_PORT, or any when that is taken; 0: any.
+
+    ``runtime_urls`` are base URLs of real runtimes by the name of their route, each served by one agent; the other
+    routes get ``replicas`` simulated runtimes with an agent each. Traces go to ``trace_file``, or with the metrics to
+    ``otlp_endpoint``, or nowhere.
+    """
+
+    topology: Topology
+    output: Path
+    port: int | None = None
+    replicas: int = 1
+    seconds_per_step: float = 0.02
+    runtime_urls: Mapping[str, str] = field(default_factory=dict)
+    trace_file: Path | None = None
+    otlp_endpoint: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Where a running platform is reached. ``logs`` is the folder of its processes' logs."""
+
+    endpoint: str
+    api_key: str
+    bucket: str
+    topic_arn: str
+    aws_endpoint_url: str
+    region: str
+    logs: str
+
+
+class Platform:
+    """A platform that serves. ``clients`` reach its embedded AWS."""
+
+    def __init__(
+        self, supervisor: Supervisor, addresses: Addresses, clients: Clients, health: Mapping[str, str]
+    ) -> None:
+        self.addresses = addresses
+        self.clients = clients
+        self.watch = supervisor.watch
+        self._health = health
+
+    async def not_ready(self, seconds: float = READY_SECONDS) -> list[str]:
+        """Wait until every agent's runtime is ready. Returns the agents whose runtimes are not, after ``seconds``."""
+        late = set(self._health)
+
+        async def wait(session: ClientSession, name: str) -> None:
+            await _until_ready(session, self._health[name])
+            late.discard(name)
+
+        with suppress(TimeoutError):
+            async with (
+                asyncio.timeout(seconds),
+                ClientSession(timeout=ClientTimeout(total=5)) as session,
+                asyncio.TaskGroup() as group,
+            ):
+                for name in self._health:
+                    group.create_task(wait(session, name))
+        return sorted(late)
+
+
+@asynccontextmanager
+async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Platform]:
+    """Start everything, and stop everything on exit. ``report`` gets a line for each event of a part's life.
+
+    Raises CannotStart, and PartFailed when a part does not come up.
+    """
+    async with AsyncExitStack() as stack:
+        door = stack.enter_context(_door(plan.port, report))
+        card = stack.enter_context(_claim(plan.output))
+        logs = _logs(card.parent)
+        telemetry = parts.telemetry(await _collector(plan, stack))
+        supervisor = await stack.enter_async_context(Supervisor(logs, report))
+
+        with listen() as aws:
+            access = Access(address(aws))
+            await supervisor.start(parts.aws_part(aws.fileno()))
+        clients = await stack.enter_async_context(access.clients())
+        cloud = await supervisor.watch(apply(plan.topology, access, clients))
+
+        addresses = Addresses(
+            endpoint=f"{address(door)}/{plan.topology.api.stage}/",
+            api_key=secrets.token_hex(KEY_BYTES),
+            bucket=cloud.output_bucket,
+            topic_arn=cloud.output_topic_arn,
+            aws_endpoint_url=access.endpoint_url,
+            region=access.region,
+            logs=str(logs),
+        )
+        gateway = parts.gateway_part(plan.topology, cloud, addresses.api_key, door.fileno(), telemetry)
+        await supervisor.start(gateway)
+        health = await _start_runtimes(plan, cloud, supervisor, stack, telemetry)
+        # What agents still run may end while its runtime is there; then the rest stops.
+        stack.push_async_callback(supervisor.stop, gateway.name, *health)
+        stack.callback(door.close)
+        watched = {
+            "agents": {name: url.replace(READY_PATH, METRICS_PATH) for name, url in health.items()},
+            "queues": {route.name: cloud.queues[route.queue.name].url for route in plan.topology.routes},
+        }
+        card.write_text(json.dumps({**asdict(addresses), **watched, "pid": os.getpid()}, indent=2))
+        yield Platform(supervisor, addresses, clients, health)
+
+
+async def _collector(plan: Plan, stack: AsyncExitStack) -> str | None:
+    if plan.trace_file is None:
+        return plan.otlp_endpoint
+    from utils.local.trace_file import writing  # noqa: PLC0415 - protobuf is only loaded for those who want traces
+
+    try:
+        return await stack.enter_async_context(writing(plan.trace_file))
+    except OSError as error:
+        raise CannotStart(f"cannot write to {plan.trace_file}: {error.strerror}; give another --trace-file") from error
+
+
+async def _start_runtimes(
+    plan: Plan, cloud: Cloud, supervisor: Supervisor, stack: AsyncExitStack, telemetry: Mapping[str, str]
+) -> dict[str, str]:
+    """Start runtimes and agents. Returns where each agent tells of its readiness."""
+    health: dict[str, str] = {}
+    for route in plan.topology.routes:
+        attached = plan.runtime_urls.get(route.name)
+        for number in range(1, 2 if attached else plan.replicas + 1):
+            url = attached
+            if url is None:
+                port = stack.enter_context(Reservation())
+                await supervisor.start(parts.runtime_part(route, number, port.port, plan.seconds_per_step))
+                url = port.url
+            probe = stack.enter_context(Reservation())
+            agent = parts.agent_part(
+                plan.topology,
+                cloud,
+                route,
+                number,
+                api_base_url=url,
+                health_port=probe.port,
+                telemetry=telemetry,
+            )
+            await supervisor.start(agent)
+            health[agent.name] = f"{probe.url}{READY_PATH}"
+    return health
+
+
+async def _until_ready(session: ClientSession, url: str) -> None:
+    while True:
+        try:
+            async with session.get(url) as answer:
+                if answer.ok:
+                    return
+        except (ClientError, TimeoutError):
+            pass
+        await asyncio.sleep(0.1)
+
+
+def _door(port: int | None, report: Callable[[str], None]) -> socket.socket:
+    try:
+        return listen(DEFAULT_PORT if port is None else port)
+    except OSError as error:
+        if port is not None:
+            text = f"port {port} cannot be used: {error.strerror}; give another --port, or 0 for any"
+            raise CannotStart(text) from error
+    door = listen()
+    report(f"port {DEFAULT_PORT} is taken; the front door is at {address(door)}")
+    return door
+
+
+@contextmanager
+def _claim(output: Path) -> Iterator[Path]:
+    """The file that tells where the platform of this output folder is reached; held by one platform at a time."""
+    folder = output / RESERVED_PREFIX
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        card = folder / "running.json"
+        card.touch(mode=0o600)
+        file = card.open()
+    except OSError as error:
+        raise CannotStart(f"cannot write to {folder}: {error.strerror}; give another --output") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            text = f"a platform runs with this output folder already, see {card}; stop it, or give another --output"
+            raise CannotStart(text) from error
+        try:
+            yield card
+        finally:
+            card.unlink()
+
+
+def _logs(folder: Path) -> Path:
+    runs = folder / "logs"
+    logs = runs / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+    logs.mkdir(parents=True)
+    for old in sorted(runs.iterdir())[:-KEPT_LOGS]:
+        shutil.rmtree(old, ignore_errors=True)
+    return logs
