@@ -1,0 +1,141 @@
+"""How long the GPU waits between two tasks: ``.venv/bin/python -m test.bench.busy``.
+
+moto stands behind a proxy that adds usual AWS latencies; the runtime works 0.5 s ± 10 % a task and gives 400 KB
+pictures; image-to-image takes its input over HTTP with 150 ms. The agent is compared with a plain loop over the same
+libraries, and with the limit, 0.
+"""
+
+import argparse
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from aiohttp import web
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from contract.runtimes import TaskType
+from test.bench.stage import a_world, agent_environment, end, moto, start_agent
+from test.bench.webui import PICTURE_BYTES, Gpu, serving, webui
+from test.support.agent import until
+from utils.local.aws_proxy import Conditions
+
+LATENCY = {"sqs": 0.012, "sns": 0.025, "s3": 0.060}
+INPUT_SECONDS = 0.150
+SECONDS, SPREAD = 0.5, 0.1
+PATIENCE = 600.0
+
+AGENTS = {"plain loop": "test.bench.plain", "queue agent": "queue_agent"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: idle seconds between tasks, and what the agent's process used."""
+
+    idle: list[float]
+    cpu_per_task: float
+    rss: int
+    first_receive: float
+
+    @property
+    def median_idle(self) -> float:
+        return statistics.median(self.idle)
+
+    @property
+    def mean_idle(self) -> float:
+        return statistics.mean(self.idle)
+
+
+async def measure(endpoint: str, module: str, tasktype: TaskType, tasks: int) -> Row:
+    """Run ``tasks`` through one agent."""
+    conditions, gpu = Conditions(latency=LATENCY), Gpu(SECONDS, SPREAD)
+    async with a_world(endpoint, conditions) as (world, proxied), webui(gpu) as runtime, pictures() as inputs:
+        for number in range(tasks):
+            await world.ask(f"t{number}", tasktype=tasktype, content=content_of(tasktype, inputs, number))
+        begin = time.monotonic()
+        process = await start_agent(agent_environment(world, proxied, runtime), module=module)
+        try:
+            usage = psutil.Process(process.pid)
+            await until(lambda: conditions.calls["sqs", "ReceiveMessage"], PATIENCE)
+            first_receive = time.monotonic() - begin
+            started = sum(usage.cpu_times()[:2])
+            await until(lambda: _ended(conditions, tasks), PATIENCE)
+            cpu = (sum(usage.cpu_times()[:2]) - started) / tasks
+            rss = usage.memory_info().rss
+        finally:
+            await end(process)
+        return Row(gpu.idle(), cpu, rss, first_receive)
+
+
+def content_of(tasktype: TaskType, inputs: str, number: int) -> dict[str, Any]:
+    if tasktype is TaskType.IMAGE_TO_IMAGE:
+        return {"prompt": "a dog", "init_images": [f"{inputs}/{number}.png"]}
+    return {"prompt": "a dog"}
+
+
+def pictures() -> Any:
+    """An HTTP server for inputs that takes its time."""
+
+    async def picture(_: web.Request) -> web.Response:
+        await asyncio.sleep(INPUT_SECONDS)
+        return web.Response(body=b"\x89PNG\r\n\x1a\n" + bytes(PICTURE_BYTES))
+
+    app = web.Application()
+    app.router.add_get("/{name}", picture)
+    return serving(app)
+
+
+def _ended(conditions: Conditions, tasks: int) -> bool:
+    return conditions.calls["sqs", "DeleteMessage"] >= tasks
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tasks", type=int, default=40)
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each kind; the median run is shown")
+    arguments = parser.parse_args()
+    kinds = [(name, kind) for kind in (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE) for name in AGENTS]
+    rows: dict[tuple[str, TaskType], list[Row]] = {kind: [] for kind in kinds}
+    async with moto() as endpoint:
+        for name, tasktype in track(kinds * arguments.rounds, "running"):
+            rows[name, tasktype].append(await measure(endpoint, AGENTS[name], tasktype, arguments.tasks))
+    show(rows, arguments.tasks, arguments.rounds)
+
+
+def show(rows: dict[tuple[str, TaskType], list[Row]], tasks: int, rounds: int) -> None:
+    table = Table(title=f"{tasks} tasks of {SECONDS} s ± {SPREAD:.0%}, one agent, the median of {rounds} runs")
+    for column in (
+        "agent",
+        "task type",
+        "idle GPU a task",
+        "mean",
+        "worst",
+        "busy",
+        "CPU a task",
+        "RSS",
+        "first receive",
+    ):
+        table.add_column(column, justify="left" if column in {"agent", "task type"} else "right")
+    for (name, tasktype), runs in rows.items():
+        row = sorted(runs, key=lambda run: run.median_idle)[len(runs) // 2]
+        table.add_row(
+            name,
+            tasktype.value,
+            f"{row.median_idle * 1000:.1f} ms",
+            f"{row.mean_idle * 1000:.1f} ms",
+            f"{max(row.idle) * 1000:.0f} ms",
+            f"{SECONDS / (SECONDS + row.mean_idle):.1%}",
+            f"{row.cpu_per_task * 1000:.1f} ms",
+            f"{row.rss / 1e6:.0f} MB",
+            f"{row.first_receive:.2f} s",
+        )
+    table.add_row("the limit", "", "0.0 ms", "0.0 ms", "0 ms", "100.0%", "", "", "")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

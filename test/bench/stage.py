@@ -1,0 +1,110 @@
+"""What every benchmark of the agent stands on: moto, a world in it, and agents as processes of their own."""
+
+import asyncio
+import os
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from queue_agent.aws import open_clients
+from test.support.agent import World, make_world
+from utils.local.aws_proxy import Conditions, aws_proxy
+from utils.local.ports import listen
+
+ROOT = Path(__file__).parents[2]
+REGION = "us-east-1"
+
+
+@asynccontextmanager
+async def moto() -> AsyncIterator[str]:
+    """A moto server in a process of its own; yields its endpoint."""
+    with listen() as listening:
+        fd = listening.fileno()
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "utils.local.tied", "utils.local.aws_server", str(fd)),
+            cwd=ROOT,
+            env=environment({}),
+            pass_fds=(fd,),
+            stdin=asyncio.subprocess.PIPE,
+            stderr=DEVNULL,
+        )
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            await end(server)
+
+
+@asynccontextmanager
+async def a_world(endpoint: str, conditions: Conditions) -> AsyncIterator[tuple[World, str]]:
+    """A world whose agents go through a proxy under ``conditions``; yields it with the proxy's endpoint."""
+    os.environ.update(credentials(endpoint))
+    async with open_clients(REGION) as direct, aws_proxy(endpoint, conditions) as proxied:
+        yield await make_world(direct, direct), proxied
+
+
+def agent_environment(world: World, proxied: str, runtime_url: str, **more: str) -> dict[str, str]:
+    """What an agent of the world is told; ``more`` wins."""
+    return environment(
+        {
+            **credentials(proxied),
+            "SQS_QUEUE_URL": world.queue_url,
+            "DEAD_LETTER_QUEUE_URL": world.dead_letter_url,
+            "SNS_TOPIC_ARN": world.topic_arn,
+            "S3_BUCKET": world.bucket,
+            "RUNTIME_TYPE": "sdwebui",
+            "RUNTIME_NAME": "r",
+            "API_BASE_URL": runtime_url,
+            "HEALTH_PORT": "0",
+            "HEALTH_HOST": "127.0.0.1",
+            "ALLOWED_LINK_HOSTS": "127.0.0.0/8",
+            "LOGLEVEL": "WARNING",
+            **more,
+        }
+    )
+
+
+def environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": os.defpath, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}", "PYTHONUNBUFFERED": "1", **more}
+
+
+def credentials(endpoint: str) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+async def start_agent(told: Mapping[str, str], *, module: str = "queue_agent", log: Path | None = None) -> Process:
+    """An agent as a process; its log goes to ``log`` or nowhere."""
+    if log is None:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, cwd=ROOT, env=dict(told), stdout=DEVNULL
+        )
+    with log.open("ab") as file:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, cwd=ROOT, env=dict(told), stdout=file, stderr=file
+        )
+
+
+async def end(process: Process, seconds: float = 30) -> int:
+    """SIGTERM, and SIGKILL after the limit; the exit code."""
+    if process.returncode is None:
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), seconds)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    return process.returncode
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
