@@ -201,7 +201,7 @@ def _door(port: int | None, report: Callable[[str], None]) -> socket.socket:
         return listen(DEFAULT_PORT if port is None else port)
     except OSError as error:
         if port is not None:
-            text = f"port {port} cannot be used: {error.strerror}; give another --port, or 0 for any"
+            text = f"port {port} cannot be used: {os.strerror(error.errno or 0)}; give another --port, or 0 for any"
             raise CannotStart(text) from error
     door = listen()
     report(f"port {DEFAULT_PORT} is taken; the front door is at {address(door)}")
