@@ -1,4 +1,4 @@
-"""Write the table of the chart's values into docs/chart.md: ``python charts/document.py``.
+"""Write the table of the chart's values into docs/en/reference/chart.md: ``python charts/document.py``.
 
 A value's meaning is the comment above it in values.yaml, its type is what values.schema.json allows. With ``--check``
 nothing is written, and the exit code is 1 when the page is not what it should be.
@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "sd-on-eks"
-PAGE = ROOT / "docs" / "chart.md"
+PAGE = ROOT / "docs" / "en" / "reference" / "chart.md"
 BEGIN = "<!-- The tables down to the end of this page are made by charts/document.py from the chart's values.yaml. -->"
 SECTIONS = (
     "runtime.scaling",
@@ -147,7 +147,7 @@ def main() -> None:
     if "--check" not in sys.argv[1:]:
         PAGE.write_text(new)
     elif old != new:
-        sys.exit("docs/chart.md is not up to date: run python charts/document.py")
+        sys.exit("docs/en/reference/chart.md is not up to date: run python charts/document.py")
 
 
 if __name__ == "__main__":

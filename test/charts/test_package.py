@@ -85,7 +85,7 @@ def test_the_newest_version_of_the_changelog_is_the_charts() -> None:
 
 
 def test_the_page_of_the_chart_names_this_version() -> None:
-    text = (ROOT / "docs" / "chart.md").read_text()
+    text = (ROOT / "docs" / "en" / "reference" / "chart.md").read_text()
 
     assert f"sd-on-eks-{VERSION}.tgz" in text
     assert f'chartVersion: "{VERSION}"' in text

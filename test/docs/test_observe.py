@@ -4,7 +4,7 @@ from pathlib import Path
 
 from queue_agent.metric_names import METRICS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "observe.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "en" / "observe.md").read_text("utf-8")
 
 
 def test_every_metric_is_documented_with_its_unit_and_meaning() -> None:

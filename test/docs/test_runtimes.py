@@ -17,8 +17,8 @@ from utils.local.runtimes.__main__ import make_app
 from utils.local.runtimes.base import Options
 
 ROOT = Path(__file__).parents[2]
-RUNTIMES = (ROOT / "docs" / "runtimes.md").read_text()
-RECIPE = (ROOT / "docs" / "add-a-runtime.md").read_text()
+RUNTIMES = (ROOT / "docs" / "en" / "reference" / "runtimes.md").read_text()
+RECIPE = (ROOT / "docs" / "en" / "developers" / "add-a-runtime.md").read_text()
 
 EXAMPLES = re.findall(r"```json\n(.*?)```", RUNTIMES, re.DOTALL)
 PATHS = [path for path in re.findall(r"`((?:src|utils|test|charts|deploy)/[^`\s]+)", RECIPE) if "echo" not in path]

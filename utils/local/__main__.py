@@ -1,4 +1,4 @@
-"""Run the whole platform on this machine. docs/local.md tells what happens, and where files are."""
+"""Run the whole platform on this machine. docs/en/local.md tells what happens, and where files are."""
 
 import argparse
 import asyncio
