@@ -98,12 +98,13 @@ def _lines(paths: Iterable[Path]) -> Iterable[dict[str, Any]]:
 
 def _show_log(console: Console, lines: Iterable[Mapping[str, Any]], task_id: str) -> bool:
     ours = sorted((line for line in lines if line.get("task_id") == task_id), key=_time)
-    table = Table("time", "what", "attempt", "fields", box=None)
+    table = Table("time", "what", "action", "attempt", "fields", box=None)
     for line in ours:
         told = " ".join(f"{name}={value}" for name, value in line.items() if name not in HIDDEN and value is not None)
         table.add_row(
             _time(line).isoformat(timespec="milliseconds"),
             line.get("message", ""),
+            line.get("action", ""),
             str(line.get("attempt") or ""),
             printable(told),
         )

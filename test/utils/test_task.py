@@ -78,7 +78,7 @@ def test_the_lines_of_a_log_are_shown_by_time_whatever_else_is_in_it(
         )
     )
     second.write_text(
-        line(1, "task did not complete", task_id="dog", attempt=1, trace_id=TRACE, cause="no \x1b[31mmemory")
+        line(1, "task did not complete", task_id="dog", action="give_up", trace_id=TRACE, cause="no \x1b[31mmemory")
     )
     # When
     assert main(["dog", "--log", str(first), str(second)]) == 0
@@ -87,6 +87,7 @@ def test_the_lines_of_a_log_are_shown_by_time_whatever_else_is_in_it(
     assert shown.index("task did not complete") < shown.index("task completed")
     assert f"task dog, trace {TRACE}" in shown
     assert "cause=no �[31mmemory" in shown
+    assert "give_up" in shown
     assert "cat" not in shown
 
 
