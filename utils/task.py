@@ -40,7 +40,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if not known:
-        print(f"error: nothing is told of task {arguments.task_id!r}; docs/en/why-not-done.md says why", file=sys.stderr)
+        print(
+            f"error: nothing is told of task {arguments.task_id!r}; docs/en/why-not-done.md says why", file=sys.stderr
+        )
     return 0 if known else 1
 
 
