@@ -10,8 +10,9 @@ Usage: deploy.sh [OPTION…]           in an AWS account
        deploy.sh --local [OPTION…]   on this machine; its options: deploy.sh --local --help
 
 In an AWS account: installs the tools into the project's folder, makes a bucket with a model and a snapshot with the
-images, writes config.yaml, and deploys the stack. About 30 minutes. Run it again after a failure, and it goes on; run
-it again later, and the stack is updated. It needs Python 3.11 or later, and credentials of an administrator.
+images, writes config.yaml, and deploys the stack. About 30 minutes. Run it again with the same options after a failure,
+and it goes on; run it so later, and the stack is updated. It needs Python 3.11 or later, and credentials of an
+administrator.
 
   -h, --help             print this text
   -n, --stack-name NAME  prefix of all names (default: sdoneks)
@@ -27,6 +28,7 @@ it again later, and the stack is updated. It needs Python 3.11 or later, and cre
   -y, --yes              answer every question with yes
 
 A config.yaml that you edited is deployed as it is; before options write it anew, you are asked, and a copy is kept.
+One that you did not edit is written anew by what the options say: leave one out, and its default counts again.
 
 On this machine: no AWS account, Docker, GPU or Node.js is needed. The whole platform is served until Ctrl-C: the real
 front door and queue agents, an embedded AWS, and simulated runtimes.

@@ -44,7 +44,7 @@ def bring_up(options: Options, path: Path) -> None:
         check_images(account, images.images_of(config, account), yes=options.yes)
     name = topology_of(config).stack_name
     if options.dry_run:
-        say(f"{path} is ready. Edit it if you like, then deploy:")
+        say(f"{path} is ready. Deploy it by the same command without -d, or edit it, and then:")
         say(f"  deploy/deploy.sh --region {account.region}")
         return
     _deploy(account, options, path, name)

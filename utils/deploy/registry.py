@@ -100,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_platforms,
         default=DEFAULT_PLATFORM,
         metavar="LIST",
-        help="%(default)s, or both with a comma in between, for which Docker needs a builder of its own",
+        help="linux/amd64 or linux/arm64 (default: %(default)s, as the GPU nodes are); only the agent's image is also "
+        "built for both, with a comma in between, for which Docker needs a builder of its own",
     )
     return parser
 
