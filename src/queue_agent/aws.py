@@ -10,6 +10,7 @@ from aiobotocore.session import get_session
 from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from queue_agent.aws_models import lean_loader
 from queue_agent.errors import SurroundingsFault
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Clients:
 async def open_clients(region: str) -> AsyncIterator[Clients]:
     """Clients by the SDK's usual chain (Pod Identity, environment, AWS_ENDPOINT_URL); closed on exit."""
     session = get_session()
+    session.register_component("data_loader", lean_loader())
     config = AioConfig(
         region_name=region,
         connect_timeout=CONNECT_TIMEOUT,
