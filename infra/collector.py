@@ -2,9 +2,12 @@
 CloudWatch."""
 
 import json
+from collections import defaultdict
 from typing import Any
 
+from infra.metrics import UNITS, WRITTEN, Dimensions
 from infra.versions import COLLECTOR_IMAGE, PUBLIC_REGISTRY
+from queue_agent.metric_names import METRICS
 
 NAMESPACE = "telemetry"
 NAME = "collector"
@@ -22,6 +25,12 @@ CONFIG_FILE = "config.yaml"
 """JSON is YAML, too."""
 
 NOBODY = 10001
+
+POD = "pod"
+"""The label that tells pods apart: of two that send the same labels in one batch, the exporter drops one."""
+
+FOUND_BY = ("task_id", "runtime", "tasktype", "outcome", "model")
+"""Attributes of spans by which X-Ray finds a trace. It indexes 50 of a trace at most, and none by itself."""
 
 _LABELS = {"app.kubernetes.io/name": NAME}
 
@@ -64,9 +73,11 @@ def _config(region: str, metrics_namespace: str, log_group: str) -> dict[str, An
         "processors": {
             "memory_limiter": {"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
             "batch": {"timeout": "5s"},
+            # Before the batch, which forgets who sent what.
+            "resource": {"attributes": [{"key": POD, "from_context": "client.address", "action": "upsert"}]},
         },
         "exporters": {
-            "awsxray": {"region": region},
+            "awsxray": {"region": region, "indexed_attributes": list(FOUND_BY)},
             "awsemf": {
                 "region": region,
                 "namespace": metrics_namespace,
@@ -74,16 +85,35 @@ def _config(region: str, metrics_namespace: str, log_group: str) -> dict[str, An
                 "log_stream_name": NAME,
                 "dimension_rollup_option": "NoDimensionRollup",
                 "resource_to_telemetry_conversion": {"enabled": True},
+                "metric_declarations": _declarations(),
+                "metric_descriptors": [
+                    {"metric_name": metric.name, "unit": UNITS[metric.unit], "overwrite": True} for metric in METRICS
+                ],
             },
         },
         "service": {
             "extensions": ["health_check"],
             "pipelines": {
                 "traces": {"receivers": ["otlp"], "processors": ["memory_limiter", "batch"], "exporters": ["awsxray"]},
-                "metrics": {"receivers": ["otlp"], "processors": ["memory_limiter", "batch"], "exporters": ["awsemf"]},
+                "metrics": {
+                    "receivers": ["otlp"],
+                    "processors": ["memory_limiter", "resource", "batch"],
+                    "exporters": ["awsemf"],
+                },
             },
         },
     }
+
+
+def _declarations() -> list[dict[str, Any]]:
+    """Which metrics are written, with which dimensions. Without them the exporter would take every label for one."""
+    names: dict[tuple[Dimensions, ...], list[str]] = defaultdict(list)
+    for metric, dimensions in WRITTEN.items():
+        names[dimensions].append(f"^{metric.name}$")
+    return [
+        {"dimensions": [list(one) for one in dimensions], "metric_name_selectors": selectors}
+        for dimensions, selectors in names.items()
+    ]
 
 
 def _service() -> dict[str, Any]:

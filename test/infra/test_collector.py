@@ -1,12 +1,15 @@
 """The collector's Kubernetes objects."""
 
 import json
+import re
 from typing import Any
 
 import kubernetes_validate
 import pytest
 
-from infra.collector import ENDPOINT, collector_objects, namespace_object
+from infra.app import ROOT
+from infra.collector import ENDPOINT, POD, collector_objects, namespace_object
+from queue_agent.metric_names import METRICS
 
 OBJECTS = collector_objects(region="us-west-2", metrics_namespace="sdoneksStack", log_group="metrics", registry=None)
 
@@ -45,6 +48,55 @@ def test_traces_go_to_xray_and_metrics_to_cloudwatch_under_the_stacks_name() -> 
     assert config["exporters"]["awsemf"]["log_group_name"] == "metrics"
     used = {name for pipeline in pipelines.values() for names in pipeline.values() for name in names}
     assert used == {*config["receivers"], *config["processors"], *config["exporters"]}
+
+
+def test_pods_that_send_at_once_are_told_apart() -> None:
+    """Of two points with the same labels and time in one batch, the exporter drops one."""
+    # Given
+    config = json.loads(of_kind("ConfigMap")["data"]["config.yaml"])
+    processors = config["service"]["pipelines"]["metrics"]["processors"]
+
+    # Then
+    (added,) = config["processors"]["resource"]["attributes"]
+    assert added["from_context"] == "client.address"
+    assert processors.index("resource") < processors.index("batch")
+    assert config["exporters"]["awsemf"]["resource_to_telemetry_conversion"] == {"enabled": True}
+    assert not [one for one in config["exporters"]["awsemf"]["metric_declarations"] if POD in str(one["dimensions"])]
+
+
+def test_every_unit_is_one_of_cloudwatchs() -> None:
+    config = json.loads(of_kind("ConfigMap")["data"]["config.yaml"])
+    units = {one["metric_name"]: one["unit"] for one in config["exporters"]["awsemf"]["metric_descriptors"]}
+
+    assert units.keys() == {metric.name for metric in METRICS}
+    assert set(units.values()) == {"Count", "Seconds", "Bytes"}
+    assert units["tasks_total"] == "Count"
+
+
+def test_a_pattern_is_one_whole_name() -> None:
+    config = json.loads(of_kind("ConfigMap")["data"]["config.yaml"])
+    selectors = [
+        selector
+        for declaration in config["exporters"]["awsemf"]["metric_declarations"]
+        for selector in declaration["metric_name_selectors"]
+    ]
+
+    for selector in selectors:
+        assert len([metric for metric in METRICS if re.search(selector, metric.name)]) == 1
+    assert len(selectors) == len(set(selectors))
+
+
+def test_traces_are_found_by_what_agents_write_on_their_spans() -> None:
+    # Given
+    config = json.loads(of_kind("ConfigMap")["data"]["config.yaml"])
+    indexed = config["exporters"]["awsxray"]["indexed_attributes"]
+    agent = "".join(path.read_text() for path in (ROOT / "src" / "queue_agent").glob("*.py"))
+
+    # Then
+    assert "task_id" in indexed
+    for name in indexed:
+        assert re.fullmatch(r"\w+", name)
+        assert re.search(rf"note\([^)]*\b{name}=|\"{name}\"[:,] ", agent)
 
 
 def test_the_container_has_no_rights_that_it_does_not_need() -> None:
