@@ -106,11 +106,10 @@ class Agent:
                     break
                 current = self._begin(await upcoming)
                 upcoming = asyncio.create_task(self._upcoming())
-                if current is not None:
-                    await asyncio.wait({current, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                    if self._stop.requested.is_set():
-                        break
-                    await current
+                await asyncio.wait({current, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if self._stop.requested.is_set():
+                    break
+                await current
         finally:
             stopped.cancel()
             self._stop.requested.set()  # also when cancelled: nothing more is taken
@@ -118,9 +117,8 @@ class Agent:
             if current is not None:
                 await current
 
-    def _begin(self, prepared: Prepared | None) -> asyncio.Task[None] | None:
-        if prepared is None:
-            return None
+    def _begin(self, prepared: Prepared | None) -> asyncio.Task[None]:
+        assert prepared is not None, "only a stop ends the search for a task"
         self._idle.clear()
         if self._cost:
             self._cost.busy()

@@ -3,14 +3,15 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 
 from queue_agent.delivery import Delivery
 from queue_agent.errors import CallerFault, RuntimeGone
+from queue_agent.metrics import Metrics
 from queue_agent.queue import Lease
 from queue_agent.runtimes.base import Job, Output, Ran, Result
+from queue_agent.telemetry import Telemetry
 from test.support.agent import (
     PNG,
     ScriptedRuntime,
@@ -18,10 +19,9 @@ from test.support.agent import (
     a_result,
     finish_at_once,
     never_finish,
-    running,
     until,
 )
-from test.support.agents import Parts, assembled
+from test.support.agents import assembled, at_work, held, told
 from utils.local.aws_proxy import Conditions, down
 
 
@@ -29,16 +29,6 @@ from utils.local.aws_proxy import Conditions, down
 def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
     monkeypatch.setattr("queue_agent.queue.LONG_POLL_SECONDS", 1)
-
-
-@asynccontextmanager
-async def at_work(parts: Parts) -> AsyncIterator[asyncio.Task[None]]:
-    """The agent at work; stopped and waited for at the end."""
-    async with running(parts.agent.run()) as task:
-        yield task
-        if not parts.stop.requested.is_set():
-            parts.stop.request()
-        await asyncio.wait_for(task, 30)
 
 
 async def test_a_task_is_run_stored_told_and_deleted(world: World) -> None:
@@ -82,10 +72,10 @@ async def test_the_next_task_is_fetched_while_the_runtime_works(world: World) ->
         # When the first task is almost done
         await until(lambda: len(runtime.jobs) == 1)
         # Then the second is held already, and still only one runs
-        await until(lambda: _held(world, 2))
+        await until(lambda: held(world, 2))
         assert len(runtime.jobs) == 1
         release.set()
-        await until(lambda: _told(world, 2))
+        await until(lambda: told(world, 2))
 
 
 async def test_a_busy_agent_leaves_the_next_task_to_others_until_it_is_needed(world: World) -> None:
@@ -122,7 +112,7 @@ async def test_pictures_are_stored_while_the_next_task_runs(world: World, condit
     await world.ask("two")
     async with assembled(world, runtime) as parts, at_work(parts):
         # When both tasks have ended
-        await until(lambda: _told(world, 2))
+        await until(lambda: told(world, 2))
     # Then the first one's picture was read while the second ran
     assert seen == [2]
 
@@ -163,8 +153,8 @@ async def test_a_runtime_that_dies_gets_no_further_message_until_it_is_back(worl
         assert await world.callbacks() == []
         # When it is back, then both tasks are run
         runtime.is_ready = True
-        told = await until(lambda: _told(world, 2))
-    assert {callback["result"] for callback in told} == {True}
+        both = await until(lambda: told(world, 2))
+    assert {callback["result"] for callback in both} == {True}
 
 
 async def test_the_agent_fails_when_the_runtime_stays_away(world: World) -> None:
@@ -179,87 +169,6 @@ async def test_the_agent_fails_when_the_runtime_stays_away(world: World) -> None
     assert await world.depth() == (1, 0)
 
 
-async def test_sigterm_finishes_the_running_task_and_takes_no_more(world: World) -> None:
-    # Given a task that runs and one that waits
-    release = asyncio.Event()
-
-    async def work(_: Job) -> Result:
-        await release.wait()
-        return a_result()
-
-    runtime = ScriptedRuntime(work)
-    await world.ask("one")
-    async with assembled(world, runtime) as parts, running(parts.agent.run()) as agent:
-        await until(lambda: len(runtime.jobs) == 1)
-        await world.ask("two")
-        # When it is told to stop
-        parts.stop.request()
-        release.set()
-        await asyncio.wait_for(agent, 30)
-    # Then the running task was finished, and the other one is there for the next agent
-    assert [callback["id"] for callback in await world.callbacks()] == ["one"]
-    assert await world.depth() == (1, 0)
-    assert runtime.interrupts == 0
-
-
-async def test_sigterm_hands_back_a_prefetched_task_at_once_and_it_does_not_count_as_a_run(world: World) -> None:
-    # Given a prefetched task beside a running one
-    runtime = ScriptedRuntime(never_finish)
-    runtime.told_progress = 0.99
-    await world.ask("one")
-    await world.ask("two")
-    async with assembled(world, runtime, grace=60) as parts, running(parts.agent.run()) as agent:
-        await until(lambda: _held(world, 2))
-        # When the agent is told to stop, twice
-        parts.stop.request()
-        await until(lambda: _held(world, 1))
-        parts.stop.request()
-        await asyncio.wait_for(agent, 30)
-    # Then both are back, the runtime was interrupted, and neither has used up an attempt
-    assert await world.depth() == (2, 0)
-    assert runtime.interrupts == 1
-    assert await world.callbacks() == []
-    noted = [await world.read(key) for key in await world.keys() if key.startswith(".platform/attempts/")]
-    assert [b'"runs": 0' in note for note in noted] == [True, True]
-
-
-async def test_the_grace_ends_in_an_interrupt_and_a_hand_back(world: World) -> None:
-    # Given a task that would run for ever
-    runtime = ScriptedRuntime(never_finish)
-    await world.ask()
-    async with assembled(world, runtime, grace=0.2) as parts, running(parts.agent.run()) as agent:
-        await until(lambda: len(runtime.jobs) == 1)
-        # When the grace is over
-        parts.stop.request()
-        await asyncio.wait_for(agent, 30)
-    # Then the task is back in the queue and nobody was told of a failure
-    assert runtime.interrupts == 1
-    assert await world.depth() == (1, 0)
-    assert await world.callbacks() == []
-
-
-async def test_a_runtime_that_dies_during_shutdown_is_not_the_tasks_failure(world: World) -> None:
-    # Given a pod whose containers stop together
-    runtime = ScriptedRuntime()
-    dead = asyncio.Event()
-
-    async def die(_: Job) -> Result:
-        await dead.wait()
-        raise RuntimeGone("runtime-died", "the runtime closed the connection")
-
-    runtime.work = die
-    await world.ask()
-    async with assembled(world, runtime, max_attempts=1) as parts, running(parts.agent.run()) as agent:
-        await until(lambda: len(runtime.jobs) == 1)
-        # When the agent is told to stop and the runtime dies
-        parts.stop.request()
-        dead.set()
-        await asyncio.wait_for(agent, 30)
-    # Then the task goes back without a word, even if this would have been its last attempt
-    assert await world.depth() == (1, 0)
-    assert await world.callbacks() == []
-
-
 async def test_sqs_down_stops_nobody(world: World, conditions: Conditions) -> None:
     # Given SQS is down when the agent starts
     conditions.failure = down("sqs")
@@ -270,25 +179,6 @@ async def test_sqs_down_stops_nobody(world: World, conditions: Conditions) -> No
         await world.ask()
         (callback,) = await until(world.callbacks)
         assert callback["result"] is True
-
-
-async def test_a_stop_while_idle_ends_without_a_word_from_the_runtime(world: World) -> None:
-    # Given an agent with nothing to do
-    runtime = ScriptedRuntime()
-    async with assembled(world, runtime) as parts, at_work(parts):
-        await until(parts.readiness.ready.is_set)
-    # Then it has asked nothing of the runtime
-    assert runtime.jobs == []
-
-
-async def _held(world: World, number: int) -> bool:
-    _, held = await world.depth()
-    return held == number
-
-
-async def _told(world: World, number: int) -> list[dict[str, object]]:
-    told = await world.callbacks()
-    return told if len(told) >= number else []
 
 
 async def test_no_tasks_data_is_reachable_after_it_ended(world: World) -> None:
@@ -302,8 +192,8 @@ async def test_no_tasks_data_is_reachable_after_it_ended(world: World) -> None:
     async with assembled(world, runtime) as parts, at_work(parts):
         for name in ("one", "two", "three"):
             await world.ask(name)
-        await until(lambda: _told(world, 3))
-        await until(lambda: _held(world, 0))
+        await until(lambda: told(world, 3))
+        await until(lambda: held(world, 0))
         # When it waits for more
         runtime.jobs.clear()
         await asyncio.sleep(0.1)
@@ -313,14 +203,90 @@ async def test_no_tasks_data_is_reachable_after_it_ended(world: World) -> None:
         assert left == []
 
 
-async def test_a_cancelled_agent_ends_and_leaves_its_message_to_others(world: World) -> None:
-    # Given an agent that waits for work
-    async with assembled(world, ScriptedRuntime()) as parts, running(parts.agent.run()) as agent:
+async def test_a_task_fetched_ahead_goes_back_when_the_runtime_dies(world: World) -> None:
+    # Given a task that is ready to start beside a running one
+    runtime, died = ScriptedRuntime(), asyncio.Event()
+
+    async def die(_: Job) -> Result:
+        await died.wait()
+        runtime.is_ready = False
+        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+
+    runtime.work, runtime.told_progress = die, 0.99
+    await world.ask("one")
+    await world.ask("two")
+    async with assembled(world, runtime) as parts, at_work(parts):
+        await until(lambda: held(world, 2))
+        # When the runtime dies
+        died.set()
+        # Then other agents can have both, and nothing was sent to the dead runtime
+        await until(lambda: held(world, 0))
+        assert [job.id for job in runtime.jobs] in (["one"], ["two"])
+
+
+async def test_a_message_that_comes_while_the_runtime_is_away_goes_back_unopened(world: World) -> None:
+    # Given a poll that began while the runtime was there
+    runtime, metrics = ScriptedRuntime(), Metrics("r")
+    async with assembled(world, runtime, telemetry=Telemetry(metrics)) as parts, at_work(parts):
         await until(parts.readiness.ready.is_set)
-        # When it is cancelled from outside
-        agent.cancel()
-        # Then it ends, as if it had been told to stop
-        await asyncio.wait([agent], timeout=30)
-        assert agent.cancelled()
+        await asyncio.sleep(0.1)
+        # When the runtime goes, and then a message comes
+        runtime.is_ready = False
+        parts.readiness.ready.clear()
+        await world.ask()
+        # Then it is back in the queue, and the runtime has not seen it
+        await until(lambda: 'task_hand_backs_total{runtime="r"} 1' in metrics.text())
+        assert runtime.jobs == []
+
+
+async def test_an_agent_that_waited_in_vain_asks_again(world: World, conditions: Conditions) -> None:
+    # Given polls that ended without a message
+    async with assembled(world, ScriptedRuntime()) as parts, at_work(parts):
+        await until(lambda: conditions.calls["sqs", "ReceiveMessage"] >= 2)
+        # When a task comes, then it is run
+        await world.ask()
+        assert await until(world.callbacks)
+
+
+async def test_a_message_that_is_no_task_does_not_keep_the_next_one_waiting(world: World) -> None:
+    await world.send("not json")
+    await world.ask("dog")
+    async with assembled(world, ScriptedRuntime()) as parts, at_work(parts):
+        (callback,) = await until(world.callbacks)
+    assert callback["id"] == "dog"
+
+
+async def test_a_runtime_that_was_away_for_too_long_after_a_failed_run_ends_the_agent(world: World) -> None:
+    # Given a runtime that dies over its task and does not come back
+    runtime = ScriptedRuntime()
+
+    async def die(_: Job) -> Result:
+        runtime.is_ready = False
+        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+
+    runtime.work = die
     await world.ask()
-    assert await world.depth() == (1, 0)
+    async with assembled(world, runtime, away_limit=-1) as parts:
+        # Then the agent says so and ends, and the task is there for others
+        with pytest.raises(RuntimeGone, match="was not ready"):
+            await asyncio.wait_for(parts.agent.run(), 30)
+        assert await held(world, 0)
+
+
+async def test_results_wait_for_a_slow_s3_only_up_to_a_number(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given S3 takes nothing, and two results may be on their way
+    monkeypatch.setattr("queue_agent.agent.MAX_FINISHING", 2)
+    conditions.failure = down("s3")
+    runtime = ScriptedRuntime()
+    for name in ("one", "two", "three", "four"):
+        await world.ask(name)
+    async with assembled(world, runtime) as parts, at_work(parts):
+        await until(lambda: len(runtime.jobs) == 2)
+        # When time goes by, then the GPU waits rather than memory filling up
+        await asyncio.sleep(0.5)
+        assert len(runtime.jobs) == 2
+        # When S3 is back, then all are done
+        conditions.failure = None
+        await until(lambda: told(world, 4))

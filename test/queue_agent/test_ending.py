@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from queue_agent.errors import CallerFault, RuntimeGone, SurroundingsFault
-from queue_agent.runtimes.base import Job, Result
-from test.support.agent import PNG, ScriptedRuntime, World, never_finish, until
+from queue_agent.metrics import Metrics
+from queue_agent.runtimes.base import Job, Ran, Result
+from queue_agent.telemetry import Telemetry
+from test.support.agent import PNG, ScriptedRuntime, World, a_result, never_finish, until
 from test.support.agents import assembled, key_of, killed, ran, received, worked
 from utils.local.aws_proxy import Conditions, down, error_answer
 
@@ -333,6 +336,103 @@ async def test_a_surroundings_fault_names_the_attempts_cause_for_the_next_agent(
     (key,) = [key for key in await world.keys() if key.startswith(".platform/attempts/")]
     noted = json.loads(await world.read(key))
     assert (noted["runs"], noted["cause"]["type"]) == (1, "oom")
+
+
+async def test_a_record_that_cannot_be_told_again_puts_the_task_back(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a task that was committed, and SNS down for two deliveries
+    monkeypatch.setattr("queue_agent.ending.PATIENCE_SECONDS", 0)
+    await world.ask()
+    runtime = ScriptedRuntime()
+    conditions.failure = down("sns")
+    async with assembled(world, runtime) as parts:
+        await worked(parts)
+        await worked(parts)
+        assert await world.callbacks() == []
+        # When it is back
+        conditions.failure = None
+        await worked(parts)
+    # Then the task is told from its record
+    (callback,) = await world.callbacks()
+    assert callback["result"] is True
+    assert len(runtime.jobs) == 1
+
+
+async def test_a_run_on_another_model_counts_as_a_switch(world: World) -> None:
+    # Given a runtime that runs its jobs on these models
+    models = iter(["a", "a", "b"])
+
+    async def work(_: Job) -> Result:
+        return replace(a_result(), ran=Ran("scripted", model=next(models)))
+
+    metrics = Metrics("r")
+    async with assembled(world, ScriptedRuntime(work), telemetry=Telemetry(metrics)) as parts:
+        for name in ("one", "two", "three"):
+            await world.ask(name)
+            await worked(parts)
+    # Then one switch is counted
+    assert 'model_switches_total{runtime="r"} 1\n' in metrics.text()
+
+
+@pytest.mark.parametrize("record", [b"not json", b'{"task": {"message_id": "another"}}'])
+async def test_a_failure_finds_another_tasks_record_in_its_place_and_takes_the_next(
+    world: World, record: bytes
+) -> None:
+    # Given a task that fails, whose record's name is taken while it runs
+    await world.ask()
+
+    async def refuse(_: Job) -> Result:
+        await world.direct.s3.put_object(Bucket=world.bucket, Key=key, Body=record)
+        raise CallerFault("sampler", "unknown")
+
+    async with assembled(world, ScriptedRuntime(refuse)) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        key = prepared.delivery.places.record_key
+        # When it ends
+        await ran(parts, prepared)
+    # Then both records are there
+    (callback,) = await world.callbacks()
+    assert key_of(callback["output_url"]) != key
+    assert await world.read(key) == record
+
+
+async def test_a_failure_that_another_agent_has_told_is_not_told_again(world: World) -> None:
+    # Given two agents with one message, one of which has committed it
+    await world.ask()
+
+    async def refuse(_: Job) -> Result:
+        committed = json.dumps({"task": {**task, "message_id": places.message_id, "run_id": "another"}})
+        await world.direct.s3.put_object(Bucket=world.bucket, Key=places.record_key, Body=committed)
+        raise CallerFault("sampler", "unknown")
+
+    async with assembled(world, ScriptedRuntime(refuse)) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        places = prepared.delivery.places
+        task = {"callback": prepared.delivery.begun().completed([]).model_dump()}
+        # When this one fails
+        await ran(parts, prepared)
+    # Then it keeps silent
+    assert await world.callbacks() == []
+
+
+async def test_an_attempt_that_cannot_be_noted_is_put_back_all_the_same(
+    world: World, conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given S3 goes down while a task fails for the surroundings' fault
+    await world.ask()
+
+    async def fail(_: Job) -> Result:
+        conditions.failure = down("s3")
+        raise SurroundingsFault("oom", "the GPU ran out of memory")
+
+    async with assembled(world, ScriptedRuntime(fail)) as parts:
+        await worked(parts)
+    # Then the log says so, and the message is in the queue
+    assert "an attempt was not noted" in caplog.text
+    assert sum(await world.depth()) == 1
 
 
 async def _noted(world: World) -> bool:

@@ -107,6 +107,23 @@ async def test_of_two_agents_with_one_message_only_one_commits_and_tells(world: 
     assert (len(one.jobs), len(two.jobs)) == (1, 1)
 
 
+async def test_an_agent_whose_pictures_places_are_taken_by_the_same_message_keeps_silent(world: World) -> None:
+    # Given two agents that both have the first delivery of one message, as SQS may hand it out
+    await world.ask()
+    async with assembled(world, ScriptedRuntime()) as first, assembled(world, ScriptedRuntime()) as second:
+        prepared = await first.processor.prepare(await received(first))
+        assert prepared is not None
+        result = await first.processor.run(prepared, first.stop)
+        assert result is not None
+        # When the other one has ended it, and then this one would
+        await ran(second, prepared)
+        told = await world.callbacks()
+        assert len(told) == 1
+        await first.processor.finish(prepared.delivery, result, 1)
+    # Then the caller was told once
+    assert len(await world.callbacks()) == 1
+
+
 async def test_a_lost_lease_never_leads_to_a_callback_from_this_agent(world: World) -> None:
     # Given a task whose lease is lost while it runs
     await world.ask()
@@ -293,3 +310,39 @@ async def _endless() -> AsyncIterator[bytes]:
 
 def _fails(service: str, action: str) -> Any:
     return lambda call: error_answer("InternalError", 500) if call == Call(service, action, call.path) else None
+
+
+async def test_a_task_cancelled_while_it_is_fetched_is_handed_back(world: World, conditions: Conditions) -> None:
+    # Given an input that does not come
+    conditions.latency = {"s3": 30}
+    await world.ask(content={"init_images": [f"s3://{world.bucket}/inputs/a.png"]})
+    async with assembled(world, ScriptedRuntime()) as parts:
+        preparing = asyncio.create_task(parts.processor.prepare(await received(parts)))
+        await until(lambda: conditions.calls["s3", "GET"] == 1)
+        # When the agent is cut off
+        preparing.cancel()
+        await asyncio.wait([preparing])
+        assert preparing.cancelled()
+    # Then the task is there for others
+    assert await world.depth() == (1, 0)
+
+
+async def test_a_runtime_that_does_not_stop_is_left_after_a_while(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given a runtime that goes on whatever it is told
+    monkeypatch.setattr("queue_agent.process.IDLE_LIMIT_SECONDS", 0)
+    runtime = ScriptedRuntime(never_finish)
+
+    async def deaf() -> bool:
+        return False
+
+    runtime.interrupt = deaf  # type: ignore[method-assign]
+    await world.ask()
+    # When its task takes too long
+    async with assembled(world, runtime, task_timeout=0.2) as parts:
+        await worked(parts)
+    # Then the caller hears of it all the same, and the log tells of the runtime
+    (callback,) = await world.callbacks()
+    assert callback["error"]["type"] == "timeout"
+    assert "the runtime does not stop" in caplog.text

@@ -67,13 +67,22 @@ async def test_a_killed_agents_message_is_back_within_its_lease(world: World) ->
     await queue.drop(again)
 
 
-async def test_renewals_that_fail_are_tried_again_until_they_succeed(world: World, conditions: Conditions) -> None:
+@pytest.mark.parametrize(
+    ("code", "status", "lease_seconds"),
+    [
+        pytest.param("InternalError", 500, 3, id="what the SDK repeats by itself"),
+        pytest.param("AccessDenied", 403, 6, id="what it does not"),
+    ],
+)
+async def test_renewals_that_fail_are_tried_again_until_they_succeed(
+    world: World, conditions: Conditions, code: str, status: int, lease_seconds: int
+) -> None:
     # Given a lease whose renewals fail for a while
     await world.send("a task")
-    queue = a_queue(world, lease_seconds=3)
+    queue = a_queue(world, lease_seconds)
     lease = await taken(queue)
     first_expiry = lease.expires
-    conditions.failure = _failing_renewals("InternalError", 500)
+    conditions.failure = _failing_renewals(code, status)
     await until(lambda: conditions.calls["sqs", "ChangeMessageVisibility"] >= 1)
     # When SQS is well again
     conditions.failure = None

@@ -21,7 +21,7 @@ from queue_agent.runtimes.base import Runtime
 from queue_agent.stop import Stop
 from queue_agent.store import Store
 from queue_agent.telemetry import Telemetry
-from test.support.agent import World, until
+from test.support.agent import World, running, until
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,27 @@ async def assembled(world: World, runtime: Runtime, **settings: Any) -> AsyncIte
             cost=settings.get("cost"),
         )
         yield Parts(queue, store, ending, processor, readiness, agent, stop)
+
+
+@asynccontextmanager
+async def at_work(parts: Parts) -> AsyncIterator[asyncio.Task[None]]:
+    """The agent at work; stopped and waited for at the end."""
+    async with running(parts.agent.run()) as task:
+        yield task
+        if not parts.stop.requested.is_set():
+            parts.stop.request()
+        await asyncio.wait_for(task, 30)
+
+
+async def held(world: World, number: int) -> bool:
+    """Whether so many messages are held."""
+    return (await world.depth())[1] == number
+
+
+async def told(world: World, number: int) -> list[dict[str, Any]]:
+    """The callbacks, once there are so many."""
+    callbacks = await world.callbacks()
+    return callbacks if len(callbacks) >= number else []
 
 
 async def received(parts: Parts) -> Lease:

@@ -1,0 +1,141 @@
+"""How an agent stops: what runs may end within the grace, what has not started goes back at once."""
+
+import asyncio
+
+import pytest
+
+from queue_agent.errors import RuntimeGone
+from queue_agent.runtimes.base import Job, Result
+from test.support.agent import ScriptedRuntime, World, a_result, never_finish, running, until
+from test.support.agents import assembled, at_work, held
+from utils.local.aws_proxy import Conditions, down
+
+
+@pytest.fixture(autouse=True)
+def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
+    monkeypatch.setattr("queue_agent.queue.LONG_POLL_SECONDS", 1)
+
+
+async def test_sigterm_finishes_the_running_task_and_takes_no_more(world: World) -> None:
+    # Given a task that runs and one that waits
+    release = asyncio.Event()
+
+    async def work(_: Job) -> Result:
+        await release.wait()
+        return a_result()
+
+    runtime = ScriptedRuntime(work)
+    await world.ask("one")
+    async with assembled(world, runtime) as parts, running(parts.agent.run()) as agent:
+        await until(lambda: len(runtime.jobs) == 1)
+        await world.ask("two")
+        # When it is told to stop
+        parts.stop.request()
+        release.set()
+        await asyncio.wait_for(agent, 30)
+    # Then the running task was finished, and the other one is there for the next agent
+    assert [callback["id"] for callback in await world.callbacks()] == ["one"]
+    assert await world.depth() == (1, 0)
+    assert runtime.interrupts == 0
+
+
+async def test_sigterm_hands_back_a_prefetched_task_at_once_and_it_does_not_count_as_a_run(world: World) -> None:
+    # Given a prefetched task beside a running one
+    runtime = ScriptedRuntime(never_finish)
+    runtime.told_progress = 0.99
+    await world.ask("one")
+    await world.ask("two")
+    async with assembled(world, runtime, grace=60) as parts, running(parts.agent.run()) as agent:
+        await until(lambda: held(world, 2))
+        # When the agent is told to stop, twice
+        parts.stop.request()
+        await until(lambda: held(world, 1))
+        parts.stop.request()
+        await asyncio.wait_for(agent, 30)
+    # Then both are back, the runtime was interrupted, and neither has used up an attempt
+    assert await world.depth() == (2, 0)
+    assert runtime.interrupts == 1
+    assert await world.callbacks() == []
+    noted = [await world.read(key) for key in await world.keys() if key.startswith(".platform/attempts/")]
+    assert [b'"runs": 0' in note for note in noted] == [True, True]
+
+
+async def test_the_grace_ends_in_an_interrupt_and_a_hand_back(world: World) -> None:
+    # Given a task that would run for ever
+    runtime = ScriptedRuntime(never_finish)
+    await world.ask()
+    async with assembled(world, runtime, grace=0.2) as parts, running(parts.agent.run()) as agent:
+        await until(lambda: len(runtime.jobs) == 1)
+        # When the grace is over
+        parts.stop.request()
+        await asyncio.wait_for(agent, 30)
+    # Then the task is back in the queue and nobody was told of a failure
+    assert runtime.interrupts == 1
+    assert await world.depth() == (1, 0)
+    assert await world.callbacks() == []
+
+
+async def test_a_runtime_that_dies_during_shutdown_is_not_the_tasks_failure(world: World) -> None:
+    # Given a pod whose containers stop together
+    runtime = ScriptedRuntime()
+    dead = asyncio.Event()
+
+    async def die(_: Job) -> Result:
+        await dead.wait()
+        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+
+    runtime.work = die
+    await world.ask()
+    async with assembled(world, runtime, max_attempts=1) as parts, running(parts.agent.run()) as agent:
+        await until(lambda: len(runtime.jobs) == 1)
+        # When the agent is told to stop and the runtime dies
+        parts.stop.request()
+        dead.set()
+        await asyncio.wait_for(agent, 30)
+    # Then the task goes back without a word, even if this would have been its last attempt
+    assert await world.depth() == (1, 0)
+    assert await world.callbacks() == []
+
+
+async def test_a_stop_while_idle_ends_without_a_word_from_the_runtime(world: World) -> None:
+    # Given an agent with nothing to do
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime) as parts, at_work(parts):
+        await until(parts.readiness.ready.is_set)
+    # Then it has asked nothing of the runtime
+    assert runtime.jobs == []
+
+
+async def test_a_cancelled_agent_ends_and_leaves_its_message_to_others(world: World) -> None:
+    # Given an agent that waits for work
+    async with assembled(world, ScriptedRuntime()) as parts, running(parts.agent.run()) as agent:
+        await until(parts.readiness.ready.is_set)
+        # When it is cancelled from outside
+        agent.cancel()
+        # Then it ends, as if it had been told to stop
+        await asyncio.wait([agent], timeout=30)
+        assert agent.cancelled()
+    await world.ask()
+    assert await world.depth() == (1, 0)
+
+
+async def test_a_second_stop_hands_back_what_cannot_be_stored(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a result that S3 does not take
+    monkeypatch.setattr("queue_agent.agent.CLOSING_SECONDS", 0.2)
+    runtime = ScriptedRuntime()
+    await world.ask()
+    conditions.failure = down("s3")
+    async with assembled(world, runtime, grace=60) as parts, running(parts.agent.run()) as agent:
+        await until(lambda: conditions.calls["s3", "PUT"] >= 1)
+        # When the agent is told to stop, and again while it waits for S3
+        parts.stop.request()
+        await asyncio.sleep(0.5)
+        assert not agent.done()
+        parts.stop.request()
+        await asyncio.wait_for(agent, 30)
+    # Then the message is back, and nobody was told of a failure
+    assert await world.depth() == (1, 0)
+    assert await world.callbacks() == []
