@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from aiohttp import ClientSession
 
 from test.support.agent import until
 from test.support.platform import PATIENCE, Running, running, write_config
-from utils.local.otlp import Span
+from utils import samples
+from utils.local.otlp import Span, collecting
 from utils.local.parts import ROOT
 from utils.local.trace_file import read
 
@@ -25,6 +27,9 @@ GAPS = 0.05
 
 CONTENT = {"prompt": "a canary in a mine", "steps": 1500, "width": 64, "height": 64}
 """1.5 s at a millisecond a step."""
+
+PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+"""One pixel."""
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +137,11 @@ async def test_a_table_shows_what_the_platform_is_at(traced: tuple[Running, Path
 
 
 async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(traced: tuple[Running, Path]) -> None:
-    # Given a task that fails, whose prompt must not be told
-    platform, _ = traced
-    metadata = {"id": "failing", "runtime": "sdruntime", "tasktype": "text-to-image", "prefix": "out"}
-    body = {"task": {"metadata": metadata, "content": {**CONTENT, "steps": 1, "sampler_name": "no such sampler"}}}
+    # Given a task that fails, whose prompt and picture must not be told
+    platform, traces = traced
+    metadata = {"id": "failing", "runtime": "sdruntime", "tasktype": "image-to-image", "prefix": "out"}
+    content = {**CONTENT, "steps": 1, "sampler_name": "no such sampler", "init_images": [PICTURE]}
+    body = {"task": {"metadata": metadata, "content": content}}
     async with (
         platform.listening() as listener,
         ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
@@ -155,8 +161,38 @@ async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(trace
         assert line["action"]
         assert line["attempt"] == 1
         assert len(line["trace_id"]) == 32
-    assert "canary" not in log
-    assert platform.addresses["api_key"] not in log
+    for told in (log, platform.log("gateway"), platform.log("runtime-sdruntime-1"), traces.read_text()):
+        for secret in ("canary", PICTURE[:24], platform.addresses["api_key"]):
+            assert secret not in told
+
+
+async def test_a_collector_of_the_users_own_gets_traces_and_metrics(tmp_path: Path) -> None:
+    # Given a platform that is told of a collector
+    spans: list[Span] = []
+    metrics: set[str] = set()
+    runtimes = [{"name": "flow", "namespace": "default", "type": "comfyui"}]
+    config = write_config(tmp_path, modelsRuntime=runtimes)
+    async with AsyncExitStack() as stack:
+        endpoint = await stack.enter_async_context(collecting(spans.append, metrics.add))
+        started = running(tmp_path / "output", "--config", str(config), "--otlp", endpoint)
+        platform = await asyncio.to_thread(started.__enter__)
+        stack.push_async_callback(asyncio.to_thread, started.__exit__, None, None, None)
+        headers = {"x-api-key": platform.addresses["api_key"]}
+        http = await stack.enter_async_context(ClientSession(platform.addresses["endpoint"], headers=headers))
+
+        # When a task goes through it
+        request = samples.request("v1alpha2-pipeline", task_id="collected", runtime="flow")
+        async with http.post("v1alpha2", json=request) as answer:
+            assert answer.status == 200
+
+        # Then the front door and the agent both tell of the one trace
+        def tellers() -> set[str]:
+            found = {span.trace_id for span in spans if span.attributes.get("task_id") == "collected"}
+            return {span.service for span in spans if span.trace_id in found}
+
+        await until(lambda: tellers() == {"front-door", "queue-agent"}, PATIENCE)
+    # And the metrics came at the latest when the agent stopped
+    assert {"tasks_total", "run_seconds", "gpu_busy_seconds_total"} <= metrics
 
 
 def _whole(traces: Path) -> list[Span]:
