@@ -10,7 +10,7 @@ from pydantic.alias_generators import to_camel
 
 from contract.errors import shown
 from contract.runtimes import RuntimeType
-from infra.config_checks import cross_mistakes
+from infra.config_checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
 from infra.config_errors import ConfigError, Mistake, mistakes_of
 from infra.config_types import (
     MAX_RETENTION_DAYS,
@@ -21,6 +21,7 @@ from infra.config_types import (
     BucketArn,
     ChartSource,
     Days,
+    Email,
     Emptiable,
     InstanceType,
     KubernetesVersion,
@@ -37,6 +38,12 @@ from infra.config_types import (
 
 MAX_TASK_TIMEOUT = 36_000
 """Seconds. SQS hides a message for 12 h at most; the rest is for fetching, storing and the stop of the pod."""
+
+DAY = 86_400
+"""Seconds."""
+
+COLD_START = 900
+"""Seconds. The longest that the first task waits for a node, its images and the model, unless something is wrong."""
 
 SQS_RETENTION_DAYS = 14
 """The longest that SQS keeps a message, and what the queues are set to."""
@@ -156,6 +163,31 @@ class EbsThroughputTuner(Section):
     delay_seconds: int = Field(default=300, ge=60, le=3600)
 
 
+class Alarms(Section):
+    """When somebody is told. ``emails`` get a mail for each alarm; other subscribers can be added to the topic.
+
+    ``oldest_message_seconds`` absent: the task timeout and a cold start. ``no_pods_minutes``: tasks wait and no agent
+    has one. ``dead_letters``: how many lie there. ``failure_percent``: of the tasks that ended within 15 minutes, if
+    they are ``failure_tasks`` or more. ``throttled_requests``: within 5 minutes.
+    """
+
+    enabled: bool = True
+    emails: Annotated[tuple[Email, ...], Many, Field(max_length=10)] = ()
+    oldest_message_seconds: int | None = Field(default=None, ge=60, le=SQS_RETENTION_DAYS * DAY)
+    no_pods_minutes: int = Field(default=COLD_START // 60, ge=5, le=720, multiple_of=5)
+    dead_letters: int = Field(default=1, ge=1)
+    failure_percent: float = Field(default=20, gt=0, le=100)
+    failure_tasks: int = Field(default=10, ge=1)
+    throttled_requests: int = Field(default=10, ge=1)
+
+
+class Dashboard(Section):
+    """The page of graphs. ``gpu_hour_price``: US dollars for an hour of a GPU node; absent: that of prices.yaml."""
+
+    enabled: bool = True
+    gpu_hour_price: float | None = Field(default=None, gt=0)
+
+
 class Config(Section):
     """The whole of config.yaml. Only ``modelBucketArn`` and one runtime must be given."""
 
@@ -164,7 +196,7 @@ class Config(Section):
     apigw: Api = Field(default=Api(), alias="APIGW")
     cluster_components: ClusterComponents = ClusterComponents()
     models_runtime: Annotated[tuple[Runtime, ...], Many, AtLeastOne]
-    task_timeout: int = Field(default=300, ge=10, le=MAX_TASK_TIMEOUT)
+    task_timeout: int = Field(default=DEFAULT_TASK_TIMEOUT, ge=10, le=MAX_TASK_TIMEOUT)
     input_buckets: Annotated[tuple[Bucket, ...], Many] = ()
     allowed_link_hosts: Annotated[tuple[LinkHost, ...], Many] = ()
     output_retention_days: Days | None = None
@@ -175,6 +207,13 @@ class Config(Section):
     lambda_: Lambda = Field(default=Lambda(), alias="lambda")
     add_ons: AddOns = Field(default_factory=AddOns)
     ebs_throughput_tuner: EbsThroughputTuner = EbsThroughputTuner()
+    alarms: Alarms = Alarms()
+    dashboard: Dashboard = Dashboard()
+
+    @property
+    def oldest_message_seconds(self) -> int:
+        """As asked for, or how long the first task may take."""
+        return self.alarms.oldest_message_seconds or self.task_timeout + COLD_START
 
     @property
     def partition(self) -> str:

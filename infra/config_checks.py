@@ -12,8 +12,10 @@ from contract.errors import shown
 from contract.runtimes import RuntimeType
 from infra.config_errors import Mistake, path_of
 
+DEFAULT_TASK_TIMEOUT = 300
+
 MAX_RUNTIMES = 45
-"""A stack holds 500 resources: at most 155 for the platform, and 7 for each runtime."""
+"""A stack holds 500 resources: at most 180 for the platform, and 7 for each runtime."""
 
 
 def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
@@ -25,6 +27,7 @@ def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
         *_claimed_twice(runtimes, "modelFilename", "runtimes load {}; a task for this model must have one way"),
         *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
         *_foreign_partition(raw),
+        *_alarm_for_every_task(raw),
     )
 
 
@@ -90,6 +93,17 @@ def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Mistake]:
                 path_of(("eks", "adminArns", number)),
                 f"must be in the partition of modelBucketArn, {partition}, got {shown(arn)}",
             )
+
+
+def _alarm_for_every_task(raw: Mapping[str, Any]) -> Iterable[Mistake]:
+    alarms = raw.get("alarms")
+    oldest = alarms.get("oldestMessageSeconds") if isinstance(alarms, Mapping) else None
+    timeout = raw.get("taskTimeout", DEFAULT_TASK_TIMEOUT)
+    if type(oldest) is int and type(timeout) is int and oldest <= timeout:
+        yield Mistake(
+            path_of(("alarms", "oldestMessageSeconds")),
+            f"must be more than taskTimeout, {timeout}, for a message is as old as the run of its task, got {oldest}",
+        )
 
 
 def _partition(arn: Any) -> str | None:

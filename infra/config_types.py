@@ -27,6 +27,7 @@ _STAGE = re.compile(r"[A-Za-z0-9_]{1,128}")
 _VERSION = re.compile(r"1\.[0-9]{2}")
 _MODEL = re.compile(r"[^\s/\\\x00-\x1f][^/\\\x00-\x1f]{0,254}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _CHART_SOURCE = re.compile(r"(oci|https|http)://[^\s/]+(/\S*)?")
 
 
@@ -112,6 +113,7 @@ BucketArn = Annotated[str, matching(_BUCKET_ARN, "'arn:aws:s3:::BUCKET', or 'arn
 AdminArn = Annotated[str, matching(_ADMIN_ARN, "the ARN of an IAM role or user")]
 Stage = Annotated[str, matching(_STAGE, "1 to 128 letters, digits and '_'")]
 KubernetesVersion = Annotated[str, matching(_VERSION, 'a Kubernetes version in quotes, such as "1.35"')]
+Email = Annotated[str, matching(_EMAIL, "an e-mail address")]
 LinkHost = Annotated[str, AfterValidator(_checked_link_host)]
 AccessCidr = Annotated[str, AfterValidator(_checked_access_cidr)]
 VpcCidr = Annotated[str, AfterValidator(_checked_cidr)]

@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,6 +18,8 @@ from infra.app import ROOT, synthesise
 from infra.chart_values import BASE_IOPS, BASE_THROUGHPUT, merged, pays_for_throughput
 from infra.config import parse_config
 from infra.config_errors import ConfigError
+from infra.metrics import OUTCOME, RUNTIME, WRITTEN
+from infra.prices import price_book
 
 GUIDE = 436.72
 """What the guide states for a month with a million pictures, without NAT gateways."""
@@ -89,7 +92,7 @@ class Calculator:
         yield Line("Container Insights", self._observations(), "million observations", p["observation_million"])
         yield Line("Flow logs", len(self._all("AWS::EC2::FlowLog")) * self._usage["flow_log_gb"], "GB", p["log_gb"])
         yield Line("KEDA looking at the queues", self._looks() / MILLION, "million", p["sqs_request_million"])
-        yield Line("Alarms", len(self._all("AWS::CloudWatch::Alarm")), "alarms", p["alarm"])
+        yield Line("Alarms", self._watched(), "metrics watched", p["alarm"])
         yield Line("Dashboard", len(self._all("AWS::CloudWatch::Dashboard")), "dashboards", p["dashboard"])
 
     def _pictures(self) -> Iterator[Line]:
@@ -111,6 +114,7 @@ class Calculator:
         yield Line("S3 storage", stored, "GB", p["s3_gb"])
         yield Line("NAT gateway data", MILLION * u["nat_kb"] / GB_IN_KB, "GB", p["nat_gateway_gb"])
         yield Line("Callbacks sent out", MILLION * u["callback_kb"] / GB_IN_KB, "GB", p["data_out_gb"])
+        yield Line("Metrics of the agents", months * self._written(), "metrics", p["custom_metric"])
         yield Line("Logs", MILLION * u["log_kb"] / GB_IN_KB, "GB", p["log_gb"])
         traced = any(stage.get("TracingEnabled") for stage in self._all("AWS::ApiGateway::Stage"))
         yield Line("Traces (if all are kept)", int(traced), "million", p["trace_million"])
@@ -159,6 +163,19 @@ class Calculator:
         nodes = sum(one["ScalingConfig"]["DesiredSize"] for one in self._all("AWS::EKS::Nodegroup"))
         return float(self._usage["observations_million_node"] * nodes * addons.count(OBSERVER))
 
+    def _watched(self) -> int:
+        """An alarm costs as much for each of the metrics that it looks at."""
+        alarms = self._all("AWS::CloudWatch::Alarm")
+        return sum("MetricStat" in metric for alarm in alarms for metric in alarm["Metrics"])
+
+    def _written(self) -> float:
+        """What the collector writes while one pod of each runtime runs: a metric is paid by the hour."""
+        if not any(name.startswith("Telemetry") for name in self._resources):
+            return 0.0
+        values = {RUNTIME: len(self._runtime_values()), OUTCOME: self._usage["outcomes"]}
+        sets = (dimensions for several in WRITTEN.values() for dimensions in several)
+        return float(sum(math.prod(values[name] for name in dimensions) for dimensions in sets))
+
     def _all(self, kind: str) -> list[Resource]:
         return [one.get("Properties", {}) for one in self._resources.values() if one["Type"] == kind]
 
@@ -180,6 +197,8 @@ SWITCHES: Sequence[tuple[str, Mapping[str, Any]]] = (
     ("`addOns.tracing: false`", {"addOns": {"tracing": False}}),
     ("`eks.secretsEncryption: false`", {"eks": {"secretsEncryption": False}}),
     ("`eks.controlPlaneLogs: [audit]`", {"eks": {"controlPlaneLogs": ["audit"]}}),
+    ("`alarms.enabled: false`", {"alarms": {"enabled": False}}),
+    ("`dashboard.enabled: false` (the account's first three cost nothing)", {"dashboard": {"enabled": False}}),
     ("`clusterComponents.instanceType: t4g.large`", {"clusterComponents": {"instanceType": "t4g.large"}}),
 )
 """Each laid over the config by itself."""
@@ -188,7 +207,7 @@ SWITCHES: Sequence[tuple[str, Mapping[str, Any]]] = (
 def main() -> int:
     """Print the tables. Returns 1 after telling every mistake of the config."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "config.yaml"
-    book = yaml.safe_load((ROOT / "infra" / "prices.yaml").read_text(encoding="utf-8"))
+    book = price_book()
     raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     try:
         print("\n".join(tables(raw, lambda changed: Calculator(_template(changed), book).bill())))  # noqa: T201

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.function import Function
 from infra.constructs.log_group import log_group
+from infra.metrics import THROTTLED
 from infra.packaging import fingerprint
 from infra.topology import Api
 
@@ -118,7 +120,8 @@ class FrontDoor(Construct):
         return lambda_.Code.from_bucket(bucket, place.object_key)
 
     def _api(self, plan: Api, log_retention_days: int, *, tracing: bool) -> apigateway.RestApi:
-        logs = log_group(self, "AccessLogs", retention_days=log_retention_days)
+        access_log = log_group(self, "AccessLogs", retention_days=log_retention_days)
+        self._count_throttled(access_log)
         api = apigateway.RestApi(
             self,
             "Api",
@@ -132,7 +135,7 @@ class FrontDoor(Construct):
                 metrics_enabled=True,
                 logging_level=apigateway.MethodLoggingLevel.ERROR,
                 data_trace_enabled=False,
-                access_log_destination=apigateway.LogGroupLogDestination(logs),
+                access_log_destination=apigateway.LogGroupLogDestination(access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG)),
             ),
         )
@@ -151,6 +154,22 @@ class FrontDoor(Construct):
             policy_of_aws("service-role/AmazonAPIGatewayPushToCloudWatchLogs"),
         )
         return api
+
+    def _count_throttled(self, access_log: logs.ILogGroup) -> None:
+        logs.CfnMetricFilter(
+            self,
+            "Throttled",
+            log_group_name=access_log.log_group_name,
+            filter_pattern='{ $.status = "429" }',
+            metric_transformations=[
+                logs.CfnMetricFilter.MetricTransformationProperty(
+                    metric_namespace=cdk.Stack.of(self).stack_name,
+                    metric_name=THROTTLED,
+                    metric_value="1",
+                    unit="Count",
+                )
+            ],
+        )
 
     def _add_methods(self, plan: Api) -> None:
         validator = self.api.add_request_validator(

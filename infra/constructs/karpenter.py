@@ -38,7 +38,8 @@ INTERRUPTION_SECONDS = 300
 
 
 class Karpenter(Construct):
-    """The controller, its permissions, and the queue that warns it. ``ready`` is there when nodes can be had."""
+    """The controller, its permissions, and the queue that warns it. ``ready`` is there when nodes can be had;
+    ``rules`` are those of the events in INTERRUPTIONS, by the same names."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class Karpenter(Construct):
         config: AddOns,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.rules: dict[str, events.Rule] = {}
         self.interruptions = self._interruptions()
         role = pod_role(self, "Role")
         policies = self._allow(role, cluster_name, cluster, node_role)
@@ -96,7 +98,7 @@ class Karpenter(Construct):
         )
         accept(queue, "A warning that nobody took in time is of no use any more.", "AwsSolutions-SQS3")
         for name, (source, kind) in INTERRUPTIONS.items():
-            events.Rule(
+            self.rules[name] = events.Rule(
                 self,
                 name,
                 event_pattern=events.EventPattern(source=[source], detail_type=[kind]),

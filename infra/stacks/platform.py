@@ -12,7 +12,9 @@ from contract.places import REQUESTS_PREFIX
 from infra.chart_values import Place, pays_for_throughput
 from infra.collector import ENDPOINT
 from infra.config import Config
+from infra.constructs.alarms import Alarms
 from infra.constructs.cluster import Cluster, node_role
+from infra.constructs.dashboard import Dashboard
 from infra.constructs.ebs_throughput_tuner import EbsThroughputTuner
 from infra.constructs.eks_addons import EksAddons
 from infra.constructs.front_door import FrontDoor
@@ -57,6 +59,8 @@ class PlatformStack(cdk.Stack):
         self._gpu_node_role = node_role(self, "GpuNodeRole")
         self._make_runtimes(after=[*self._make_addons(), *self._make_controllers()])
         self._make_tuner()
+        self._alarms = self._make_alarms() if config.alarms.enabled else None
+        self._dashboard = self._make_dashboard() if config.dashboard.enabled else None
         self._write_outputs()
 
     def _make_front_door(self) -> FrontDoor:
@@ -130,7 +134,7 @@ class PlatformStack(cdk.Stack):
     def _make_controllers(self) -> Sequence[IDependable]:
         """What charts and manifests install."""
         cluster, config = self._cluster.cluster, self._config.add_ons
-        karpenter = Karpenter(
+        karpenter = self._karpenter = Karpenter(
             self,
             "Karpenter",
             cluster=cluster,
@@ -247,6 +251,28 @@ class PlatformStack(cdk.Stack):
                 log_retention_days=self._config.log_retention_days,
             )
 
+    def _make_alarms(self) -> Alarms:
+        return Alarms(
+            self,
+            "Alarms",
+            topology=self._topology,
+            config=self._config.alarms,
+            oldest_message_seconds=self._config.oldest_message_seconds,
+            function_name=self._front_door.function.function_name,
+            agents=self._config.add_ons.tracing,
+        )
+
+    def _make_dashboard(self) -> Dashboard:
+        return Dashboard(
+            self,
+            "Dashboard",
+            topology=self._topology,
+            config=self._config,
+            function_name=self._front_door.function.function_name,
+            interruption_rules=self._karpenter.rules,
+            alarms=self._alarms.arns if self._alarms else (),
+        )
+
     def _write_outputs(self) -> None:
         """Users' scripts read these by their names."""
         key = self._front_door.key.key_id
@@ -259,6 +285,10 @@ class PlatformStack(cdk.Stack):
             "ConfigCommand": f"aws eks update-kubeconfig --name {self._cluster.cluster.cluster_name} "
             f"--region {self.region} --role-arn {self._cluster.access_role.role_arn}",
         }
+        if self._alarms:
+            outputs["AlarmsTopicArn"] = self._alarms.topic.topic_arn
+        if self._dashboard:
+            outputs["DashboardUrl"] = self._dashboard.url
         for name, value in outputs.items():
             cdk.CfnOutput(self, name, value=value)
 

@@ -44,8 +44,20 @@ EVERYTHING: dict[str, Any] = {
         "secretsEncryption": False,
     },
     "addOns": {"eksVersions": {"coredns": "v1.12.4-eksbuild.1"}, "observability": False, "tracing": False},
+    "alarms": {
+        "emails": ["operators@example.com"],
+        "oldestMessageSeconds": 3600,
+        "noPodsMinutes": 30,
+        "deadLetters": 5,
+        "failurePercent": 50,
+        "failureTasks": 100,
+        "throttledRequests": 100,
+    },
+    "dashboard": {"gpuHourPrice": 1.5},
 }
-"""Every switch in another position than the default's."""
+"""Every switch in another position than the default's, but for those of UNWATCHED."""
+
+UNWATCHED: dict[str, Any] = {**ONE, "alarms": {"enabled": False}, "dashboard": {"enabled": False}}
 
 CHINA: dict[str, Any] = {
     "stackName": "china",

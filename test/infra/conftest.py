@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.node import use_packaged_node
-from test.infra.configs import CHINA, EVERYTHING, MOST, REGIONS, THREE
+from test.infra.configs import CHINA, EVERYTHING, MOST, REGIONS, THREE, UNWATCHED
 from test.infra.synthesis import Synthesis, allow_time, synthesise, template_in
 
 use_packaged_node()
@@ -43,6 +43,11 @@ def everything(everything_assembly: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def china(synthesise: Synthesis) -> dict[str, Any]:
     return template_in(synthesise("china", CHINA, region=REGIONS["china"]))
+
+
+@pytest.fixture(scope="session")
+def unwatched(synthesise: Synthesis) -> dict[str, Any]:
+    return template_in(synthesise("unwatched", UNWATCHED))
 
 
 @pytest.fixture(scope="session")

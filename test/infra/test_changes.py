@@ -21,6 +21,8 @@ NAMING = {
     "AWS::EKS::Nodegroup": "NodegroupName",
     "AWS::KMS::Alias": "AliasName",
     "AWS::SSM::Parameter": "Name",
+    "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::ApiGateway::ApiKey": "Name",
     "AWS::ApiGateway::UsagePlan": "UsagePlanName",
 }
@@ -41,6 +43,7 @@ def test_two_stacks_in_one_account_share_no_name(three: dict[str, Any], everythi
     first, second = names(three), names(everything)
     assert ("AWS::SQS::Queue", "sdoneks_sdruntime") in first
     assert ("AWS::SQS::Queue", "other_sdruntime") in second
+    assert ("AWS::CloudWatch::Alarm", "otherStack_no_pods_1") in second
 
     # Then
     assert not first & second
@@ -69,8 +72,11 @@ def test_deleting_a_stack_leaves_the_accounts_api_logging_alone(default: dict[st
     assert len(roles) == len(accounts) == 1
 
 
-SHARED = {"FrontDoorHandlerFunction", "QueueGuardQuestion"}
-"""What lists all runtimes: the front door's catalogue, and the guard's queues."""
+SHARED = {"FrontDoorHandlerFunction", "QueueGuardQuestion", "DashboardPage"}
+"""What lists all runtimes: the front door's catalogue, the guard's queues, and the dashboard's."""
+
+NUMBERED = ("AlarmsOldestMessage{}", "AlarmsNoPods{}", "AlarmsDeadLetters{}")
+"""What a runtime has by its place in the list, as long as these are few."""
 
 
 OWN = (
@@ -95,7 +101,8 @@ def test_a_runtime_changes_only_its_own_resources(
     # Then
     assert {name[:-8] for name in changed} == SHARED
     assert {name[:-8] for name in come_or_gone} == {
-        own.format(runtime) for own in OWN for runtime in ("comfy", "invoke")
+        *(own.format(runtime) for own in OWN for runtime in ("comfy", "invoke")),
+        *(own.format(number) for own in NUMBERED for number in (2, 3)),
     }
 
 

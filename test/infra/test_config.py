@@ -56,6 +56,14 @@ def test_a_short_file_gets_every_default() -> None:
     assert config.request_retention_days >= 14
     assert config.models_runtime[0].extra_values == {}
     assert config.models_runtime[0].dynamic_model is False
+    assert config.alarms.enabled
+    assert config.dashboard.enabled
+
+
+def test_the_alarm_of_old_tasks_follows_the_task_timeout() -> None:
+    assert parse_config(raw_config()).oldest_message_seconds == 1200
+    assert parse_config(raw_config(taskTimeout=36_000)).oldest_message_seconds == 36_900
+    assert parse_config(raw_config(alarms={"oldestMessageSeconds": 500})).oldest_message_seconds == 500
 
 
 def test_a_file_of_the_guide_works_as_it_is(tmp_path: Path) -> None:
@@ -145,6 +153,22 @@ modelsRuntime:
         ({"vpc": {"cidr": "10.0.0.0/24"}}, "vpc.cidr: must be from /16 to /20"),
         ({"lambda": {"architecture": "arm"}}, "lambda.architecture: must be 'arm64' or 'x86_64', got 'arm'"),
         ({"addOns": {"keda": {"chartRepository": "ghcr.io/x"}}}, "addOns.keda.chartRepository: must be a chart's"),
+        ({"alarms": {"emails": ["me"]}}, "alarms.emails[0]: must be an e-mail address, got 'me'"),
+        ({"alarms": {"emails": "me@example.com"}}, "alarms.emails: must be a list, got 'me@example.com'"),
+        ({"alarms": {"noPodsMinutes": 7}}, "alarms.noPodsMinutes: must be a multiple of 5, got 7"),
+        ({"alarms": {"failurePercent": 101}}, "alarms.failurePercent: must be less than or equal to 100, got 101"),
+        ({"alarms": {"deadLetters": 0}}, "alarms.deadLetters: must be greater than or equal to 1, got 0"),
+        ({"alarms": {"enabled": "no"}}, "alarms.enabled: must be true or false, got 'no'"),
+        ({"alarms": {"deadLetter": 1}}, "alarms.deadLetter: is not a known key; did you mean deadLetters?"),
+        (
+            {"alarms": {"oldestMessageSeconds": 300}},
+            "alarms.oldestMessageSeconds: must be more than taskTimeout, 300, for a message is as old as the run",
+        ),
+        (
+            {"taskTimeout": 3000, "alarms": {"oldestMessageSeconds": 1800}},
+            "alarms.oldestMessageSeconds: must be more than taskTimeout, 3000,",
+        ),
+        ({"dashboard": {"gpuHourPrice": 0}}, "dashboard.gpuHourPrice: must be greater than 0, got 0"),
         ({"vpc": {"natGateway": 1}}, "vpc.natGateway: is not a known key; did you mean natGateways?"),
         (
             {"addOns": {"eksVersions": {"core-dns": "v1"}}},

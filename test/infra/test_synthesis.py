@@ -18,7 +18,7 @@ MAX_RESOURCES = 500
 MAX_TEMPLATE_BYTES = 1024 * 1024
 """CloudFormation's limits."""
 
-ROOM_FOR_ALARMS = 25
+ROOM = 5
 """Resources that are left free beside the most runtimes."""
 
 
@@ -38,9 +38,11 @@ def test_the_most_runtimes_fit_one_stack_with_everything_on(most: dict[str, Any]
     assert len(MOST["modelsRuntime"]) == MAX_RUNTIMES
 
     # Then
-    assert len(most["Resources"]) <= MAX_RESOURCES - ROOM_FOR_ALARMS
+    assert len(most["Resources"]) <= MAX_RESOURCES - ROOM
     assert len(json.dumps(most).encode()) < MAX_TEMPLATE_BYTES
     assert len(of_type(most, "AWS::SNS::Subscription")) == MAX_RUNTIMES
+    assert len(of_type(most, "AWS::CloudWatch::Alarm")) > 20
+    assert len(of_type(most, "AWS::CloudWatch::Dashboard")) == 1
 
 
 def test_one_runtime_more_is_refused_with_a_clear_error(synthesise: Synthesis) -> None:

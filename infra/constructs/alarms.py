@@ -1,0 +1,266 @@
+"""Who is told when something is wrong: alarms in CloudWatch, and the topic that they go to.
+
+An alarm cannot look at all queues of a stack by itself: a search is not allowed in one, and a query over a namespace
+sees the queues of every stack in the account. So the queues are named, as many in one alarm as its ten metrics allow,
+and in few enough alarms that a stack with the most runtimes still fits CloudFormation's 500 resources. A stack with few
+runtimes has an alarm for each.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from infra.config import Alarms as AlarmsConfig
+from infra.metrics import OUTCOME, THROTTLED
+from infra.topology import Route, Topology
+from queue_agent.metric_names import TASKS
+
+PERIOD = 300
+"""Seconds. A metric of SQS has a point each minute; what lasts shorter is no reason to be told."""
+
+FAILURE_PERIOD = 900
+
+GROUPS = 5
+"""Alarms of a kind at most, where one metric tells of a runtime: the most runtimes are nine for each."""
+
+PAIRED_GROUPS = 9
+"""… and where two do: five runtimes for each."""
+
+ENDED = ("completed", "failed", "given_up", "undecodable")
+"""Outcomes; all but the first are failures. A task that came again after its end (repeated) does not count twice."""
+
+HELP = "docs/en/why-not-done.md"
+
+Thing = TypeVar("Thing")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One metric of an alarm."""
+
+    id: str
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    stat: str
+
+    @classmethod
+    def at_queue(cls, id_: str, queue: str, name: str, stat: str) -> "Look":
+        return cls(id_, "AWS/SQS", name, {"QueueName": queue}, stat)
+
+
+class Alarms(Construct):
+    """``topic`` hears of every alarm, also when it is over. ``arns`` of all alarms.
+
+    ``agents``: whether the agents' metrics arrive; without them nobody knows of failures.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        topology: Topology,
+        config: AlarmsConfig,
+        oldest_message_seconds: int,
+        function_name: str,
+        agents: bool,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._config = config
+        self._topology = topology
+        self._stack = topology.stack_name
+        self.topic = self._topic()
+        self.arns: list[str] = []
+        self._oldest_message(oldest_message_seconds)
+        self._no_pods()
+        self._dead_letters()
+        self._throttled(function_name)
+        if agents:
+            self._failures()
+
+    def _topic(self) -> sns.Topic:
+        topic = sns.Topic(self, "Topic", topic_name=f"{self._stack}_alarms", enforce_ssl=True)
+        stack = cdk.Stack.of(self)
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={
+                    "ArnLike": {
+                        "aws:SourceArn": stack.format_arn(
+                            service="cloudwatch",
+                            resource="alarm",
+                            resource_name=f"{self._stack}_*",
+                            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+                        )
+                    }
+                },
+            )
+        )
+        mails = [{"Protocol": "email", "Endpoint": address} for address in self._config.emails]
+        if mails:
+            # Within the topic, since each resource counts.
+            cast("sns.CfnTopic", topic.node.default_child).add_property_override("Subscription", mails)
+        return topic
+
+    def _oldest_message(self, seconds: int) -> None:
+        for number, routes in enumerate(_parted(self._topology.routes, GROUPS), 1):
+            looks = [
+                Look.at_queue(f"age{n}", route.queue.name, "ApproximateAgeOfOldestMessage", "Maximum")
+                for n, route in enumerate(routes)
+            ]
+            self._alarm(
+                f"oldest_message_{number}",
+                f"A task of {_names(routes)} is older than {seconds} s, counted from its sending. "
+                f"Next: {HELP}, 'Nobody takes it': kubectl get pods,nodes -A, and the log of the agents.",
+                looks,
+                f"MAX([{_filled(looks)}])",
+                threshold=seconds,
+                comparison="GreaterThanThreshold",
+            )
+
+    def _no_pods(self) -> None:
+        """Seen from the queue, since an agent that is not there tells nothing: messages wait, and nobody holds one."""
+        for number, routes in enumerate(_parted(self._topology.routes, PAIRED_GROUPS), 1):
+            looks = [
+                look
+                for n, route in enumerate(routes)
+                for look in (
+                    Look.at_queue(f"wait{n}", route.queue.name, "ApproximateNumberOfMessagesVisible", "Minimum"),
+                    Look.at_queue(f"held{n}", route.queue.name, "ApproximateNumberOfMessagesNotVisible", "Maximum"),
+                )
+            ]
+            left = {f"left{n}": f"IF(FILL(wait{n}, 0) > 0 AND FILL(held{n}, 0) < 1, 1, 0)" for n in range(len(routes))}
+            self._alarm(
+                f"no_pods_{number}",
+                f"Tasks of {_names(routes)} wait, and for {self._config.no_pods_minutes} minutes no pod has had one. "
+                f"Next: {HELP}, 'Nobody takes it': kubectl get scaledobject,pods,nodes -A, then Karpenter's and KEDA's "
+                "logs, and the runtime's own if there are pods.",
+                looks,
+                f"MAX([{', '.join(left)}])",
+                steps=left,
+                threshold=1,
+                periods=self._config.no_pods_minutes * 60 // PERIOD,
+            )
+
+    def _dead_letters(self) -> None:
+        for number, routes in enumerate(_parted(self._topology.routes, GROUPS), 1):
+            self._alarm_of_dead_letters(
+                f"dead_letters_{number}",
+                f"{self._config.dead_letters} or more tasks of {_names(routes)} were given up and lie in the "
+                f"dead-letter queue. Next: {HELP}, 'It is a dead letter': python -m utils.dead_letters list RUNTIME "
+                "tells the reasons, redrive runs them again.",
+                [route.dead_letters.name for route in routes],
+            )
+        undelivered = self._topology.undelivered.name
+        self._alarm_of_dead_letters(
+            "undelivered",
+            f"{self._config.dead_letters} or more accepted tasks reached no runtime's queue and lie in {undelivered}: "
+            f"nobody was told of them. Next: see that the stack's last update went through, for a queue or its policy "
+            f"is missing; send their bodies to the queue of their runtime. {HELP} tells of the queues.",
+            [undelivered],
+        )
+
+    def _alarm_of_dead_letters(self, name: str, description: str, queues: Sequence[str]) -> None:
+        looks = [
+            Look.at_queue(f"dead{n}", queue, "ApproximateNumberOfMessagesVisible", "Maximum")
+            for n, queue in enumerate(queues)
+        ]
+        self._alarm(name, description, looks, f"SUM([{_filled(looks)}])", threshold=self._config.dead_letters)
+
+    def _failures(self) -> None:
+        looks = [Look(name, self._stack, TASKS.name, {OUTCOME: name}, "Sum") for name in ENDED]
+        self._alarm(
+            "failures",
+            f"{self._config.failure_percent:g} % or more of the tasks that ended in {FAILURE_PERIOD // 60} minutes "
+            f"failed, by their callers' fault or ours (told from {self._config.failure_tasks} tasks on). Next: {HELP}, "
+            "'Where is it?' with the id of one: the callback and the agents' log tell the cause.",
+            looks,
+            f"IF(ended >= {self._config.failure_tasks}, 100 * failing / ended, 0)",
+            steps={"failing": f"SUM([{_filled(looks[1:])}])", "ended": f"SUM([{_filled(looks)}])"},
+            threshold=self._config.failure_percent,
+            period=FAILURE_PERIOD,
+        )
+
+    def _throttled(self, function_name: str) -> None:
+        looks = [
+            Look("refused", self._stack, THROTTLED, {}, "Sum"),
+            Look("function", "AWS/Lambda", "Throttles", {"FunctionName": function_name}, "Sum"),
+        ]
+        self._alarm(
+            "throttled",
+            f"{self._config.throttled_requests} or more requests within {PERIOD // 60} minutes were refused since they "
+            f"came too fast (429). Next: {HELP}, 'Was it accepted?': raise APIGW.throttle or "
+            "lambda.reservedConcurrency in config.yaml, or let the client send slower.",
+            looks,
+            f"SUM([{_filled(looks)}])",
+            threshold=self._config.throttled_requests,
+        )
+
+    def _alarm(
+        self,
+        name: str,
+        description: str,
+        looks: Sequence[Look],
+        result: str,
+        *,
+        threshold: float,
+        steps: Mapping[str, str] | None = None,
+        comparison: str = "GreaterThanOrEqualToThreshold",
+        period: int = PERIOD,
+        periods: int = 1,
+    ) -> None:
+        """Missing data is no alarm, as in what ``_filled`` makes of it."""
+        metrics: list[dict[str, Any]] = [
+            *(_query(look, period) for look in looks),
+            *({"id": id_, "expression": step, "returnData": False} for id_, step in (steps or {}).items()),
+            {"id": "result", "expression": result, "returnData": True},
+        ]
+        made = cloudwatch.CfnAlarm(
+            self,
+            name.title().replace("_", ""),
+            alarm_name=f"{self._stack}_{name}",
+            alarm_description=description,
+            metrics=metrics,
+            threshold=threshold,
+            comparison_operator=comparison,
+            evaluation_periods=periods,
+            datapoints_to_alarm=periods,
+            treat_missing_data="notBreaching",
+            alarm_actions=[self.topic.topic_arn],
+            ok_actions=[self.topic.topic_arn],
+        )
+        self.arns.append(made.attr_arn)
+
+
+def _query(look: Look, period: int) -> dict[str, Any]:
+    dimensions = [{"name": name, "value": value} for name, value in look.dimensions.items()]
+    metric = {"namespace": look.namespace, "metricName": look.name, "dimensions": dimensions}
+    return {
+        "id": look.id,
+        "metricStat": {"metric": metric, "period": period, "stat": look.stat},
+        "returnData": False,
+    }
+
+
+def _parted(things: Sequence[Thing], most: int) -> list[Sequence[Thing]]:
+    """At most so many parts, of about the same size, in order."""
+    size = -(-len(things) // most)
+    return [things[start : start + size] for start in range(0, len(things), size)]
+
+
+def _names(routes: Sequence[Route]) -> str:
+    return ", ".join(route.name for route in routes)
+
+
+def _filled(looks: Sequence[Look]) -> str:
+    """Zero where a metric has no point: it is sent only when something happened, or while its queue is used."""
+    return ", ".join(f"FILL({look.id}, 0)" for look in looks)
