@@ -159,22 +159,24 @@ class Alarms(Construct):
                 f"dead-letter queue. Next: {HELP}, 'It is a dead letter': python -m utils.dead_letters list RUNTIME "
                 "tells the reasons, redrive runs them again.",
                 [route.dead_letters.name for route in routes],
+                threshold=self._config.dead_letters,
             )
         undelivered = self._topology.undelivered.name
         self._alarm_of_dead_letters(
             "undelivered",
-            f"{self._config.dead_letters} or more accepted tasks reached no runtime's queue and lie in {undelivered}: "
-            f"nobody was told of them. Next: see that the stack's last update went through, for a queue or its policy "
-            f"is missing; send their bodies to the queue of their runtime. {HELP} tells of the queues.",
+            f"An accepted task reached no runtime's queue and lies in {undelivered}; nobody was told of it. Next: "
+            "deploy again, for a queue or its policy is missing, then send the task to its runtime's queue; from there "
+            f"{HELP} tells how it goes on.",
             [undelivered],
+            threshold=1,
         )
 
-    def _alarm_of_dead_letters(self, name: str, description: str, queues: Sequence[str]) -> None:
+    def _alarm_of_dead_letters(self, name: str, description: str, queues: Sequence[str], *, threshold: int) -> None:
         looks = [
             Look.at_queue(f"dead{n}", queue, "ApproximateNumberOfMessagesVisible", "Maximum")
             for n, queue in enumerate(queues)
         ]
-        self._alarm(name, description, looks, f"SUM([{_filled(looks)}])", threshold=self._config.dead_letters)
+        self._alarm(name, description, looks, f"SUM([{_filled(looks)}])", threshold=threshold)
 
     def _failures(self) -> None:
         looks = [Look(name, self._stack, TASKS.name, {OUTCOME: name}, "Sum") for name in ENDED]

@@ -120,7 +120,8 @@ def test_thresholds_are_the_configs(everything: dict[str, Any]) -> None:
     thresholds = {one["AlarmName"].removeprefix("otherStack_"): one for one in alarms(everything)}
 
     assert thresholds["oldest_message_1"]["Threshold"] == 3600
-    assert thresholds["dead_letters_1"]["Threshold"] == thresholds["undelivered"]["Threshold"] == 5
+    assert thresholds["dead_letters_1"]["Threshold"] == 5
+    assert thresholds["undelivered"]["Threshold"] == 1
     assert thresholds["throttled"]["Threshold"] == 100
     assert thresholds["no_pods_1"]["EvaluationPeriods"] == thresholds["no_pods_1"]["DatapointsToAlarm"] == 6
 

@@ -14,6 +14,17 @@ from queue_agent.metric_names import METRICS
 OBJECTS = collector_objects(region="us-west-2", metrics_namespace="sdoneksStack", log_group="metrics", registry=None)
 
 
+EMF_KEYS = {
+    *("region", "namespace", "log_group_name", "log_stream_name", "dimension_rollup_option"),
+    *("resource_to_telemetry_conversion", "metric_declarations", "metric_descriptors"),
+}
+"""Of awsemf's own schema (exporter/awsemfexporter/config.schema.yaml), those that we use. An exporter refuses a key
+that it does not know, and the collector then does not start."""
+
+XRAY_KEYS = {"region", "indexed_attributes"}
+"""Of awsxray's README."""
+
+
 def of_kind(kind: str) -> dict[str, Any]:
     (found,) = [one for one in OBJECTS if one["kind"] == kind]
     return found
@@ -62,6 +73,17 @@ def test_pods_that_send_at_once_are_told_apart() -> None:
     assert processors.index("resource") < processors.index("batch")
     assert config["exporters"]["awsemf"]["resource_to_telemetry_conversion"] == {"enabled": True}
     assert not [one for one in config["exporters"]["awsemf"]["metric_declarations"] if POD in str(one["dimensions"])]
+
+
+def test_the_exporters_get_no_key_that_they_do_not_know() -> None:
+    exporters = json.loads(of_kind("ConfigMap")["data"]["config.yaml"])["exporters"]
+
+    assert exporters["awsemf"].keys() <= EMF_KEYS
+    assert exporters["awsxray"].keys() <= XRAY_KEYS
+    for one in exporters["awsemf"]["metric_declarations"]:
+        assert one.keys() == {"dimensions", "metric_name_selectors"}
+    for one in exporters["awsemf"]["metric_descriptors"]:
+        assert one.keys() == {"metric_name", "unit", "overwrite"}
 
 
 def test_every_unit_is_one_of_cloudwatchs() -> None:
