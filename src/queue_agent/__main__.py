@@ -13,22 +13,16 @@ import orjson
 from yarl import URL
 
 from contract.errors import ContractError
-from queue_agent.agent import Agent
 from queue_agent.aws import open_clients
-from queue_agent.ending import Ending
 from queue_agent.errors import AgentError
 from queue_agent.fetch import Fetcher, Limits
 from queue_agent.health import serve_health
 from queue_agent.logs import start_logging
 from queue_agent.metrics import Metrics
-from queue_agent.notify import Notifier
-from queue_agent.process import Processor
-from queue_agent.queue import Queue
-from queue_agent.readiness import Readiness
+from queue_agent.parts import assemble
 from queue_agent.runtimes import open_runtime
 from queue_agent.settings import Settings, read_settings
 from queue_agent.stop import stop_on_signals
-from queue_agent.store import Store
 from queue_agent.telemetry import Telemetry
 
 if TYPE_CHECKING:
@@ -69,7 +63,16 @@ async def serve(settings: Settings) -> None:
             open_runtime(settings.runtime_type, settings.runtime_url, session, dynamic_model=settings.dynamic_model)
         )
         fetcher = await stack.enter_async_context(Fetcher(clients.s3, _link_limits(settings)))
-        readiness = Readiness(runtime, settings.runtime_away_limit)
+        parts = assemble(
+            settings,
+            clients,
+            runtime=runtime,
+            fetcher=fetcher,
+            telemetry=telemetry,
+            stop=stop,
+            cost=await _deletion_cost(settings, stack),
+        )
+        readiness = parts.readiness
         telemetry.metrics.gpu.ready = lambda: readiness.running or readiness.ready.is_set()
         await stack.enter_async_context(
             serve_health(
@@ -79,47 +82,8 @@ async def serve(settings: Settings) -> None:
                 metrics=telemetry.metrics,
             )
         )
-        queue = Queue(
-            clients.sqs,
-            settings.queue_url,
-            settings.dead_letter_queue_url,
-            settings.lease_seconds,
-            telemetry=telemetry,
-        )
-        store = Store(clients.s3, settings.bucket)
-        notifier = Notifier(clients.sns, settings.topic_arn)
-        ending = Ending(
-            queue=queue,
-            store=store,
-            notifier=notifier,
-            metrics=telemetry.metrics,
-            runtime_name=settings.runtime_name,
-            max_attempts=settings.max_attempts,
-        )
-        processor = Processor(
-            runtime=runtime,
-            runtime_type=settings.runtime_type,
-            fetcher=fetcher,
-            store=store,
-            notifier=notifier,
-            ending=ending,
-            bucket=settings.bucket,
-            task_timeout=settings.task_timeout,
-            max_attempts=settings.max_attempts,
-            running_callbacks=settings.running_callbacks,
-        )
-        agent = Agent(
-            queue=queue,
-            processor=processor,
-            runtime=runtime,
-            readiness=readiness,
-            stop=stop,
-            grace=settings.grace,
-            gpu=telemetry.metrics.gpu,
-            cost=await _deletion_cost(settings, stack),
-        )
         log.info("started", extra={"action": "started", "runtime_type": settings.runtime_type.value})
-        await agent.run()
+        await parts.agent.run()
 
 
 def _telemetry(settings: Settings) -> Telemetry:

@@ -84,7 +84,7 @@ async def test_a_busy_agent_leaves_the_next_task_to_others_until_it_is_needed(wo
     runtime.told_progress = 0.001
     await world.ask("one")
     await world.ask("two")
-    async with assembled(world, runtime, grace=0) as parts, at_work(parts):
+    async with assembled(world, runtime, shutdown_grace=0) as parts, at_work(parts):
         await until(lambda: len(runtime.jobs) == 1)
         # When it goes on and on
         await asyncio.sleep(2.5)
@@ -162,7 +162,7 @@ async def test_the_agent_fails_when_the_runtime_stays_away(world: World) -> None
     runtime = ScriptedRuntime()
     runtime.is_ready = False
     await world.ask()
-    async with assembled(world, runtime, away_limit=0.5) as parts:
+    async with assembled(world, runtime, runtime_away_limit=0.5) as parts:
         # When the limit is over, then the process says so, and the message was not touched
         with pytest.raises(RuntimeGone, match=r"not ready for 0\.5 s"):
             await asyncio.wait_for(parts.agent.run(), 30)
@@ -266,7 +266,7 @@ async def test_a_runtime_that_was_away_for_too_long_after_a_failed_run_ends_the_
 
     runtime.work = die
     await world.ask()
-    async with assembled(world, runtime, away_limit=-1) as parts:
+    async with assembled(world, runtime, runtime_away_limit=-1) as parts:
         # Then the agent says so and ends, and the task is there for others
         with pytest.raises(RuntimeGone, match="was not ready"):
             await asyncio.wait_for(parts.agent.run(), 30)

@@ -46,7 +46,7 @@ async def test_sigterm_hands_back_a_prefetched_task_at_once_and_it_does_not_coun
     runtime.told_progress = 0.99
     await world.ask("one")
     await world.ask("two")
-    async with assembled(world, runtime, grace=60) as parts, running(parts.agent.run()) as agent:
+    async with assembled(world, runtime, shutdown_grace=60) as parts, running(parts.agent.run()) as agent:
         await until(lambda: held(world, 2))
         # When the agent is told to stop, twice
         parts.stop.request()
@@ -65,7 +65,7 @@ async def test_the_grace_ends_in_an_interrupt_and_a_hand_back(world: World) -> N
     # Given a task that would run for ever
     runtime = ScriptedRuntime(never_finish)
     await world.ask()
-    async with assembled(world, runtime, grace=0.2) as parts, running(parts.agent.run()) as agent:
+    async with assembled(world, runtime, shutdown_grace=0.2) as parts, running(parts.agent.run()) as agent:
         await until(lambda: len(runtime.jobs) == 1)
         # When the grace is over
         parts.stop.request()
@@ -128,7 +128,7 @@ async def test_a_second_stop_hands_back_what_cannot_be_stored(
     runtime = ScriptedRuntime()
     await world.ask()
     conditions.failure = down("s3")
-    async with assembled(world, runtime, grace=60) as parts, running(parts.agent.run()) as agent:
+    async with assembled(world, runtime, shutdown_grace=60) as parts, running(parts.agent.run()) as agent:
         await until(lambda: conditions.calls["s3", "PUT"] >= 1)
         # When the agent is told to stop, and again while it waits for S3
         parts.stop.request()

@@ -9,7 +9,7 @@ from contract.places import Places
 from queue_agent.errors import RuntimeGone
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from test.support.agent import PNG, ScriptedRuntime, World, a_result
-from test.support.agents import Parts, assembled, key_of, worked
+from test.support.agents import Assembled, assembled, key_of, worked
 from utils.local.aws_proxy import Conditions
 
 
@@ -120,7 +120,7 @@ async def test_a_put_whose_answer_was_lost_is_not_taken_for_another_agents(world
         await parts.store.put_record(places, {}, {"callback": _told_callback()}, "this-run")
 
 
-async def _without_patience(parts: Parts) -> None:
+async def _without_patience(parts: Assembled) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("queue_agent.ending.PATIENCE_SECONDS", 0)
         await worked(parts)

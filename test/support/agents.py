@@ -3,91 +3,71 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
 import pytest
 
-from contract.runtimes import RuntimeType
-from queue_agent.agent import Agent
-from queue_agent.ending import Ending
+from queue_agent.deletion_cost import DeletionCost
 from queue_agent.fetch import Fetcher, Limits
 from queue_agent.metrics import Metrics
-from queue_agent.notify import Notifier
-from queue_agent.process import Prepared, Processor
-from queue_agent.queue import Lease, Queue
-from queue_agent.readiness import Readiness
+from queue_agent.parts import Parts, assemble
+from queue_agent.process import Prepared
+from queue_agent.queue import Lease
 from queue_agent.runtimes.base import Runtime
+from queue_agent.settings import read_settings
 from queue_agent.stop import Stop
-from queue_agent.store import Store
 from queue_agent.telemetry import Telemetry
 from test.support.agent import World, running, until
 
 
 @dataclass(frozen=True)
-class Parts:
-    """The collaborators of one agent."""
+class Assembled(Parts):
+    """One agent, its parts, and what stops it."""
 
-    queue: Queue
-    store: Store
-    ending: Ending
-    processor: Processor
-    readiness: Readiness
-    agent: Agent
-    stop: Stop = field(default_factory=Stop)
+    stop: Stop
 
 
 @asynccontextmanager
-async def assembled(world: World, runtime: Runtime, **settings: Any) -> AsyncIterator[Parts]:
-    """``settings``: lease_seconds, task_timeout, max_attempts, grace, away_limit, running_callbacks, limits, telemetry.
-
-    All but the last two are named as in the agent's Settings.
-    """
-    lease_seconds = settings.get("lease_seconds", 60)
-    max_attempts = settings.get("max_attempts", 3)
-    limits = settings.get("limits", Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket})))
-    telemetry = settings.get("telemetry") or Telemetry(Metrics("r"))
+async def assembled(
+    world: World,
+    runtime: Runtime,
+    *,
+    limits: Limits | None = None,
+    telemetry: Telemetry | None = None,
+    cost: DeletionCost | None = None,
+    **settings: Any,
+) -> AsyncIterator[Assembled]:
+    """``settings`` by their names in the agent's Settings; they are not checked, so that tests can be quick."""
+    told = read_settings(
+        {
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "SQS_QUEUE_URL": world.queue_url,
+            "DEAD_LETTER_QUEUE_URL": world.dead_letter_url,
+            "SNS_TOPIC_ARN": world.topic_arn,
+            "S3_BUCKET": world.bucket,
+            "RUNTIME_TYPE": "sdwebui",
+            "RUNTIME_NAME": "r",
+            "API_BASE_URL": "http://127.0.0.1:9",
+        }
+    ).model_copy(update=settings)
+    limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}))
     async with Fetcher(world.clients.s3, limits) as fetcher:
-        queue = Queue(world.clients.sqs, world.queue_url, world.dead_letter_url, lease_seconds, telemetry=telemetry)
-        store = Store(world.clients.s3, world.bucket)
-        notifier = Notifier(world.clients.sns, world.topic_arn)
-        ending = Ending(
-            queue=queue,
-            store=store,
-            notifier=notifier,
-            metrics=telemetry.metrics,
-            runtime_name="r",
-            max_attempts=max_attempts,
-        )
-        processor = Processor(
-            runtime=runtime,
-            runtime_type=RuntimeType.SDWEBUI,
-            fetcher=fetcher,
-            store=store,
-            notifier=notifier,
-            ending=ending,
-            bucket=world.bucket,
-            task_timeout=settings.get("task_timeout", 60),
-            max_attempts=max_attempts,
-            running_callbacks=settings.get("running_callbacks", False),
-        )
         stop = Stop()
-        readiness = Readiness(runtime, settings.get("away_limit", 60))
-        agent = Agent(
-            queue=queue,
-            processor=processor,
+        parts = assemble(
+            told,
+            world.clients,
             runtime=runtime,
-            readiness=readiness,
+            fetcher=fetcher,
+            telemetry=telemetry or Telemetry(Metrics("r")),
             stop=stop,
-            grace=settings.get("grace", 60),
-            gpu=telemetry.metrics.gpu,
-            cost=settings.get("cost"),
+            cost=cost,
         )
-        yield Parts(queue, store, ending, processor, readiness, agent, stop)
+        yield Assembled(**{field.name: getattr(parts, field.name) for field in fields(parts)}, stop=stop)
 
 
 @asynccontextmanager
-async def at_work(parts: Parts) -> AsyncIterator[asyncio.Task[None]]:
+async def at_work(parts: Assembled) -> AsyncIterator[asyncio.Task[None]]:
     """The agent at work; stopped and waited for at the end."""
     async with running(parts.agent.run()) as task:
         yield task
@@ -107,20 +87,20 @@ async def told(world: World, number: int) -> list[dict[str, Any]]:
     return callbacks if len(callbacks) >= number else []
 
 
-async def received(parts: Parts) -> Lease:
+async def received(parts: Assembled) -> Lease:
     """The next message."""
     lease: Lease = await until(parts.queue.receive)
     return lease
 
 
-async def worked(parts: Parts) -> None:
+async def worked(parts: Assembled) -> None:
     """One message through all stages, as the agent would take it."""
     prepared = await parts.processor.prepare(await received(parts))
     if prepared is not None:
         await ran(parts, prepared)
 
 
-async def ran(parts: Parts, prepared: Prepared) -> None:
+async def ran(parts: Assembled, prepared: Prepared) -> None:
     """A prepared task through its run and its ending."""
     result = await parts.processor.run(prepared, parts.stop)
     if result is not None:
@@ -132,7 +112,7 @@ def key_of(url: str) -> str:
     return url.removeprefix("s3://").partition("/")[2]
 
 
-async def killed(task: asyncio.Task[None], parts: Parts, prepared: Prepared) -> None:
+async def killed(task: asyncio.Task[None], parts: Assembled, prepared: Prepared) -> None:
     """As SIGKILL would: nothing is handed back, the lease just runs out."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("queue_agent.ending.Ending.hand_back", _nothing)
