@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
+from contract.runtimes import TaskType
 from test.support.agent import until
 from test.support.platform import PATIENCE, Running, running, write_config
-from utils import samples
 from utils.local.otlp import Span, collecting
 from utils.local.parts import ROOT
 from utils.local.trace_file import read
+
+RUNTIMES = [{"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "m.safetensors"}]
 
 STAGES = ["receive", "fetch", "hold", "run", "store", "notify", "delete"]
 GAPS = 0.05
@@ -36,8 +38,7 @@ PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADh
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Path]]:
     folder = tmp_path_factory.mktemp("traced")
     traces = folder / "traces.jsonl"
-    runtimes = [{"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "m.safetensors"}]
-    config = write_config(folder, modelsRuntime=runtimes)
+    config = write_config(folder, modelsRuntime=RUNTIMES)
     with running(folder / "output", "--config", str(config), "--trace-file", str(traces)) as platform:
         yield platform, traces
 
@@ -46,19 +47,10 @@ async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple
     # Given a task with a link, sent through the front door
     platform, traces = traced
     picture = f"s3://{platform.addresses['bucket']}/samples/picture.png"
-    metadata = {"id": "traced", "runtime": "sdruntime", "tasktype": "image-to-image", "prefix": "out"}
-    body = {"task": {"metadata": metadata, "content": {**CONTENT, "init_images": [picture]}}}
     before = time.time()
-    async with (
-        platform.listening() as listener,
-        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
-    ):
-        async with http.post("v1alpha2", json=body) as answer:
-            assert answer.status == 200
 
-        # When its callback is there
-        (callback,) = await until(lambda: listener.receive(1), PATIENCE)
-    assert callback.result is True
+    # When its callback is there
+    assert await _ended(platform, "traced", TaskType.IMAGE_TO_IMAGE, {**CONTENT, "init_images": [picture]})
 
     # Then the front door's span is the root, and the task is below it
     spans = await until(lambda: _whole(traces), PATIENCE)
@@ -101,15 +93,7 @@ async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple
 async def test_a_table_shows_what_the_platform_is_at(traced: tuple[Running, Path]) -> None:
     # Given a task that has ended
     platform, _ = traced
-    metadata = {"id": "watched", "runtime": "sdruntime", "tasktype": "text-to-image", "prefix": "out"}
-    body = {"task": {"metadata": metadata, "content": {**CONTENT, "steps": 1}}}
-    async with (
-        platform.listening() as listener,
-        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
-    ):
-        async with http.post("v1alpha2", json=body) as answer:
-            assert answer.status == 200
-        await until(lambda: listener.receive(1), PATIENCE)
+    assert await _ended(platform, "watched", TaskType.TEXT_TO_IMAGE, {**CONTENT, "steps": 1})
 
     # When its numbers are there
     async def row() -> list[str]:
@@ -139,18 +123,10 @@ async def test_a_table_shows_what_the_platform_is_at(traced: tuple[Running, Path
 async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(traced: tuple[Running, Path]) -> None:
     # Given a task that fails, whose prompt and picture must not be told
     platform, traces = traced
-    metadata = {"id": "failing", "runtime": "sdruntime", "tasktype": "image-to-image", "prefix": "out"}
     content = {**CONTENT, "steps": 1, "sampler_name": "no such sampler", "init_images": [PICTURE]}
-    body = {"task": {"metadata": metadata, "content": content}}
-    async with (
-        platform.listening() as listener,
-        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
-    ):
-        async with http.post("v1alpha2", json=body) as answer:
-            assert answer.status == 200
-        # When it has failed
-        (callback,) = await until(lambda: listener.receive(1), PATIENCE)
-    assert callback.result is False
+
+    # When it has failed
+    assert not await _ended(platform, "failing", TaskType.IMAGE_TO_IMAGE, content)
 
     # Then
     log = platform.log("agent-sdruntime-1")
@@ -170,20 +146,15 @@ async def test_a_collector_of_the_users_own_gets_traces_and_metrics(tmp_path: Pa
     # Given a platform that is told of a collector
     spans: list[Span] = []
     metrics: set[str] = set()
-    runtimes = [{"name": "flow", "namespace": "default", "type": "comfyui"}]
-    config = write_config(tmp_path, modelsRuntime=runtimes)
+    config = write_config(tmp_path, modelsRuntime=RUNTIMES)
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(collecting(spans.append, metrics.add))
         started = running(tmp_path / "output", "--config", str(config), "--otlp", endpoint)
         platform = await asyncio.to_thread(started.__enter__)
         stack.push_async_callback(asyncio.to_thread, started.__exit__, None, None, None)
-        headers = {"x-api-key": platform.addresses["api_key"]}
-        http = await stack.enter_async_context(ClientSession(platform.addresses["endpoint"], headers=headers))
 
         # When a task goes through it
-        request = samples.request("v1alpha2-pipeline", task_id="collected", runtime="flow")
-        async with http.post("v1alpha2", json=request) as answer:
-            assert answer.status == 200
+        assert await _ended(platform, "collected", TaskType.TEXT_TO_IMAGE, {"prompt": "a dog", "steps": 1})
 
         # Then the front door and the agent both tell of the one trace
         def tellers() -> set[str]:
@@ -193,6 +164,19 @@ async def test_a_collector_of_the_users_own_gets_traces_and_metrics(tmp_path: Pa
         await until(lambda: tellers() == {"front-door", "queue-agent"}, PATIENCE)
     # And the metrics came at the latest when the agent stopped
     assert {"tasks_total", "run_seconds", "gpu_busy_seconds_total"} <= metrics
+
+
+async def _ended(platform: Running, task_id: str, tasktype: TaskType, content: dict[str, object]) -> bool:
+    """Send the task, wait for its callback, and return the result that it tells."""
+    metadata = {"id": task_id, "runtime": "sdruntime", "tasktype": tasktype.value, "prefix": "out"}
+    async with (
+        platform.listening() as listener,
+        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
+    ):
+        async with http.post("v1alpha2", json={"task": {"metadata": metadata, "content": content}}) as answer:
+            assert answer.status == 200
+        (callback,) = await until(lambda: listener.receive(1), PATIENCE)
+    return bool(callback.result)
 
 
 def _whole(traces: Path) -> list[Span]:

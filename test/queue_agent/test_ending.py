@@ -205,8 +205,9 @@ async def test_s3_down_for_good_is_told_all_the_same(
     assert "gave up after 1 attempt: could not store s3://" in callback["error"]["message"]
 
 
+@pytest.mark.parametrize("deliveries", [1, 2])
 async def test_sns_down_puts_the_task_back_and_the_next_delivery_tells_it(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch, deliveries: int
 ) -> None:
     # Given SNS is down for longer than anyone would wait
     monkeypatch.setattr("queue_agent.ending.PATIENCE_SECONDS", 0)
@@ -214,7 +215,8 @@ async def test_sns_down_puts_the_task_back_and_the_next_delivery_tells_it(
     runtime = ScriptedRuntime()
     conditions.failure = down("sns")
     async with assembled(world, runtime) as parts:
-        await worked(parts)
+        for _ in range(deliveries):
+            await worked(parts)
         assert await world.callbacks() == []
         # When it is back
         conditions.failure = None
@@ -336,27 +338,6 @@ async def test_a_surroundings_fault_names_the_attempts_cause_for_the_next_agent(
     (key,) = [key for key in await world.keys() if key.startswith(".platform/attempts/")]
     noted = json.loads(await world.read(key))
     assert (noted["runs"], noted["cause"]["type"]) == (1, "oom")
-
-
-async def test_a_record_that_cannot_be_told_again_puts_the_task_back(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given a task that was committed, and SNS down for two deliveries
-    monkeypatch.setattr("queue_agent.ending.PATIENCE_SECONDS", 0)
-    await world.ask()
-    runtime = ScriptedRuntime()
-    conditions.failure = down("sns")
-    async with assembled(world, runtime) as parts:
-        await worked(parts)
-        await worked(parts)
-        assert await world.callbacks() == []
-        # When it is back
-        conditions.failure = None
-        await worked(parts)
-    # Then the task is told from its record
-    (callback,) = await world.callbacks()
-    assert callback["result"] is True
-    assert len(runtime.jobs) == 1
 
 
 async def test_a_run_on_another_model_counts_as_a_switch(world: World) -> None:
