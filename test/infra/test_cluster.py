@@ -274,7 +274,7 @@ def test_tracing_and_observability_are_switches(default: dict[str, Any], everyth
     assert not [name for name in everything["Resources"] if name.startswith("Telemetry")]
     assert the_one(everything, "AWS::ApiGateway::Stage")["TracingEnabled"] is False
     assert "amazon-cloudwatch-observability" not in addons(everything)
-    assert not [one for one in of_type(everything, "AWS::SNS::Topic").values() if one["TracingConfig"] == "Active"]
+    assert not [one for one in of_type(everything, "AWS::SNS::Topic").values() if one.get("TracingConfig") == "Active"]
 
 
 def test_the_nodes_selectors_find_what_the_stack_tags(default: dict[str, Any]) -> None:
