@@ -182,10 +182,9 @@ def _change(
     arguments: argparse.Namespace,
     ask: Callable[[str], str],
 ) -> int:
-    if not letters:
-        print("there are no dead letters")
-        return 0
     _list(letters)
+    if not letters:
+        return 0
     if not arguments.yes and ask(f"{action} {len(letters)} of {arguments.runtime}? [y/N] ").strip().lower() != "y":
         print("nothing was changed")
         return 1
@@ -196,6 +195,9 @@ def _change(
 
 
 def _list(letters: Sequence[Letter]) -> None:
+    if not letters:
+        print("there are no dead letters")
+        return
     table = Table("message", "task", "age", "receives", "reason", box=None)
     for letter in sorted(letters, key=lambda letter: letter.age, reverse=True):
         table.add_row(

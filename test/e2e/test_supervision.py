@@ -124,6 +124,7 @@ def test_once_ends_badly_when_a_runtime_is_not_there(tmp_path: Path) -> None:
     # Then
     assert ended.returncode == 1
     assert "the runtime of agent-flow-1 is not ready" in ended.stdout
+    assert "nothing was tried: a runtime is not ready" in ended.stdout
 
 
 def _part(platform: Running, name: str, words: list[str]) -> psutil.Process:

@@ -89,6 +89,11 @@ def test_the_list_tells_reason_age_and_receives_and_takes_nothing(
     assert queues.depth(queues.dead) == 2
 
 
+def test_an_empty_list_says_so(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    assert queues.run("list") == 0
+    assert capsys.readouterr().out == "there are no dead letters\n"
+
+
 def test_one_letter_is_shown_whole(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     message_id = queues.bury("dog")
     queues.bury("cat")

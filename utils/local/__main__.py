@@ -62,6 +62,7 @@ async def _run(plan: Plan, display: Display, *, trial: float | None) -> bool:
         if trial is None:
             return await platform.watch(show_callbacks(platform.clients, listener, plan.output, display))
         if late:
+            display.note("nothing was tried: a runtime is not ready; its log, or its URL, says why", good=False)
             return False
         with display.busy("Trying every request of the guide"):
             return await platform.watch(try_once(platform, requests, listener, plan.output, display, seconds=trial))
