@@ -1,14 +1,11 @@
-"""Write the table of the chart's values into docs/en/reference/chart.md: ``python charts/document.py``.
+"""The chart's values as its files tell them, for the page that lists them (``python -m utils.guide`` writes it).
 
-A value's meaning is the comment above it in values.yaml, its type is what values.schema.json allows. With ``--check``
-nothing is written, and the exit code is 1 when the page is not what it should be.
+A value's meaning is the comment above it in values.yaml, its type is what values.schema.json allows.
 """
 
 import json
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +13,6 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 CHART = ROOT / "charts" / "sd-on-eks"
-PAGE = ROOT / "docs" / "en" / "reference" / "chart.md"
-BEGIN = "<!-- The tables down to the end of this page are made by charts/document.py from the chart's values.yaml. -->"
 SECTIONS = (
     "runtime.scaling",
     "runtime.inferenceApi",
@@ -107,48 +102,3 @@ def _allowed(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     words = " or ".join(kind) if isinstance(kind, list) else kind
     bounds = [f"{word} {schema[key]}" for word, key in (("from", "minimum"), ("to", "maximum")) if key in schema]
     return " ".join([words, *bounds])
-
-
-def tables() -> str:
-    """The sections with their tables, as Markdown."""
-    ordered = sorted(values(), key=lambda value: SECTIONS.index(value.section))
-    parts = []
-    for section, group in groupby(ordered, key=lambda value: value.section):
-        rows = [f"| {' | '.join(_cells(value))} |" for value in group]
-        parts.append(
-            "\n".join([f"### `{section}`\n", "| Value | Allowed | Default | Meaning |", "|---|---|---|---|", *rows])
-        )
-    return "\n\n".join(parts)
-
-
-def _cells(value: Value) -> tuple[str, ...]:
-    name = value.path.removeprefix(f"{value.section}.")
-    return f"`{name}`", value.allowed, _shown(value.default), value.meaning
-
-
-def _shown(default: Any) -> str:
-    if default in (None, "", [], {}):
-        return "none"
-    return f"`{default if isinstance(default, str) else json.dumps(default)}`"
-
-
-def page(text: str) -> str:
-    """The page with its tables made anew."""
-    head, marker, _ = text.partition(BEGIN)
-    if not marker:
-        raise LookupError(f"{PAGE}: the line {BEGIN!r} is missing")
-    return f"{head}{BEGIN}\n\n{tables()}\n"
-
-
-def main() -> None:
-    """Write the page, or check it."""
-    old = PAGE.read_text()
-    new = page(old)
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(new)
-    elif old != new:
-        sys.exit("docs/en/reference/chart.md is not up to date: run python charts/document.py")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from charts.document import PAGE, page, values
+from charts.document import values
 from test.charts.chart import CHART, KUBERNETES, STACK, Refused, lint, merged, render, run_helm
 from test.charts.cluster import mistakes
 
@@ -104,12 +104,6 @@ def test_the_schema_allows_nothing_that_the_values_do_not_have() -> None:
         if "properties" in section and path not in {"/runtime/scaling/extraHPAConfig"}:
             assert set(section["required"]) == set(section["properties"]) - {"extraEnv"}, path
             assert section["additionalProperties"] is False, path
-
-
-def test_the_page_of_the_values_is_up_to_date() -> None:
-    text = PAGE.read_text()
-
-    assert page(text) == text, "run python charts/document.py"
 
 
 def test_the_readme_lists_exactly_what_the_stack_sets() -> None:

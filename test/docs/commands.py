@@ -28,8 +28,8 @@ EVERYWHERE = _names("""
 """What a block that is run may call: what every machine has, and the virtual environment."""
 
 TOOLS = EVERYWHERE | _names("""
-    apt-get bash brew docker dnf git helm jq locust mkdocs mypy node npm open pip pytest ruff schemathesis shellcheck sh
-    ssh tar unzip vi watch which xdg-open webui.sh invokeai-web
+    apt-get bash brew docker dnf git helm invokeai-web jq locust mkdocs mypy node npm open openapi-python-client pip
+    pytest ruff schemathesis shellcheck sh ssh tar unzip vi watch webui.sh which xdg-open
 """)
 """What other blocks may call: programs that a reader may have or install."""
 

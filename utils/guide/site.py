@@ -1,0 +1,61 @@
+"""A hook of MkDocs: each language of the guide has a search of its own, and the Chinese one finds words.
+
+The plugin for languages puts all pages into one index, in which every search would find each page twice. Chinese is
+written without spaces: its words are parted by zero-width spaces, as the search of the theme expects it. (The theme
+would do so itself with ``jieba``, which has had no release since 2020; ``rjieba`` is the same in Rust.)
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import rjieba
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.pages import Page
+
+CHINESE = "zh/"
+"""The folder of the Chinese pages in the site; English ones lie at the root."""
+
+INDEX = Path("search") / "search_index.json"
+
+_HAN = re.compile(r"[\u4e00-\u9fff]+")
+_ZERO_WIDTH_SPACE = "\u200b"
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs names them
+    """Let the scripts of a Chinese page look for the index in their folder, and count places from there."""
+    if not page.url.startswith(CHINESE):
+        return output
+    up = "/".join([".."] * page.url.count("/"))
+    here = up.removeprefix("..").removeprefix("/") or "."
+    return output.replace(f'"base": "{up}"', f'"base": "{here}"', 1)
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Write the index of each language."""
+    site = Path(config.site_dir)
+    whole = json.loads((site / INDEX).read_text("utf-8"))
+    english = [doc for doc in whole["docs"] if not doc["location"].startswith(CHINESE)]
+    chinese = [_in_chinese(doc) for doc in whole["docs"] if doc["location"].startswith(CHINESE)]
+    _write(site / INDEX, {**whole, "docs": english})
+    _write(site / CHINESE / INDEX, {**whole, "docs": chinese})
+
+
+def parted(text: str) -> str:
+    """The text with a zero-width space between words of Chinese."""
+    return _HAN.sub(lambda run: _ZERO_WIDTH_SPACE.join(rjieba.cut(run[0])), text)
+
+
+def _in_chinese(doc: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **doc,
+        "location": doc["location"].removeprefix(CHINESE),
+        "title": parted(doc["title"]),
+        "text": parted(doc["text"]),
+    }
+
+
+def _write(path: Path, index: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(index, ensure_ascii=False, separators=(",", ":")), "utf-8")
