@@ -8,8 +8,8 @@ usage() {
   cat <<'END'
 Usage: check.sh [PYTEST-OPTION…]
 
-Installs what the tests need into .venv, then checks style, types, layers and scripts, and runs all tests. What follows
-is handed to pytest: "check.sh -k agent" runs the checks and the tests whose names hold "agent".
+Installs what the tests need into .venv, then checks style, types, layers, scripts and the guide, and runs all tests.
+What follows is handed to pytest: "check.sh -k agent" runs the checks and the tests whose names hold "agent".
 END
 }
 
@@ -23,6 +23,9 @@ step() {
 }
 
 scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 "$VENV/bin/shellcheck" --external-sources; }
+
+# guide: build the site into site/; a link or a heading that is not there is an error.
+guide() { NO_MKDOCS_2_WARNING=1 "$VENV/bin/mkdocs" build --strict --quiet; }
 
 main() {
   case "${1:-}" in
@@ -39,6 +42,7 @@ main() {
   step 'types (mypy)' mypy
   step 'layers (import-linter)' lint-imports --no-logo
   step 'scripts (shellcheck)' scripts
+  step 'guide (mkdocs)' guide
   step 'tests (pytest)' pytest --cov --cov-report=term:skip-covered "$@"
 }
 
