@@ -10,8 +10,8 @@ Usage: deploy.sh [OPTION…]           in an AWS account
        deploy.sh --local [OPTION…]   on this machine; its options: deploy.sh --local --help
 
 In an AWS account: installs the tools into the project's folder, makes a bucket with a model and a snapshot with the
-images, writes config.yaml, and deploys the stack. About 30 minutes. Run it again with the same options after a failure,
-and it goes on; run it so later, and the stack is updated. It needs Python 3.11 or later, and credentials of an
+images, writes config.yaml, and deploys the stack. About 30 minutes. Run it again after a failure, with the same
+options, and it goes on; run it later, and the stack is updated. It needs Python 3.11 or later, and credentials of an
 administrator.
 
   -h, --help             print this text
@@ -27,8 +27,9 @@ administrator.
   -T, --skip-tools       install nothing; use the cdk on PATH
   -y, --yes              answer every question with yes
 
-A config.yaml that you edited is deployed as it is; before options write it anew, you are asked, and a copy is kept.
-One that you did not edit is written anew by what the options say: leave one out, and its default counts again.
+A config.yaml that is there is used as it is, whether deploy.sh wrote it or you. Options that say otherwise than the file
+write it anew, and what they leave out counts as its default; you are asked before, and a copy is kept. The file that
+comes with the project, with its bucket still called your-model-bucket, is written without a question.
 
 On this machine: no AWS account, Docker, GPU or Node.js is needed. The whole platform is served until Ctrl-C: the real
 front door and queue agents, an embedded AWS, and simulated runtimes.

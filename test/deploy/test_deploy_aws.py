@@ -71,7 +71,6 @@ def test_a_second_run_makes_nothing_twice(installed: Path, bin_: Path, account: 
     assert "error: cdk deploy failed with exit code 1" in failed.stdout
     assert "goes on from there" in failed.stdout
     assert ended.returncode == 0, ended.stdout
-    assert "holds these images" in ended.stdout
     assert len(snapshots(account)) == 1
     assert (installed / "config.yaml").read_text() == config
 
@@ -114,6 +113,68 @@ def test_every_option_reaches_the_config(installed: Path, bin_: Path, account: A
     ]
 
 
+def test_a_config_that_was_written_is_deployed_by_a_run_without_options(
+    installed: Path, bin_: Path, account: Aws
+) -> None:
+    # Given
+    options = ["-n", "mine", "-r", "flow", "-t", "comfyui", "-i", "example.com/comfy:2", "--no-snapshot", "-b", BUCKET]
+    assert deploy(installed, bin_, account, *options, "-d").returncode == 0
+    config = (installed / "config.yaml").read_text()
+    cdk = fake(bin_, "cdk")
+    # When
+    plain, same = deploy(installed, bin_, account), deploy(installed, bin_, account, *options)
+    # Then
+    for ended in (plain, same):
+        assert "config.yaml is there, and is used as it is" in ended.stdout
+        assert "there is no stack mineStack" in ended.stdout
+    assert cdk.read_text().splitlines() == ["deploy --no-rollback --require-approval never mineStack"] * 2
+    assert (installed / "config.yaml").read_text() == config
+    assert not list(installed.glob("*.bak"))
+
+
+@pytest.mark.parametrize(
+    ("words", "differs"),
+    [
+        (["-n", "sdoneks", "-t", "sdwebui", "-r", "sdruntime"], "-n, -r, -t"),
+        (["-b", "other", "--no-snapshot"], "-b"),
+        (["-s", "snap-1", "-i", "example.com/comfy"], "-s, -i"),
+    ],
+)
+def test_options_that_say_otherwise_are_asked_about(
+    words: list[str], differs: str, installed: Path, bin_: Path, account: Aws
+) -> None:
+    # Given
+    options = ["-n", "mine", "-r", "flow", "-t", "comfyui", "-i", "example.com/comfy:2", "--no-snapshot", "-b", BUCKET]
+    assert deploy(installed, bin_, account, *options, "-d").returncode == 0
+    config = (installed / "config.yaml").read_text()
+    # When
+    ended = deploy(installed, bin_, account, *words)
+    # Then
+    assert ended.returncode == 1
+    assert f"is there, and says otherwise than {differs}. Written anew" in ended.stdout
+    assert "sdoneks with one runtime, sdruntime of type sdwebui, all else by default" in ended.stdout
+    assert (installed / "config.yaml").read_text() == config
+
+
+def test_what_a_config_names_must_be_there(installed: Path, bin_: Path, account: Aws) -> None:
+    # Given
+    fake(bin_, "cdk")
+    path = installed / "config.yaml"
+    assert deploy(installed, bin_, account).returncode == 0
+    (snapshot,) = snapshots(account)
+    account.client("ec2").delete_snapshot(SnapshotId=snapshot)
+    # When
+    without_snapshot = deploy(installed, bin_, account)
+    path.write_text(path.read_text().replace(BUCKET, "none-such"))
+    without_bucket = deploy(installed, bin_, account)
+    # Then
+    assert without_snapshot.returncode == without_bucket.returncode == 1
+    assert f"the snapshot {snapshot} is missing" in without_snapshot.stdout
+    assert "the bucket none-such does not exist" in without_bucket.stdout
+    for ended in (without_snapshot, without_bucket):
+        assert "Or move config.yaml away, and the next run prepares all anew." in ended.stdout
+
+
 def test_a_config_that_was_edited_is_deployed_as_it_is(installed: Path, bin_: Path, account: Aws) -> None:
     # Given
     path = installed / "config.yaml"
@@ -141,7 +202,7 @@ def test_options_replace_an_edited_config_only_after_a_question(installed: Path,
     agreed = deploy(installed, bin_, account, *options, "-y")
     # Then
     assert alone.returncode == 1
-    assert "was edited, and -n, -b, --no-snapshot would write it anew" in alone.stdout
+    assert "is there, and says otherwise than -n, -b. Written anew" in alone.stdout
     assert untouched == edited
     assert agreed.returncode == 0, agreed.stdout
     assert written(installed)["stackName"] == "mine"

@@ -23,6 +23,8 @@ CONFIG = ROOT / "config.yaml"
 
 AGAIN = "Run the same command again; it goes on from here."
 
+ANEW = "move config.yaml away, and the next run prepares all anew."
+
 BUILD_AGENT = ROOT / "deploy" / "build-and-push.sh"
 
 
@@ -36,40 +38,54 @@ def bring_up(options: Options, path: Path) -> None:
     step("Account and region", "seconds")
     account = open_account(options.region)
     say(f"    account {account.id}, region {account.region}")
-    kept = _keeps(options, path)
-    config = checked_config(account, path) if kept else _prepare(account, options, path)
-    if kept:
-        say(f"    {path} was edited, and is deployed as it is")
-        _check_models(account, config)
-        check_images(account, images.images_of(config, account), yes=options.yes)
+    config = _checked(account, options, path) if _keeps(account, options, path) else _prepare(account, options, path)
     name = topology_of(config).stack_name
     if options.dry_run:
-        say(f"{path} is ready. Deploy it by the same command without -d, or edit it, and then:")
+        say(f"{path} is ready. Edit it if you like, and deploy it:")
         say(f"  deploy/deploy.sh --region {account.region}")
         return
     _deploy(account, options, path, name)
     farewell(account, name, config)
 
 
-def _keeps(options: Options, path: Path) -> bool:
-    """Whether config.yaml is the user's own work. It is replaced only after a question, and a copy stays."""
-    if config_file.untouched(path):
+def _keeps(account: Account, options: Options, path: Path) -> bool:
+    """Whether config.yaml is used as it is. It is replaced only after a question, and a copy stays."""
+    if config_file.as_shipped(path):
         return False
-    if not options.about_config:
+    unlike = ", ".join(options.unlike(config_file.answers_of(_read(path)), account.partition))
+    if not unlike:
         return True
-    asked = ", ".join(options.about_config)
-    if not ask(f"{path} was edited, and {asked} would write it anew (a copy is kept). Go on?", yes=options.yes):
-        raise DeployError(f"{path} was left as it is", f"Leave out {asked} to deploy it.")
+    anew = options.answers(model_bucket_arn="")
+    say(f"{path} is there, and says otherwise than {unlike}. Written anew by this run's options, it is of the stack")
+    say(f"{anew.stack_name} with one runtime, {anew.runtime_name} of type {anew.runtime_type}, all else by default.")
+    if not ask("Write it anew (a copy is kept)?", yes=options.yes):
+        raise DeployError(f"{path} was left as it is", f"Leave out {unlike} to deploy it.")
     say(f"    a copy is {config_file.set_aside(path)}")
     return False
 
 
-def checked_config(account: Account, path: Path) -> Config:
-    """Read the config. Raises DeployError when it cannot be deployed in this account's partition."""
+def _checked(account: Account, options: Options, path: Path) -> Config:
+    """The config as it is, when all that it names is there."""
+    say(f"    {path} is there, and is used as it is")
+    config = checked_config(account, path)
+    step("Model bucket, snapshots, images", "seconds")
+    _check_models(account, config, required=not options.dry_run, without=f"Or {ANEW}")
+    for snapshot_id in dict.fromkeys(filter(None, map(config_file.snapshot_of, config.models_runtime))):
+        _check_snapshot(account, snapshot_id, f"Name another, or none, as snapshotID in {path}.", f"Or {ANEW}")
+    _check_images(account, options, images.images_of(config, account), needed=not options.dry_run)
+    return config
+
+
+def _read(path: Path) -> Config:
     try:
-        config = load_config(path)
+        return load_config(path)
     except ConfigError as error:
         raise DeployError(str(error), f"Edit {path}.") from error
+
+
+def checked_config(account: Account, path: Path) -> Config:
+    """Read the config. Raises DeployError when it cannot be deployed in this account's partition."""
+    config = _read(path)
     if config.partition != account.partition:
         raise DeployError(
             f"modelBucketArn in {path} is of the partition {config.partition}, and {account.region} of "
@@ -87,11 +103,7 @@ def _prepare(account: Account, options: Options, path: Path) -> Config:
     wanted = images.images_of(config, account)
     snapshot_wanted = not (options.snapshot or options.no_snapshot)
     step("Images", "seconds")
-    if options.dry_run and not snapshot_wanted:
-        for image in images.missing(account, wanted):
-            warn(f"{image} is not in ECR yet")
-    else:
-        check_images(account, wanted, yes=options.yes)
+    _check_images(account, options, wanted, needed=snapshot_wanted or not options.dry_run)
     _prepare_models(account, options, bucket, config)
     snapshot_id = _snapshot(account, options, wanted)
     step(f"Writing {path}", "seconds")
@@ -105,6 +117,15 @@ def _render(options: Options, arn: str, snapshot_id: str | None) -> tuple[str, C
         return config_file.render(options.answers(model_bucket_arn=arn, snapshot_id=snapshot_id))
     except ConfigError as error:
         raise DeployError(f"these options cannot be deployed: {error}", "deploy/deploy.sh --help") from error
+
+
+def _check_images(account: Account, options: Options, wanted: tuple[str, ...], *, needed: bool) -> None:
+    """Those that are not needed yet are only warned of."""
+    if needed:
+        check_images(account, wanted, yes=options.yes)
+        return
+    for image in images.missing(account, wanted):
+        warn(f"{image} is not in ECR yet")
 
 
 def check_images(account: Account, wanted: tuple[str, ...], *, yes: bool) -> None:
@@ -137,7 +158,9 @@ def check_images(account: Account, wanted: tuple[str, ...], *, yes: bool) -> Non
 def _prepare_models(account: Account, options: Options, bucket: str, config: Config) -> None:
     if options.bucket:
         step("Your model bucket", "seconds")
-        _check_models(account, config, required=not options.dry_run)
+        _check_models(
+            account, config, required=not options.dry_run, without="Or leave out -b, and one is made and filled."
+        )
         return
     if account.partition == "aws-cn":
         raise DeployError(
@@ -151,9 +174,12 @@ def _prepare_models(account: Account, options: Options, bucket: str, config: Con
     models.copy(account, bucket, models.SD_1_5)
 
 
-def _check_models(account: Account, config: Config, *, required: bool = True) -> None:
-    """The bucket is there, and the models that runtimes load at their start are in it."""
-    buckets.check(account, config.model_bucket)
+def _check_models(account: Account, config: Config, *, required: bool, without: str) -> None:
+    """The bucket is there, and the models that runtimes load at their start are in it.
+
+    Where ``required`` is false, a missing model is only warned of; ``without`` tells how to do without the bucket.
+    """
+    buckets.check(account, config.model_bucket, without=without)
     for runtime in config.models_runtime:
         if runtime.type is not RuntimeType.SDWEBUI or not runtime.model_filename:
             continue
@@ -163,7 +189,7 @@ def _check_models(account: Account, config: Config, *, required: bool = True) ->
         problem = f"s3://{config.model_bucket}/{key} is not there, and {runtime.name} loads it at its start"
         fix = f"aws s3 cp {runtime.model_filename} s3://{config.model_bucket}/Stable-diffusion/"
         if required:
-            raise DeployError(problem, fix, "Or write the name of your model in config.yaml.")
+            raise DeployError(problem, fix, "Or write the name of your model in config.yaml.", without)
         warn(f"{problem}. Copy it there: {fix}")
 
 
@@ -172,7 +198,11 @@ def _snapshot(account: Account, options: Options, wanted: tuple[str, ...]) -> st
         return None
     if options.snapshot:
         step("Your snapshot", "seconds")
-        _check_snapshot(account, options.snapshot)
+        _check_snapshot(
+            account,
+            options.snapshot,
+            "Name another with -s, leave out -s to have one made, or do without: --no-snapshot",
+        )
         return options.snapshot
     step("Snapshot with the images, so that nodes start fast", "5 to 15 minutes")
     found = cache.find(account, wanted)
@@ -182,16 +212,13 @@ def _snapshot(account: Account, options: Options, wanted: tuple[str, ...]) -> st
     return cache.make(account, cache.checked(wanted), plan_of(account))
 
 
-def _check_snapshot(account: Account, snapshot_id: str) -> None:
+def _check_snapshot(account: Account, snapshot_id: str, *fixes: str) -> None:
     ec2 = account.session.client("ec2", config=CLIENT)
     filters = [{"Name": "snapshot-id", "Values": [snapshot_id]}]
     told = ec2.describe_snapshots(Filters=filters)["Snapshots"]  # type: ignore[arg-type]  # a list of one shape
     state = told[0]["State"] if told else "missing"
     if state != "completed":
-        raise DeployError(
-            f"the snapshot {snapshot_id} is {state} in {account.region}",
-            "Name another with -s, leave out -s to have one made, or do without: --no-snapshot",
-        )
+        raise DeployError(f"the snapshot {snapshot_id} is {state} in {account.region}", *fixes)
 
 
 def _deploy(account: Account, options: Options, path: Path, name: str) -> None:

@@ -75,13 +75,16 @@ def make(account: Account, name: str) -> None:
     )
 
 
-def check(account: Account, name: str) -> None:
-    """The user's own bucket; nothing in it is changed. Raises DeployError when the stack could not read it."""
+def check(account: Account, name: str, *, without: str) -> None:
+    """The user's own bucket; nothing in it is changed. Raises DeployError when the stack could not read it.
+
+    ``without`` tells how to do without the bucket.
+    """
     if _region(account, name, own=False) is None:
         raise DeployError(
             f"the bucket {name} does not exist",
             f"Make it: aws s3 mb s3://{name} --region {account.region}",
-            "Or leave out -b, and one is made.",
+            without,
         )
 
 

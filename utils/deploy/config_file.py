@@ -1,9 +1,9 @@
-"""Writes config.yaml from its template, and knows whether a file is still as it was written."""
+"""Writes config.yaml from its template, and reads from one what the options of deploy.sh would have said."""
 
-import hashlib
 import re
 import string
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,16 +11,11 @@ from typing import Any
 import yaml
 
 from contract.runtimes import RuntimeType
-from infra.config import Config, parse_config
+from infra.config import Config, Runtime, parse_config
 from utils.deploy.models import SD_1_5
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "deploy" / "config.yaml.template"
-
-MARK = "# As written by deploy.sh: "
-"""The last line; what follows is a checksum of the lines above. An edited file no longer matches it."""
-
-DIGITS = 16
 
 _PLACE = re.compile(r"\$\{(\w+)\}")
 
@@ -70,19 +65,15 @@ def render(answers: Answers) -> tuple[str, Config]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write the file with its mark, whole or not at all."""
+    """Write the file, whole or not at all."""
     part = path.with_name(f"{path.name}.part")
-    part.write_text(f"{text}{MARK}{_checksum(text)}\n", encoding="utf-8")
+    part.write_text(text, encoding="utf-8")
     part.replace(path)
 
 
-def untouched(path: Path) -> bool:
-    """Whether nobody edited the file: it is missing, as shipped, or as written."""
-    if not path.exists():
-        return True
-    text = path.read_text(encoding="utf-8")
-    above, found, checksum = text.rpartition(MARK)
-    return text == render(Answers())[0] or bool(found and checksum.strip() == _checksum(above))
+def as_shipped(path: Path) -> bool:
+    """Whether the file says nothing yet: it is missing, or the one that comes with the project."""
+    return not path.exists() or path.read_text(encoding="utf-8") == render(Answers())[0]
 
 
 def set_aside(path: Path) -> Path:
@@ -90,6 +81,37 @@ def set_aside(path: Path) -> Path:
     kept = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}.bak")
     kept.write_bytes(path.read_bytes())
     return kept
+
+
+def answers_of(config: Config) -> Answers:
+    """What a config says where options could have said it; of its runtimes the first counts."""
+    runtime = config.models_runtime[0]
+    image = values_at(runtime.extra_values, "runtime", "inferenceApi", "image")
+    tag = str(image.get("digest") or image.get("tag") or "latest")
+    return Answers(
+        stack_name=config.stack_name,
+        model_bucket_arn=config.model_bucket_arn,
+        runtime_name=runtime.name,
+        runtime_type=runtime.type,
+        image=Image(repository=str(image["repository"]), tag=tag) if image.get("repository") else None,
+        snapshot_id=snapshot_of(runtime),
+    )
+
+
+def snapshot_of(runtime: Runtime) -> str | None:
+    """The EBS snapshot that the runtime's nodes start with."""
+    found = values_at(runtime.extra_values, "karpenter", "nodeTemplate", "dataVolume").get("snapshotID")
+    return str(found) if found else None
+
+
+def values_at(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """What lies below ``keys``; empty where nothing does."""
+    for key in keys:
+        below = values.get(key)
+        if not isinstance(below, Mapping):
+            return {}
+        values = below
+    return values
 
 
 def _filled(line: str, values: dict[str, Any]) -> str | None:
@@ -116,7 +138,3 @@ def _extra_values(answers: Answers) -> dict[str, Any] | None:
     if answers.snapshot_id:
         extra["karpenter"] = {"nodeTemplate": {"dataVolume": {"snapshotID": answers.snapshot_id}}}
     return extra or None
-
-
-def _checksum(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]

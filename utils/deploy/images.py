@@ -10,7 +10,7 @@ import yaml
 from infra.config import Config, Runtime
 from infra.versions import RUNTIME_CHART
 from utils.deploy.account import CLIENT, Account
-from utils.deploy.config_file import ROOT
+from utils.deploy.config_file import ROOT, values_at
 
 AGENT_REPOSITORY = "sd-on-eks/queue-agent"
 RUNTIME_FOLDER = "sd-on-eks"
@@ -82,11 +82,11 @@ def missing(account: Account, references: tuple[str, ...]) -> list[str]:
 
 def _images(runtime: Runtime, registry: str) -> list[str]:
     """A chart of the user's own may have other defaults: of it only what is named counts."""
-    values = _at(runtime.extra_values, "runtime")
+    values = values_at(runtime.extra_values, "runtime")
     ours = runtime.chart_repository is None
     named = [
-        (_at(values, "inferenceApi", "image"), f"{RUNTIME_FOLDER}/{runtime.type.value}", "latest"),
-        (_at(values, "queueAgent", "image"), AGENT_REPOSITORY, agent_tag()),
+        (values_at(values, "inferenceApi", "image"), f"{RUNTIME_FOLDER}/{runtime.type.value}", "latest"),
+        (values_at(values, "queueAgent", "image"), AGENT_REPOSITORY, agent_tag()),
     ]
     return [_reference(image, name, tag, registry) for image, name, tag in named if ours or image.get("repository")]
 
@@ -99,12 +99,3 @@ def _reference(image: Mapping[str, Any], name: str, tag: str, registry: str) -> 
     if image.get("digest"):
         return f"{repository}@{image['digest']}"
     return f"{repository}:{image.get('tag') or tag}"
-
-
-def _at(values: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    for key in keys:
-        below = values.get(key)
-        if not isinstance(below, Mapping):
-            return {}
-        values = below
-    return values

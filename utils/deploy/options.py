@@ -12,7 +12,7 @@ _DEFAULTS = Answers()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """None where an option was left out: then config.yaml need not be written anew for it."""
+    """None where an option was left out: then it agrees with any config.yaml."""
 
     stack_name: str | None
     region: str | None
@@ -37,19 +37,19 @@ class Options:
             snapshot_id=snapshot_id,
         )
 
-    @property
-    def about_config(self) -> tuple[str, ...]:
-        """The options in use that say what config.yaml is to hold."""
-        named = {
-            "-n": self.stack_name,
-            "-b": self.bucket,
-            "-s": self.snapshot,
-            "--no-snapshot": self.no_snapshot,
-            "-r": self.runtime_name,
-            "-t": self.runtime_type,
-            "-i": self.image,
+    def unlike(self, said: Answers, partition: str) -> tuple[str, ...]:
+        """The options in use that say something else than the config.yaml that is there."""
+        bucket = f"arn:{partition}:s3:::{self.bucket}"
+        unlike = {
+            "-n": self.stack_name and self.stack_name != said.stack_name,
+            "-b": self.bucket and bucket != said.model_bucket_arn,
+            "-s": self.snapshot and self.snapshot != said.snapshot_id,
+            "--no-snapshot": self.no_snapshot and said.snapshot_id,
+            "-r": self.runtime_name and self.runtime_name != said.runtime_name,
+            "-t": self.runtime_type and self.runtime_type != said.runtime_type,
+            "-i": self.image and self.image != said.image,
         }
-        return tuple(option for option, value in named.items() if value)
+        return tuple(option for option, differs in unlike.items() if differs)
 
 
 def read(words: Sequence[str] | None = None) -> Options:

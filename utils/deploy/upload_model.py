@@ -29,7 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def _copy(arguments: argparse.Namespace) -> None:
     model = _model(arguments)
     account = open_account(arguments.region)
-    buckets.check(account, arguments.bucket)
+    buckets.check(account, arguments.bucket, without="Or name another with -b.")
     step("Model", "at the speed of your network")
     models.copy(account, arguments.bucket, model)
 
