@@ -10,9 +10,9 @@ Usage: deploy.sh [OPTION…]           in an AWS account
        deploy.sh --local [OPTION…]   on this machine; its options: deploy.sh --local --help
 
 In an AWS account: installs the tools into the project's folder, makes a bucket with a model and a snapshot with the
-images, writes config.yaml, and deploys the stack. About 30 minutes. Run it again after a failure, with the same
-options, and it goes on; run it later, and the stack is updated. It needs Python 3.11 or later, and credentials of an
-administrator.
+images, writes config.yaml, makes the account's role for Spot instances if it is missing, and deploys the stack. About
+30 minutes. Run it again after a failure, with the same options, and it goes on; run it later, and the stack is updated.
+It needs Python 3.11 or later, and credentials of an administrator.
 
   -h, --help             print this text
   -n, --stack-name NAME  prefix of all names (default: sdoneks)

@@ -221,6 +221,36 @@ def test_a_region_is_prepared_for_the_cdk_once(installed: Path, bin_: Path, acco
     assert cdk.read_text().splitlines()[0] == f"bootstrap aws://{ACCOUNT}/{REGION}"
 
 
+def test_the_role_for_spot_is_made_where_it_is_missing(installed: Path, bin_: Path, account: Aws) -> None:
+    # Given
+    fake(bin_, "cdk")
+    options = ["--no-snapshot", "-b", BUCKET]
+    # When
+    tried = deploy(installed, bin_, account, *options, "-d")
+    before = spot_roles(account)
+    first, second = (deploy(installed, bin_, account, *options) for _ in range(2))
+    # Then
+    assert [one.returncode for one in (tried, first, second)] == [0, 0, 0], tried.stdout
+    assert "no role AWSServiceRoleForEC2Spot, which Spot instances need; a deployment would make it" in tried.stdout
+    assert before == []
+    assert "made AWSServiceRoleForEC2Spot" in first.stdout
+    assert len(spot_roles(account)) == 1
+    assert "AWSServiceRoleForEC2Spot" not in second.stdout
+
+
+def test_a_role_for_spot_that_is_refused_is_only_warned_of(installed: Path, bin_: Path, account: Aws) -> None:
+    # Given a name that is taken; the embedded AWS leaves out EC2 in it
+    account.client("iam").create_role(RoleName="AWSServiceRoleForspot", AssumeRolePolicyDocument="{}")
+    cdk = fake(bin_, "cdk")
+    # When
+    ended = deploy(installed, bin_, account, "--no-snapshot")
+    # Then
+    assert ended.returncode == 0, ended.stdout
+    assert "warning: the role AWSServiceRoleForEC2Spot cannot be looked up or made" in ended.stdout
+    assert "aws iam create-service-linked-role --aws-service-name spot.amazonaws.com" in ended.stdout
+    assert cdk.exists()
+
+
 def test_an_image_of_the_agent_that_is_missing_is_built_when_agreed(installed: Path, bin_: Path, account: Aws) -> None:
     # Given
     account.client("ecr").delete_repository(repositoryName="sd-on-eks/queue-agent", force=True)
@@ -328,6 +358,11 @@ def test_without_the_packages_it_says_how_to_install_them(clone: Path, bin_: Pat
     ended = deploy(clone, bin_, aws)
     assert ended.returncode == 1
     assert "deploy/install-tools.sh" in ended.stdout
+
+
+def spot_roles(aws: Aws) -> list[str]:
+    told = aws.client("iam").list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]
+    return [one["Arn"] for one in told]
 
 
 def states(aws: Aws) -> set[str]:

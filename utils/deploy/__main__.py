@@ -10,7 +10,7 @@ from contract.runtimes import RuntimeType
 from infra.config import Config, load_config
 from infra.config_errors import ConfigError
 from infra.topology import topology_of
-from utils.deploy import buckets, config_file, images, models, stack
+from utils.deploy import buckets, config_file, images, models, spot, stack
 from utils.deploy.account import CLIENT, Account, open_account
 from utils.deploy.config_file import ROOT
 from utils.deploy.console import DeployError, ask, run, say, step, warn
@@ -41,6 +41,7 @@ def bring_up(options: Options, path: Path) -> None:
     config = _checked(account, options, path) if _keeps(account, options, path) else _prepare(account, options, path)
     name = topology_of(config).stack_name
     if options.dry_run:
+        spot.prepare(account, dry_run=True)
         say(f"{path} is ready. Edit it if you like, and deploy it:")
         say(f"  deploy/deploy.sh --region {account.region}")
         return
@@ -226,6 +227,7 @@ def _deploy(account: Account, options: Options, path: Path, name: str) -> None:
     if not stack.bootstrapped(account):
         step("Preparing the region for the CDK, once", "about 2 minutes")
         cdk("bootstrap", f"aws://{account.id}/{account.region}")
+    spot.prepare(account, dry_run=False)
     step(f"Deploying {name}", "20 to 30 minutes")
     say("    Ctrl-C stops watching; CloudFormation goes on, and the same command joins it again.")
     cdk(*stack.DEPLOY, name)
