@@ -12,6 +12,7 @@ from openapi_spec_validator import validate
 
 from contract.runtimes import RuntimeType, TaskType
 from frontend_lambda.catalog import Catalog, RuntimeEntry
+from infra.config_checks import MAX_RUNTIMES
 from utils import samples
 from utils.guide import keys, metrics, site, values, words
 from utils.guide.__main__ import DOCS, PARTS, files
@@ -73,6 +74,11 @@ def test_a_key_without_a_meaning_is_told(tmp_path: Path, monkeypatch: pytest.Mon
     # Then
     with pytest.raises(LookupError, match=r"vpc\.flowLog, vpc\.flowLogs"):
         keys.key_tables("en")
+
+
+def test_the_limit_of_runtimes_is_told() -> None:
+    assert f"A stack holds {MAX_RUNTIMES} runtimes" in (DOCS / "en" / "configure.md").read_text("utf-8")
+    assert f"一个堆栈最多 {MAX_RUNTIMES} 个运行时" in (DOCS / "zh" / "configure.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
