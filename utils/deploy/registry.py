@@ -16,16 +16,20 @@ from utils.deploy.images import AGENT_REPOSITORY, agent_tag
 DOCKERFILE = ROOT / "images" / "queue-agent" / "Dockerfile"
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
-DEFAULT_PLATFORM = "linux/amd64"
-"""What the GPU instances of the default config are."""
+AMD64, ARM64 = PLATFORMS
+"""What the GPU instances of the default config are, and what its controllers' nodes are."""
+
+CONTROLLERS = ("karpenter/", "kedacore/", "aws-observability/")
+"""Where addOns.imageRegistry is looked up for the controllers' images; all others run on GPU nodes."""
 
 AGAIN = "Run the same command again; what is built already is not built again."
 
-_TARGET = re.compile(r"(?P<repository>[a-z0-9]+([._/-][a-z0-9]+)*):(?P<tag>\w[\w.-]{0,127})", re.ASCII)
+_TARGET = re.compile(r"[a-z0-9]+([._/-][a-z0-9]+)*:\w[\w.-]{0,127}", re.ASCII)
+"""A repository and a tag."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(words)
+    arguments = _read(words)
     return run(lambda: _publish(arguments), again=AGAIN)
 
 
@@ -35,20 +39,22 @@ def _publish(arguments: argparse.Namespace) -> None:
     account = open_account(arguments.region)
     if arguments.copy:
         source, target = arguments.copy
-        repository, tag = _target(target)
-        step(f"Copying {source} to {account.registry}/{target}", "as long as the network takes")
-        _make_repository(account, repository)
-        docker("pull", "--platform", arguments.platform, source)
+        platform = arguments.platform or (ARM64 if target.startswith(CONTROLLERS) else AMD64)
+        step(f"Copying {source} for {platform} to {account.registry}/{target}", "as long as the network takes")
+        _make_repository(account, target.partition(":")[0])
+        docker("pull", "--platform", platform, source)
         docker("tag", source, f"{account.registry}/{target}")
         _log_in(account)
         docker("push", f"{account.registry}/{target}")
     else:
         tag = arguments.tag or agent_tag()
         target = f"{AGENT_REPOSITORY}:{tag}"
-        step(f"Building {account.registry}/{target} for {arguments.platform}", "about 2 minutes")
+        platform = arguments.platform or AMD64
+        step(f"Building {account.registry}/{target} for {platform}", "about 2 minutes")
         _make_repository(account, AGENT_REPOSITORY)
         _log_in(account)
-        words = ["--platform", arguments.platform, "--build-arg", f"VERSION={tag}"]
+        words = ["--platform", platform, "--build-arg", f"VERSION={tag}"]
+        words += ["--build-arg", f"PYTHON={arguments.base}"] if arguments.base else []
         words += ["--file", str(DOCKERFILE), "--tag", f"{account.registry}/{target}", "--push", str(ROOT)]
         docker("buildx", "build", *words)
     say(f"{account.registry}/{target} is there.")
@@ -76,17 +82,26 @@ def _log_in(account: Account) -> None:
     docker("login", "--username", user, "--password-stdin", account.registry, given=password)
 
 
-def _target(text: str) -> tuple[str, str]:
-    found = _TARGET.fullmatch(text)
-    if not found:
-        raise DeployError(f"{text!r} is not a repository and a tag", "Write it as in sd-on-eks/sdwebui:latest.")
-    return found["repository"], found["tag"]
-
-
 def _platforms(text: str) -> str:
     if not set(text.split(",")) <= set(PLATFORMS):
         raise argparse.ArgumentTypeError(f"must be of {', '.join(PLATFORMS)}, got {text!r}")
     return text
+
+
+def _read(words: Sequence[str] | None) -> argparse.Namespace:
+    """Exits with a message when they are wrong, before anything is made or pulled."""
+    parser = _parser()
+    arguments = parser.parse_args(words)
+    if arguments.copy:
+        if not _TARGET.fullmatch(arguments.copy[1]):
+            parser.error(
+                f"{arguments.copy[1]!r} is not a repository and a tag; write it as in sd-on-eks/sdwebui:latest"
+            )
+        if "," in (arguments.platform or ""):
+            parser.error("--copy takes one platform, because a tag that is copied holds the image of one")
+        if arguments.base or arguments.tag:
+            parser.error("--base and --tag are of the agent's image, and have no meaning with --copy")
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,14 +109,15 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-R", "--region", help="default: the environment's, the profile's, or that of this machine")
     add("--tag", help="of the agent's image (default: the version that the chart runs)")
+    add("--base", metavar="IMAGE", help="Python image that the agent's is built on (default: as in the Dockerfile)")
     add("--copy", nargs=2, metavar=("IMAGE", "NAME:TAG"), help="pull IMAGE, and push it to the account's NAME:TAG")
     add(
         "--platform",
         type=_platforms,
-        default=DEFAULT_PLATFORM,
         metavar="LIST",
-        help="linux/amd64 or linux/arm64 (default: %(default)s, as the GPU nodes are); only the agent's image is also "
-        "built for both, with a comma in between, for which Docker needs a builder of its own",
+        help=f"linux/amd64 or linux/arm64; only the agent's image is also built for both, with a comma in between, for "
+        f"which Docker needs a builder of its own (default: {AMD64}, as the GPU nodes are; for copies below "
+        f"{', '.join(CONTROLLERS)} {ARM64}, as the controllers' nodes are)",
     )
     return parser
 
