@@ -12,6 +12,7 @@ from typing import Any
 
 import rjieba
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.pages import Page
 
 CHINESE = "zh/"
@@ -19,19 +20,31 @@ CHINESE = "zh/"
 
 INDEX = Path("search") / "search_index.json"
 
+AFTER_THE_LANGUAGES = -200
+"""The plugin for languages writes the whole index at -100."""
+
+_FIRST_PAGE = re.compile(rf'href="/({CHINESE})?" hreflang=')
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
 _ZERO_WIDTH_SPACE = "\u200b"
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs names them
-    """Let the scripts of a Chinese page look for the index in their folder, and count places from there."""
-    if not page.url.startswith(CHINESE):
+    """Let the scripts of a Chinese page look for the index in their folder, and count places from there.
+
+    The links between the two first pages become relative, so that the site may lie below any address.
+    """
+    chinese = page.url.startswith(CHINESE)
+    if page.url in {"", CHINESE}:
+        up = "../" if chinese else "./"
+        output = _FIRST_PAGE.sub(lambda link: f'href="{up}{link[1] or ""}" hreflang=', output)
+    if not chinese:
         return output
     up = "/".join([".."] * page.url.count("/"))
     here = up.removeprefix("..").removeprefix("/") or "."
     return output.replace(f'"base": "{up}"', f'"base": "{here}"', 1)
 
 
+@event_priority(AFTER_THE_LANGUAGES)
 def on_post_build(config: MkDocsConfig) -> None:
     """Write the index of each language."""
     site = Path(config.site_dir)
