@@ -14,12 +14,11 @@ from typing import Any
 
 import psutil
 from aiohttp import web
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from contract.runtimes import TaskType
-from test.bench.stage import a_world, agent_environment, end, moto, start_agent
+from test.bench.stage import a_world, agent_environment, console, end, moto, start_agent
 from test.bench.webui import PICTURE_BYTES, Gpu, serving, webui
 from test.support.agent import until
 from utils.local.aws_proxy import Conditions
@@ -134,7 +133,7 @@ def show(rows: dict[tuple[str, TaskType], list[Row]], tasks: int, rounds: int) -
             f"{row.first_receive:.2f} s",
         )
     table.add_row("the limit", "", "0.0 ms", "0.0 ms", "0 ms", "100.0%", "", "", "")
-    Console().print(table)
+    console().print(table)
 
 
 if __name__ == "__main__":

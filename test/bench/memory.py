@@ -7,11 +7,10 @@ import argparse
 import asyncio
 
 import psutil
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from test.bench.stage import a_world, agent_environment, end, moto, start_agent
+from test.bench.stage import a_world, agent_environment, console, end, moto, start_agent
 from test.bench.webui import Gpu, webui
 from test.support.agent import World, until
 from utils.local.aws_proxy import Conditions
@@ -47,7 +46,7 @@ async def main() -> None:
         finally:
             asking.cancel()
             await end(process)
-    Console().print(table)
+    console().print(table)
 
 
 async def ask(world: World, gpu: Gpu, tasks: int) -> None:

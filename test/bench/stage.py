@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from rich.console import Console
+
 from queue_agent.aws import open_clients
 from test.support.agent import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
@@ -16,6 +18,9 @@ from utils.local.ports import listen
 
 ROOT = Path(__file__).parents[2]
 REGION = "us-east-1"
+
+TABLE_WIDTH = 140
+"""Characters; the widest of our tables."""
 
 
 @asynccontextmanager
@@ -103,6 +108,11 @@ async def end(process: Process, seconds: float = 30) -> int:
             await process.wait()
     assert process.returncode is not None
     return process.returncode
+
+
+def console() -> Console:
+    """Where tables go: wide enough for them where nobody says how wide it is."""
+    return Console(width=None if sys.stdout.isatty() else TABLE_WIDTH)
 
 
 def free_port() -> int:

@@ -13,10 +13,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psutil
-from rich.console import Console
 from rich.table import Table
 
-from test.bench.stage import a_world, agent_environment, end, environment, moto, start_agent
+from test.bench.stage import a_world, agent_environment, console, end, environment, moto, start_agent
 from test.bench.webui import Gpu, webui
 from test.support.agent import until
 from utils.local.aws_proxy import Conditions
@@ -127,7 +126,7 @@ async def main() -> None:
     for name, runs in rows.items():
         seconds, rss = (statistics.median(values) for values in zip(*runs, strict=True))
         table.add_row(name, f"{seconds * 1000:.2f} ms", f"{rss / 1e6:.0f} MB")
-    Console().print(table)
+    console().print(table)
     calls = Table(
         "library", "import and first call", title=f"front door, median of {2 * arguments.rounds + 1} processes"
     )
@@ -137,7 +136,7 @@ async def main() -> None:
             measured[name].append(first_call(name))
     for name, times in measured.items():
         calls.add_row(name, f"{statistics.median(times) * 1000:.0f} ms")
-    Console().print(calls)
+    console().print(calls)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from test.bench.stage import a_world, moto
+from test.bench.stage import a_world, console, moto
 from test.faults.fleet import Fleet
 from test.support.agent import World
 from utils.local.aws_proxy import Conditions, down, failing
@@ -224,7 +223,7 @@ async def main() -> int:
                 "; ".join(broken) or "holds",
             )
             progress.advance(bar)
-    Console(width=150).print(table)
+    console().print(table)
     return 1 if failures else 0
 
 
