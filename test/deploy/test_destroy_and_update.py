@@ -1,5 +1,6 @@
 """destroy.sh and update.sh against an embedded AWS."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,29 @@ def test_a_stack_is_removed_and_what_stays_is_named(installed: Path, bin_: Path,
     assert "aws s3 rb --force s3://pictures" in printed
     assert f"aws s3 rb --force s3://{BUCKET}" in printed
     assert account.client("s3").head_bucket(Bucket=BUCKET)["BucketRegion"] == REGION
+
+
+def test_logs_and_a_role_that_outlive_the_stack_are_named(installed: Path, bin_: Path, aws: Aws) -> None:
+    # Given
+    role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}
+    template = {
+        "Resources": {"Ours": role, "Logging": role | {"DeletionPolicy": "Retain"}},
+        "Outputs": {"FrontApiEndpoint": {"Value": OUTPUTS["FrontApiEndpoint"]}},
+    }
+    aws.client("cloudformation").create_stack(StackName="mineStack", TemplateBody=json.dumps(template))
+    stay = ["/aws/containerinsights/mineStack/application", "API-Gateway-Execution-Logs_abc/dev"]
+    for name in [*stay, "/aws/containerinsights/mineStack2/application"]:
+        aws.client("logs").create_log_group(logGroupName=name)
+    # When
+    code, printed = destroy(installed, bin_, aws, "-n", "mine", "-y")
+    # Then
+    assert code == 0, printed
+    (kept,) = aws.client("iam").list_roles()["Roles"]
+    assert f"  role       {kept['RoleName']}, at no charge" in printed
+    named = [line for line in printed.splitlines() if line.startswith("  logs")]
+    assert named == [
+        f"  logs       aws logs delete-log-group --region {REGION} --log-group-name {name}" for name in stay
+    ]
 
 
 def test_without_an_answer_nothing_is_removed(installed: Path, bin_: Path, account: Aws) -> None:

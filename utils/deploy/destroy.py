@@ -1,9 +1,11 @@
-"""Remove a stack. Buckets, snapshots and images stay, and are named at the end."""
+"""Remove a stack. Buckets, logs, a role, snapshots and images stay, and are named at the end."""
 
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -29,6 +31,26 @@ COUNTS: tuple["QueueAttributeNameType", ...] = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What outlives the stack, and only the stack can tell. ``logs`` are how names of log groups begin."""
+
+    pictures: str | None
+    logs: tuple[str, ...]
+    roles: tuple[str, ...]
+
+    @classmethod
+    def of(cls, account: Account, told: Mapping[str, Any]) -> "Kept":
+        """``told`` is what CloudFormation tells of the stack while it is there."""
+        outputs = {one["OutputKey"]: one["OutputValue"] for one in told.get("Outputs", ())}
+        # The cluster has the stack's name. API Gateway names its log group by the API, which begins the endpoint.
+        logs = [f"/aws/containerinsights/{told['StackName']}/"]
+        if endpoint := outputs.get("FrontApiEndpoint"):
+            api = str(urllib.parse.urlsplit(endpoint).hostname).partition(".")[0]
+            logs.append(f"API-Gateway-Execution-Logs_{api}/")
+        return cls(outputs.get("OutputS3Bucket"), tuple(logs), _kept_roles(account, str(told["StackId"])))
+
+
 def main(words: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     return run(lambda: _destroy(arguments), again=AGAIN)
@@ -41,7 +63,7 @@ def _destroy(arguments: argparse.Namespace) -> None:
     if told is None:
         say(f"There is no stack {name} in {account.region}; nothing to remove.")
         return
-    pictures = {one["OutputKey"]: one["OutputValue"] for one in told.get("Outputs", ())}.get("OutputS3Bucket")
+    stack_id, kept = str(told["StackId"]), Kept.of(account, told)
     say(f"This removes {name} in account {account.id}, {account.region}: the cluster with all its nodes, the API and")
     say("its keys, queues, topics with their subscriptions, network and roles. It cannot be undone.")
     full = _queues_with_tasks(account, arguments.stack_name)
@@ -52,9 +74,22 @@ def _destroy(arguments: argparse.Namespace) -> None:
     if not ask(f"Remove {name}?", yes=arguments.yes):
         raise DeployError(f"{name} was left as it is")
     step(f"Removing {name}; its GPU nodes are drained first", "20 to 30 minutes")
-    _delete(account, str(told["StackId"]), arguments.poll)
+    _delete(account, stack_id, arguments.poll)
     say(f"{name} is gone.")
-    _say_what_stays(account, arguments.stack_name, pictures)
+    _say_what_stays(account, arguments.stack_name, kept)
+
+
+def _kept_roles(account: Account, stack_id: str) -> tuple[str, ...]:
+    cloudformation = account.session.client("cloudformation", config=CLIENT)
+    resources = cloudformation.get_template(StackName=stack_id)["TemplateBody"]["Resources"]
+    pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack_id)
+    return tuple(
+        one["PhysicalResourceId"]
+        for page in pages
+        for one in page["StackResourceSummaries"]
+        if one["ResourceType"] == "AWS::IAM::Role"
+        and resources.get(one["LogicalResourceId"], {}).get("DeletionPolicy") == "Retain"
+    )
 
 
 def _queues_with_tasks(account: Account, stack_name: str) -> dict[str, int]:
@@ -106,18 +141,27 @@ def _show_events(cloudformation: Any, stack_id: str, seen: set[str]) -> list[str
     return [f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', '')}" for one in failed]
 
 
-def _say_what_stays(account: Account, stack_name: str, pictures: str | None) -> None:
+def _say_what_stays(account: Account, stack_name: str, kept: Kept) -> None:
     say("What stays, and is paid for until you remove it:")
-    if pictures:
-        say(f"  pictures   aws s3 rb --force s3://{pictures}")
+    if kept.pictures:
+        say(f"  pictures   aws s3 rb --force s3://{kept.pictures}")
     models = buckets.default_name(stack_name, account)
     if _is_there(account, models):
         say(f"  models     aws s3 rb --force s3://{models}")
+    logs = account.session.client("logs", config=CLIENT).get_paginator("describe_log_groups")
+    for prefix in kept.logs:
+        for page in logs.paginate(logGroupNamePrefix=prefix):
+            for group in page["logGroups"]:
+                name = group["logGroupName"]
+                say(f"  logs       aws logs delete-log-group --region {account.region} --log-group-name {name}")
     ec2 = account.session.client("ec2", config=CLIENT)
     filters = [{"Name": "tag:Name", "Values": [SNAPSHOT_NAME]}]
     for one in ec2.describe_snapshots(OwnerIds=["self"], Filters=filters)["Snapshots"]:  # type: ignore[arg-type]  # a list of one shape
         say(f"  snapshot   aws ec2 delete-snapshot --region {account.region} --snapshot-id {one['SnapshotId']}")
     say("  images     in ECR, below sd-on-eks/; other stacks may use them, as they may the snapshots")
+    for role in kept.roles:
+        say(f"  role       {role}, at no charge: API Gateway may write the logs of all your APIs in {account.region}")
+        say("             by it; see docs/en/uninstall.md before you remove it")
 
 
 def _is_there(account: Account, bucket: str) -> bool:
