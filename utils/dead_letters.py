@@ -225,7 +225,9 @@ def _shown(letter: Letter) -> dict[str, Any]:
 def _route(config: Path, runtime: str) -> Route:
     routes = {route.name: route for route in topology_of(load_config(config)).routes}
     if runtime not in routes:
-        raise CannotAct(f"{config} has no runtime {runtime!r}; it has {', '.join(routes)}")
+        raise CannotAct(
+            f"{config} has no runtime {runtime!r}; it has {', '.join(routes)}; name another file with --config"
+        )
     return routes[runtime]
 
 

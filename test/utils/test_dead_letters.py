@@ -147,7 +147,7 @@ def test_what_is_not_there_is_said(queues: Queues, capsys: pytest.CaptureFixture
     assert queues.run("list", runtime="nosuch") == 2
     told = capsys.readouterr().err
     assert "sdruntime has no dead letter nosuch" in told
-    assert "has no runtime 'nosuch'; it has sdruntime, flow, graph" in told
+    assert "has no runtime 'nosuch'; it has sdruntime, flow, graph; name another file with --config" in told
     assert queues.run("list", runtime="flow") == 2
     assert "there is no queue sdoneks_flow" in capsys.readouterr().err
     assert queues.depth(queues.dead) == 1

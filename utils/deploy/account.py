@@ -9,10 +9,12 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    HTTPClientError,
     NoCredentialsError,
     PartialCredentialsError,
     UnknownRegionError,
 )
+from botocore.exceptions import ConnectionError as NotConnected
 from botocore.utils import IMDSRegionProvider
 
 from utils.deploy.console import DeployError
@@ -74,6 +76,10 @@ def _identity(session: boto3.Session, region: str) -> str:
             f"AWS does not take these credentials in {region}: {error}",
             *CREDENTIALS_HELP,
             "Accounts of China and accounts of other regions are apart: check that the region is the account's.",
+        ) from error
+    except (NotConnected, HTTPClientError) as error:
+        raise DeployError(
+            f"AWS cannot be reached: {error}", "Check the network and proxy settings (HTTPS_PROXY), then run it again."
         ) from error
     except BotoCoreError as error:
         raise DeployError(f"AWS cannot be asked who you are: {error}", *CREDENTIALS_HELP) from error
