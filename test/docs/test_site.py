@@ -62,3 +62,11 @@ def test_nothing_is_fetched_from_outside(site: Path) -> None:
     )
 
     assert not [path for path in site.rglob("*.html") if fetched.search(path.read_text("utf-8"))]
+
+
+def test_no_line_of_a_chinese_source_ends_in_a_gap(site: Path) -> None:
+    chinese = r"[\u3000-\u303f\u4e00-\u9fff\uff01-\uff60]"
+    gap = re.compile(rf"{chinese}\n\s*{chinese}")
+    pages = [path for path in pages_of(site) if path.is_relative_to(site / "zh")]
+
+    assert [found[0] for path in pages for found in gap.finditer(path.read_text("utf-8"))] == []

@@ -2,7 +2,8 @@
 
 The plugin for languages puts all pages into one index, in which every search would find each page twice. Chinese is
 written without spaces: its words are parted by zero-width spaces, as the search of the theme expects it. (The theme
-would do so itself with ``jieba``, which has had no release since 2020; ``rjieba`` is the same in Rust.)
+would do so itself with ``jieba``, which has had no release since 2020; ``rjieba`` is the same in Rust.) For the same
+reason the end of a line in a Chinese source must not become a space, as browsers make it.
 """
 
 import json
@@ -13,6 +14,7 @@ from typing import Any
 import rjieba
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
+from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
 CHINESE = "zh/"
@@ -26,6 +28,16 @@ AFTER_THE_LANGUAGES = -200
 _FIRST_PAGE = re.compile(rf'href="/({CHINESE})?" hreflang=')
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
 _ZERO_WIDTH_SPACE = "\u200b"
+_WIDE = r"\u3000-\u303f\uff01-\uff60"
+"""Punctuation of Chinese, which brings its own space."""
+_END_OF_LINE = re.compile(
+    rf"(?<=[{_WIDE}])\n\s*(?=[^\s<]|<(?:a|code|em|strong)\b)|(?<=[\u4e00-\u9fff])\n\s*(?=[\u4e00-\u9fff{_WIDE}])"
+)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs names them
+    """Join the lines of a Chinese page where no space belongs."""
+    return _END_OF_LINE.sub("", html) if page.url.startswith(CHINESE) else html
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs names them
