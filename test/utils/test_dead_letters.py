@@ -18,6 +18,9 @@ from utils.dead_letters import main
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
+STACK = "letters"
+"""Of its own: all of a process's moto servers hold the same queues, and other tests' are called by the default."""
+
 TRACE = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
 
 
@@ -26,8 +29,8 @@ class Queues:
 
     def __init__(self, sqs: "SQSClient", folder: Path) -> None:
         self.sqs = sqs
-        self.queue = sqs.create_queue(QueueName="sdoneks_sdruntime")["QueueUrl"]
-        self.dead = sqs.create_queue(QueueName="sdoneks_sdruntime_dead")["QueueUrl"]
+        self.queue = sqs.create_queue(QueueName=f"{STACK}_sdruntime")["QueueUrl"]
+        self.dead = sqs.create_queue(QueueName=f"{STACK}_sdruntime_dead")["QueueUrl"]
         self.folder = folder
         self.asked: list[str] = []
 
@@ -64,7 +67,7 @@ def endpoint() -> Iterator[str]:
 @pytest.fixture
 def queues(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
     monkeypatch.setattr("utils.dead_letters.POLL_SECONDS", 0)
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
     (tmp_path / ".platform").mkdir()
     card = {"aws_endpoint_url": endpoint, "region": "us-east-1"}
     (tmp_path / ".platform" / "running.json").write_text(json.dumps(card))
@@ -149,7 +152,7 @@ def test_what_is_not_there_is_said(queues: Queues, capsys: pytest.CaptureFixture
     assert "sdruntime has no dead letter nosuch" in told
     assert "has no runtime 'nosuch'; it has sdruntime, flow, graph; name another file with --config" in told
     assert queues.run("list", runtime="flow") == 2
-    assert "there is no queue sdoneks_flow" in capsys.readouterr().err
+    assert f"there is no queue {STACK}_flow" in capsys.readouterr().err
     assert queues.depth(queues.dead) == 1
 
 
@@ -159,7 +162,7 @@ def test_an_empty_queue_asks_nothing(queues: Queues) -> None:
 
 
 def test_without_a_platform_it_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(CONFIG))
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
     words = ["list", "--config", str(tmp_path / "config.yaml"), "--output", str(tmp_path), "sdruntime"]
     assert main(words) == 2
     assert "no platform runs with the output folder" in capsys.readouterr().err
