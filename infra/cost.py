@@ -1,14 +1,15 @@
 """What a stack costs in a month: computed from its template, and from the prices and the usage in prices.yaml.
 
-``python -m infra.cost [CONFIG]`` prints the tables that stand in infra/README.md.
+``python -m infra.cost [CONFIG]`` prints the tables that stand in infra/README.md, or those of your config and load.
 """
 
+import argparse
 import json
 import math
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 
 from infra.app import ROOT, synthesise
 from infra.chart_values import BASE_IOPS, BASE_THROUGHPUT, merged, pays_for_throughput
-from infra.config import parse_config
+from infra.config import load_config, parse_config
 from infra.config_errors import ConfigError
 from infra.metrics import OUTCOME, RUNTIME, WRITTEN
 from infra.prices import price_book
@@ -62,6 +63,11 @@ class Bill:
     def total(self) -> float:
         return sum(line.total for line in (*self.fixed, *self.pictures))
 
+    def of(self, pictures: int) -> "Bill":
+        """The same with so many pictures a month."""
+        share = pictures / MILLION
+        return replace(self, pictures=[replace(line, quantity=line.quantity * share) for line in self.pictures])
+
 
 class Calculator:
     """Reads a template with prices at hand."""
@@ -99,7 +105,7 @@ class Calculator:
         p, u = self._prices, self._usage
         node_hours = MILLION * u["picture_seconds"] / SECONDS_OF_HOUR
         months = node_hours / self._hours
-        yield Line("GPU nodes (g5.2xlarge, Spot)", node_hours, "hours", p["gpu_spot_hour"])
+        yield Line(f"GPU nodes ({p['gpu']})", node_hours, "hours", p["gpu_spot_hour"])
         yield Line("Their volumes", months * u["gpu_node_gb"], "GB", p["volume_gb"])
         fast = months * self._fast_share()
         yield Line("Their throughput", fast * (FAST_THROUGHPUT - BASE_THROUGHPUT), "MB/s", p["volume_mbps"])
@@ -204,29 +210,52 @@ SWITCHES: Sequence[tuple[str, Mapping[str, Any]]] = (
 """Each laid over the config by itself."""
 
 
-def main() -> int:
-    """Print the tables. Returns 1 after telling every mistake of the config."""
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "config.yaml"
+def main(words: Sequence[str] | None = None) -> int:
+    """Print the tables. Returns 1 after telling what is wrong with the config, or has no price."""
+    arguments = _arguments(words)
     book = price_book()
-    raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if arguments.picture_seconds is not None:
+        book["usage"]["picture_seconds"] = arguments.picture_seconds
+    if arguments.gpu_hour_price is not None:
+        book["prices"] |= {"gpu": "at your price", "gpu_spot_hour": arguments.gpu_hour_price}
+
+    def bill_of(raw: Mapping[str, Any]) -> Bill:
+        return Calculator(_template(raw), book).bill().of(arguments.pictures)
+
     try:
-        print("\n".join(tables(raw, lambda changed: Calculator(_template(changed), book).bill())))  # noqa: T201
+        load_config(arguments.config)
+        raw = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
+        print("\n".join(tables(raw, bill_of, arguments.pictures)))  # noqa: T201
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except KeyError as error:
+        print(f"infra/prices.yaml has no price of {error}; add it there", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 
 
-def tables(raw: Mapping[str, Any], bill_of: Callable[[Mapping[str, Any]], Bill]) -> Iterator[str]:
+def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.cost", description="What a stack costs in a month, by the prices in infra/prices.yaml."
+    )
+    parser.add_argument("config", type=Path, nargs="?", default=ROOT / "config.yaml", metavar="CONFIG")
+    parser.add_argument("--pictures", type=int, default=MILLION, metavar="N", help="a month; default one million")
+    parser.add_argument("--picture-seconds", type=float, metavar="S", help="GPU time of one; default that of the guide")
+    parser.add_argument("--gpu-hour-price", type=float, metavar="USD", help="of a node; default g5.2xlarge on Spot")
+    return parser.parse_args(words)
+
+
+def tables(raw: Mapping[str, Any], bill_of: Callable[[Mapping[str, Any]], Bill], pictures: int) -> Iterator[str]:
     """The lines of the tables, as Markdown, for a config as it is written."""
     base = bill_of(raw)
     yield from _table("Fixed, a month", base.fixed)
     yield ""
-    yield from _table("A million pictures", base.pictures)
+    yield from _table("A million pictures" if pictures == MILLION else f"{pictures:,} pictures", base.pictures)
     yield ""
     nat = sum(line.total for line in base.fixed if line.what in {"NAT gateway", "Its public address"})
     yield f"Together {base.total:.2f}; without the NAT gateway {base.total - nat:.2f}."
-    yield f"The guide states {GUIDE:.2f}, without one and on two m5.large."
+    yield f"The guide states {GUIDE:.2f} for a million, without one and on two m5.large."
     yield ""
     yield "| Switch | a month |"
     yield "| --- | ---: |"

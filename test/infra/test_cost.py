@@ -3,13 +3,14 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from infra.app import ROOT
-from infra.cost import GUIDE, Bill, Calculator
+from infra.cost import GUIDE, Bill, Calculator, main
 
 BOOK = yaml.safe_load((ROOT / "infra" / "prices.yaml").read_text())
 
@@ -33,6 +34,36 @@ def test_the_readme_shows_what_the_command_prints() -> None:
     # Then
     (shown,) = re.findall(r"<!-- cost -->\n(.*?)<!-- /cost -->", (ROOT / "infra" / "README.md").read_text(), re.DOTALL)
     assert shown == printed
+
+
+def test_ones_own_load_and_price_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    # When a picture takes three seconds, of nodes at 0.2 dollars an hour
+    assert main(["--pictures", "3000000", "--picture-seconds", "3", "--gpu-hour-price", "0.2"]) == 0
+
+    # Then
+    printed = capsys.readouterr().out
+    assert "| 3,000,000 pictures | quantity |" in printed
+    assert "| GPU nodes (at your price) | 2,500.00 | hours | 0.2 | 500.00 |" in printed
+    assert "| API Gateway | 3.00 | million | 3.5 | 10.50 |" in printed
+
+
+def test_a_config_that_is_not_there_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = tmp_path / "config.yaml"
+    assert main([str(missing)]) == 1
+    assert f"{missing}" in capsys.readouterr().err
+
+
+def test_a_type_without_a_price_is_told_with_the_file_that_needs_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump({**config, "clusterComponents": {"instanceType": "m8g.large"}}))
+
+    # When, then
+    assert main([str(path)]) == 1
+    assert "infra/prices.yaml has no price of 'm8g.large'; add it there" in capsys.readouterr().err
 
 
 def test_the_guides_lines_come_out_as_in_the_guide(default: dict[str, Any]) -> None:
