@@ -69,7 +69,12 @@ class Ending:
         self._metrics.add(TASKS, "completed", "")
         log.info(
             "task completed",
-            extra={"action": "completed", "pictures": len(callback.image_url), "run_s": seconds, **delivery.fields},
+            extra={
+                "action": "completed",
+                "pictures": len(callback.image_url),
+                "run_s": round(seconds, 3),
+                **delivery.fields,
+            },
         )
 
     async def repeat(self, delivery: Delivery, callback: Callback) -> None:
