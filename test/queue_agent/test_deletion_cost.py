@@ -62,7 +62,7 @@ async def test_one_task_after_another_is_one_write(kubernetes: ApiServer) -> Non
         cost.idle()
         # And there was time to write
         async with a_cost(replace(kubernetes.pod, name="another")):
-            await until(lambda: kubernetes.asked == 2)
+            await until(lambda: kubernetes.asked >= 2)
     # Then nothing more was said of this pod
     assert kubernetes.costs == [BUSY]
 
