@@ -26,14 +26,6 @@ RECORDINGS = {
     for path in (Path(__file__).parents[3] / "events" / "invokeai-6.14.2").glob("*.json")
 }
 
-MODEL = {
-    "key": "v1-5-pruned-emaonly.safetensors",
-    "hash": "blake3:1f2e",
-    "name": "Stable Diffusion 1.5",
-    "base": "sd-1",
-    "type": "main",
-}
-
 
 class Server:
     """A server that the adapter talks to; ``stop`` closes it as a crash does, ``get`` looks past the adapter."""
@@ -113,39 +105,6 @@ async def replay(serve: Serve, session: ClientSession) -> Replay:
         return Adapter((await serve(app)).url, session)
 
     return replay
-
-
-def edge(source: str, destination: str) -> dict[str, Any]:
-    """``edge("blank.image", "scale.image")``."""
-    (node, field), (to_node, to_field) = source.split("."), destination.split(".")
-    return {"source": {"node_id": node, "field": field}, "destination": {"node_id": to_node, "field": to_field}}
-
-
-def graph_of(nodes: dict[str, dict[str, Any]], *edges: dict[str, Any]) -> dict[str, Any]:
-    """A graph whose nodes get their ids from their keys."""
-    return {"nodes": {key: {"id": key, **node} for key, node in nodes.items()}, "edges": list(edges)}
-
-
-def text_to_image(steps: int = 2) -> dict[str, Any]:
-    """A graph with one picture, from seed 7."""
-    return graph_of(
-        {
-            "model": {"type": "main_model_loader", "model": dict(MODEL)},
-            "positive": {"type": "compel", "prompt": "a lighthouse"},
-            "negative": {"type": "compel"},
-            "noise": {"type": "noise", "seed": 7, "width": 64, "height": 64},
-            "denoise": {"type": "denoise_latents", "steps": steps},
-            "picture": {"type": "l2i"},
-        },
-        edge("model.clip", "positive.clip"),
-        edge("model.clip", "negative.clip"),
-        edge("model.unet", "denoise.unet"),
-        edge("model.vae", "picture.vae"),
-        edge("positive.conditioning", "denoise.positive_conditioning"),
-        edge("negative.conditioning", "denoise.negative_conditioning"),
-        edge("noise.noise", "denoise.noise"),
-        edge("denoise.latents", "picture.latents"),
-    )
 
 
 def job(content: dict[str, Any], files: dict[tuple[str | int, ...], File] | None = None) -> Job:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from queue_agent.errors import AgentError, CallerFault, RuntimeGone, SurroundingsFault
 from queue_agent.runtimes.invokeai import Adapter
 from queue_agent.runtimes.invokeai.faults import problems
+from test.support.invokeai import graph_of, text_to_image
 
-from .conftest import PATIENCE, RECORDINGS, Replay, Serve, Simulate, graph_of, job, text_to_image
+from .conftest import PATIENCE, RECORDINGS, Replay, Serve, Simulate, job
 
 ENQUEUE = "POST /api/v1/queue/default/enqueue_batch"
 BATCH = "GET batch"

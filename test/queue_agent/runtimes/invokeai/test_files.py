@@ -10,8 +10,9 @@ from PIL import Image
 from queue_agent.errors import CallerFault
 from queue_agent.runtimes.base import File, Path
 from queue_agent.runtimes.invokeai import Adapter
+from test.support.invokeai import edge, graph_of
 
-from .conftest import Server, Simulate, answer, edge, graph_of, job, read
+from .conftest import Server, Simulate, answer, job, read
 
 PATH = ("graph", "nodes", "load", "image", "image_name")
 LINK = "https://example.com/in.png"

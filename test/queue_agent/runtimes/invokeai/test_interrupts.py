@@ -9,8 +9,9 @@ from aiohttp import ClientSession, web
 from queue_agent.errors import CallerFault, Interrupted, RuntimeGone
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.invokeai import Adapter
+from test.support.invokeai import graph_of, text_to_image
 
-from .conftest import PATIENCE, Serve, Server, Simulate, eventually, graph_of, job, text_to_image
+from .conftest import PATIENCE, Serve, Server, Simulate, eventually, job
 
 QUEUE = "api/v1/queue/default"
 ENDLESS = 1_000_000
@@ -41,7 +42,7 @@ async def test_an_interrupt_cancels_all_our_items_and_none_of_others(
     # Given
     server = await simulate(seconds_per_step=0.01)
     adapter = Adapter(server.url, session)
-    run = await start(server, adapter, {"batch": {"graph": text_to_image(ENDLESS), "runs": 3}})
+    run = await start(server, adapter, {"batch": {"graph": text_to_image(steps=ENDLESS), "runs": 3}})
     other = {"batch": {"graph": graph_of({"a": {"type": "blank_image"}}), "runs": 1}}
     _, enqueued = await server.ask("POST", f"{QUEUE}/enqueue_batch", json=other)
 
@@ -82,7 +83,9 @@ async def test_a_batch_that_someone_else_canceled_is_gone_and_its_other_items_ar
 ) -> None:
     # Given
     server = await simulate(seconds_per_step=0.01)
-    run = await start(server, Adapter(server.url, session), {"batch": {"graph": text_to_image(ENDLESS), "runs": 2}})
+    run = await start(
+        server, Adapter(server.url, session), {"batch": {"graph": text_to_image(steps=ENDLESS), "runs": 2}}
+    )
 
     # When
     await server.ask("PUT", f"{QUEUE}/i/1/cancel")
@@ -100,7 +103,7 @@ async def test_a_run_that_was_cancelled_is_out_of_the_way_of_the_next(
     # Given
     server = await simulate(seconds_per_step=0.01)
     adapter = Adapter(server.url, session)
-    run = await start(server, adapter, {"batch": {"graph": text_to_image(ENDLESS), "runs": 2}})
+    run = await start(server, adapter, {"batch": {"graph": text_to_image(steps=ENDLESS), "runs": 2}})
     run.cancel()
     await asyncio.wait([run])
 
@@ -134,7 +137,7 @@ async def test_a_runtime_that_came_back_without_our_batch_is_gone(simulate: Simu
     # Given
     server = await simulate(seconds_per_step=0.01)
     adapter = Adapter(server.url, session)
-    run = await start(server, adapter, {"graph": text_to_image(ENDLESS)})
+    run = await start(server, adapter, {"graph": text_to_image(steps=ENDLESS)})
 
     # When
     await server.stop()
@@ -152,7 +155,7 @@ async def test_a_runtime_that_came_back_without_our_batch_is_gone(simulate: Simu
 async def test_a_restart_between_two_looks_at_the_batch_is_seen(simulate: Simulate, session: ClientSession) -> None:
     # Given
     server = await simulate(seconds_per_step=0.01)
-    run = await start(server, Adapter(server.url, session), {"graph": text_to_image(ENDLESS)})
+    run = await start(server, Adapter(server.url, session), {"graph": text_to_image(steps=ENDLESS)})
 
     # When
     await server.stop()

@@ -11,8 +11,9 @@ from PIL import Image
 from queue_agent.errors import RuntimeGone, SurroundingsFault
 from queue_agent.runtimes.base import Result
 from queue_agent.runtimes.invokeai import Adapter
+from test.support.invokeai import MODEL, edge, graph_of, text_to_image
 
-from .conftest import MODEL, Simulate, answer, edge, eventually, graph_of, job, read, text_to_image
+from .conftest import Simulate, answer, eventually, job, read
 
 
 def blank(width: int, **more: Any) -> dict[str, Any]:

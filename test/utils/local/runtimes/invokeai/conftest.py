@@ -65,14 +65,3 @@ def made_by(found: dict[str, Any], node: str) -> list[str]:
     """Names of the pictures that a node of the graph made."""
     session = found["session"]
     return [session["results"][copy]["image"]["image_name"] for copy in session["source_prepared_mapping"][node]]
-
-
-def edge(source: str, destination: str) -> dict[str, Any]:
-    """``edge("blank.image", "scale.image")``."""
-    (node, field), (to_node, to_field) = source.split("."), destination.split(".")
-    return {"source": {"node_id": node, "field": field}, "destination": {"node_id": to_node, "field": to_field}}
-
-
-def graph_of(nodes: dict[str, dict[str, Any]], *edges: dict[str, Any]) -> dict[str, Any]:
-    """A graph whose nodes get their ids from their keys."""
-    return {"nodes": {key: {"id": key, **node} for key, node in nodes.items()}, "edges": list(edges)}

@@ -6,30 +6,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from .conftest import Client, Start, edge, ended, enqueue, graph_of, item, item_when, made_by
+from test.support.invokeai import MODEL, edge, graph_of, text_to_image
 
-MODEL = {"key": "v1-5-pruned-emaonly.safetensors", "hash": "blake3:0", "name": "SD 1.5", "base": "sd-1", "type": "main"}
-
-
-def text_to_image(prompt: str = "a lighthouse", seed: int = 7, steps: int = 2) -> dict[str, Any]:
-    return graph_of(
-        {
-            "model": {"type": "main_model_loader", "model": dict(MODEL)},
-            "positive": {"type": "compel", "prompt": prompt},
-            "negative": {"type": "compel", "prompt": ""},
-            "noise": {"type": "noise", "seed": seed, "width": 64, "height": 96},
-            "denoise": {"type": "denoise_latents", "steps": steps},
-            "picture": {"type": "l2i"},
-        },
-        edge("model.clip", "positive.clip"),
-        edge("model.clip", "negative.clip"),
-        edge("model.unet", "denoise.unet"),
-        edge("model.vae", "picture.vae"),
-        edge("positive.conditioning", "denoise.positive_conditioning"),
-        edge("negative.conditioning", "denoise.negative_conditioning"),
-        edge("noise.noise", "denoise.noise"),
-        edge("denoise.latents", "picture.latents"),
-    )
+from .conftest import Client, Start, ended, enqueue, item, item_when, made_by
 
 
 async def picture(client: Client, name: str) -> Image.Image:
@@ -50,9 +29,9 @@ async def test_text_to_image_draws_the_asked_size_and_the_same_picture_for_the_s
     client = await start()
 
     # When
-    first = await pictures(client, text_to_image(seed=7), "picture")
-    again = await pictures(client, text_to_image(seed=7), "picture")
-    other = await pictures(client, text_to_image(seed=8), "picture")
+    first = await pictures(client, text_to_image(seed=7, height=96), "picture")
+    again = await pictures(client, text_to_image(seed=7, height=96), "picture")
+    other = await pictures(client, text_to_image(seed=8, height=96), "picture")
 
     # Then
     assert first[0].size == (64, 96)

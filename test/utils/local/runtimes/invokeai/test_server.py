@@ -7,10 +7,11 @@ import pytest
 from aiohttp import ClientError, FormData
 from PIL import Image
 
+from test.support.invokeai import edge, graph_of
 from utils.local.runtimes.invokeai import queue
 from utils.local.runtimes.invokeai.gallery import Gallery
 
-from .conftest import QUEUE, Client, Start, edge, ended, enqueue, graph_of
+from .conftest import QUEUE, Client, Start, ended, enqueue
 
 UPLOAD = "/api/v1/images/upload?image_category=user&is_intermediate=true"
 
