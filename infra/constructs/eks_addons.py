@@ -49,24 +49,18 @@ class EksAddons(Construct):
             self.on_nodes.append(self._observability())
 
     def _network(self) -> eks.CfnAddon:
-        role = pod_role(self, "NetworkRole")
-        role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name("AmazonEKS_CNI_Policy"))
-        accept(
-            role,
-            "AWS keeps what its network plugin needs up to date in this.",
-            policy_of_aws("AmazonEKS_CNI_Policy"),
-        )
+        role = self._role("NetworkRole", "AmazonEKS_CNI_Policy", "network plugin")
         return self._add("vpc-cni", {"aws-node": role}, NETWORK)
 
     def _observability(self) -> eks.CfnAddon:
-        role = pod_role(self, "ObserverRole")
-        role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name("CloudWatchAgentServerPolicy"))
-        accept(
-            role,
-            "AWS keeps what its agent needs up to date in this.",
-            policy_of_aws("CloudWatchAgentServerPolicy"),
-        )
+        role = self._role("ObserverRole", "CloudWatchAgentServerPolicy", "agent")
         return self._add("amazon-cloudwatch-observability", {"cloudwatch-agent": role}, OBSERVABILITY)
+
+    def _role(self, construct_id: str, policy: str, whose: str) -> iam.Role:
+        role = pod_role(self, construct_id)
+        role.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(policy))
+        accept(role, f"AWS keeps what its {whose} needs up to date in this.", policy_of_aws(policy))
+        return role
 
     def _add(
         self,
