@@ -64,7 +64,7 @@ prepare_venv() {
     install_packages "$lock"
     cp "$lock" "$stamp"
   fi
-  make_importable
+  install_checkout
 }
 
 # install_packages LOCK: install exactly what the lock names, each file checked by its hash.
@@ -90,12 +90,19 @@ show_progress() {
   '
 }
 
-# make_importable: the project's own modules are found from wherever its Python is called.
-make_importable() {
-  local site pth
-  site="$("$VENV/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
-  pth="$site/sd_on_eks.pth"
-  printf '%s\n' "$ROOT" "$ROOT/src" | cmp -s - "$pth" || printf '%s\n' "$ROOT" "$ROOT/src" >"$pth"
+# install_checkout: the project's own modules are found from wherever its Python is called. Asks no index.
+install_checkout() {
+  local stamp="$VENV/installed-checkout.txt" log="$VENV/install.log"
+  checkout_identity | cmp -s - "$stamp" && return
+  "$VENV/bin/python" -m pip install --disable-pip-version-check --no-input --no-deps --no-build-isolation --no-index \
+    --editable "$ROOT" >"$log" 2>&1 || fail "the checkout could not be installed; the whole log is $log"
+  checkout_identity >"$stamp"
+}
+
+# checkout_identity: where the checkout is, and how it is installed.
+checkout_identity() {
+  say "$ROOT"
+  cat "$ROOT/pyproject.toml"
 }
 
 # install_tools: Python packages and Node.js into .venv, the CDK's command line into node_modules. No sudo, nothing of

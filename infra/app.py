@@ -7,8 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from infra.config import Config, load_config
-from infra.config_errors import ConfigError, Mistake
+from infra.config.errors import ConfigError, Mistake
+from infra.config.model import Config, load_config
 from infra.node import use_packaged_node
 
 ROOT = Path(__file__).parents[1]

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contract.places import RESERVED_PREFIX
+from contract.catalog import Catalog, RuntimeEntry
+from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import RuntimeType
-from frontend_lambda.catalog import Catalog, RuntimeEntry
-from infra.config import SQS_RETENTION_DAYS, Config, Runtime
-from infra.config_errors import ConfigError, Mistake
+from infra.config.errors import ConfigError, Mistake
+from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What the front door answers to, by POST only."""

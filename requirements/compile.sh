@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Pins every package with its hashes, for Python 3.11 and later on every platform. Run it after an edit of a *.in file.
-# test.txt is resolved first and the others follow it, so that what is tested is what is shipped.
+# Pins every package with its hashes, for Python 3.11 and later on every platform. Run it after an edit of pyproject.toml's
+# optional dependencies, which say what is installed where.
+# dev.txt is resolved first and the others follow it, so that what is tested is what is shipped.
 set -euo pipefail
 cd "$(dirname "$0")"
 
 compile() {
-  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header "$@"
+  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+    --no-annotate --no-emit-package sd-on-eks ../pyproject.toml "$@"
 }
 
-compile test.in --output-file test.txt
+compile --extra dev --output-file dev.txt
 for name in agent lambda local infra deploy load; do
-  compile "$name.in" --constraints test.txt --output-file "$name.txt"
+  compile --extra "$name" --constraints dev.txt --output-file "$name.txt"
 done

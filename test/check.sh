@@ -34,7 +34,7 @@ main() {
       return
       ;;
   esac
-  prepare_venv test
+  prepare_venv dev
   cd "$ROOT"
   PATH="$VENV/bin:$PATH"
   step 'style (ruff)' ruff format --check --quiet

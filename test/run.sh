@@ -20,7 +20,7 @@ each stage took. Exits 0 when nothing is missing.
   RUNTIME_TYPE   sdwebui (default), comfyui or invokeai
   LINK           a picture to start from, instead of the guide's on the internet
 
-Options are those of "python -m utils.try_stack", such as --runtime NAME, --timeout S.
+Options are those of "python -m utils.smoke", such as --runtime NAME, --timeout S.
 END
 }
 
@@ -33,7 +33,7 @@ main() {
   fi
   [ -x "$VENV/bin/python" ] || fail "the packages are not installed" "$ROOT/deploy/install-tools.sh"
   export API_KEY
-  exec "$VENV/bin/python" -m utils.try_stack --endpoint "$ENDPOINT" --runtime-type "${RUNTIME_TYPE:-sdwebui}" \
+  exec "$VENV/bin/python" -m utils.smoke --endpoint "$ENDPOINT" --runtime-type "${RUNTIME_TYPE:-sdwebui}" \
     --topic-arn "${TOPIC_ARN:-}" --link "${LINK:-}" "$@"
 }
 

@@ -16,10 +16,10 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from infra.config import Alarms as AlarmsConfig
-from infra.metrics import OUTCOME, THROTTLED
+from contract.metrics import TASKS
+from infra.config.model import Alarms as AlarmsConfig
+from infra.observability.metrics import OUTCOME, THROTTLED
 from infra.topology import Route, Topology
-from queue_agent.metric_names import TASKS
 
 PERIOD = 300
 """Seconds. A metric of SQS has a point each minute; what lasts shorter is no reason to be told."""
@@ -156,8 +156,8 @@ class Alarms(Construct):
             self._alarm_of_dead_letters(
                 f"dead_letters_{number}",
                 f"{self._config.dead_letters} or more tasks of {_names(routes)} were given up and lie in the "
-                f"dead-letter queue. Next: {HELP}, 'It is a dead letter': python -m utils.dead_letters list RUNTIME "
-                "tells the reasons, redrive runs them again.",
+                f"dead-letter queue. Next: {HELP}, 'It is a dead letter': "
+                "python -m utils.operate.dead_letters list RUNTIME tells the reasons, redrive runs them again.",
                 [route.dead_letters.name for route in routes],
                 threshold=self._config.dead_letters,
             )

@@ -10,7 +10,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
 from constructs import Construct
 
-from infra.config import ClusterComponents, Eks
+from infra.config.model import ClusterComponents, Eks
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.log_group import log_group
 from infra.constructs.permission import allow, wildcards

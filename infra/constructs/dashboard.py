@@ -7,9 +7,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from constructs import Construct
 
-from infra.config import Config
-from infra.dashboard import Subject, dashboard_body
-from infra.prices import price_book
+from infra.config.model import Config
+from infra.cost.prices import price_book
+from infra.observability.dashboard import Subject, dashboard_body
 from infra.topology import Topology
 
 CONSOLES = {"aws": "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn"}

@@ -17,7 +17,7 @@ from infra.constructs.karpenter_policy import CLUSTER as CLUSTER_TAG
 from infra.constructs.log_group import log_group
 from infra.constructs.permission import allow, wildcards
 
-SOURCE = Path(__file__).parents[2] / "utils" / "ebs_throughput_tuner"
+SOURCE = Path(__file__).parents[1] / "functions"
 
 DATA_DEVICE = "/dev/xvdb"
 """Bottlerocket's second volume, which holds the images."""
@@ -44,8 +44,8 @@ class EbsThroughputTuner(Construct):
         made = Function(
             self,
             "Handler",
-            code=lambda_.Code.from_asset(str(SOURCE), exclude=["**", "!handler.py"]),
-            handler="handler.handle",
+            code=lambda_.Code.from_asset(str(SOURCE), exclude=["**", "!ebs_throughput_tuner.py"]),
+            handler="ebs_throughput_tuner.handle",
             architecture=architecture,
             log_retention_days=log_retention_days,
             timeout=TIMEOUT,

@@ -8,7 +8,7 @@ from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from infra.config import AddOns, EksAddon
+from infra.config.model import AddOns, EksAddon
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.pod_identity import pod_role
 

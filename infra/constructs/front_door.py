@@ -14,7 +14,7 @@ from constructs import Construct
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.function import Function
 from infra.constructs.log_group import log_group
-from infra.metrics import THROTTLED
+from infra.observability.metrics import THROTTLED
 from infra.packaging import fingerprint
 from infra.topology import Api
 

@@ -10,7 +10,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra.config import AddOns
+from infra.config.model import AddOns
 from infra.constructs.acceptance import accept
 from infra.constructs.karpenter_policy import node_statements, other_statements
 from infra.constructs.permission import wildcards

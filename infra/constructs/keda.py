@@ -5,7 +5,7 @@ from typing import Any
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct
 
-from infra.config import AddOns
+from infra.config.model import AddOns
 from infra.constructs.pod_identity import identity, pod_role
 from infra.constructs.release import controller_release
 from infra.versions import KEDA

@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
-from infra.config import Vpc
+from infra.config.model import Vpc
 from infra.constructs.acceptance import accept
 from infra.constructs.log_group import log_group
 

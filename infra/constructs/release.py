@@ -8,7 +8,7 @@ from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
-from infra.config import Source
+from infra.config.model import Source
 from infra.versions import Chart
 
 OCI = "oci://"

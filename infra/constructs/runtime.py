@@ -6,7 +6,7 @@ from aws_cdk import aws_s3_assets as assets
 from constructs import Construct
 
 from infra.chart_values import Place, chart_values
-from infra.config import Runtime as RuntimeConfig
+from infra.config.model import Runtime as RuntimeConfig
 from infra.constructs.pod_identity import identity
 from infra.constructs.release import runtime_release
 from infra.topology import Route, Topology

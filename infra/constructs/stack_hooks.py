@@ -10,8 +10,8 @@ from constructs import Construct
 
 from infra.constructs.function import Function
 
-UTILS = Path(__file__).parents[2] / "utils"
-FOLDER = "stack_hooks"
+INFRA = Path(__file__).parents[1]
+FOLDER = "functions"
 
 MEMORY_MB = 128
 
@@ -36,7 +36,10 @@ class StackHook(Construct):
         made = Function(
             self,
             "Handler",
-            code=lambda_.Code.from_asset(str(UTILS), exclude=["**", f"!{FOLDER}", f"!{FOLDER}/*.py"]),
+            code=lambda_.Code.from_asset(
+                str(INFRA),
+                exclude=["**", *(f"!{FOLDER}{file}" for file in ("", "/__init__.py", "/answer.py", f"/{module}.py"))],
+            ),
             handler=f"{FOLDER}.{module}.handle",
             architecture=architecture,
             log_retention_days=log_retention_days,

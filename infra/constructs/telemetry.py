@@ -4,10 +4,10 @@ import aws_cdk as cdk
 from aws_cdk import aws_eks_v2 as eks
 from constructs import Construct
 
-from infra.collector import NAME, NAMESPACE, collector_objects, namespace_object
 from infra.constructs.log_group import log_group
 from infra.constructs.permission import allow
 from infra.constructs.pod_identity import identity, pod_role
+from infra.observability.collector import NAME, NAMESPACE, collector_objects, namespace_object
 
 
 class Telemetry(Construct):

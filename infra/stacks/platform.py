@@ -8,10 +8,9 @@ from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_s3_assets as assets
 from constructs import Construct, IDependable
 
-from contract.places import REQUESTS_PREFIX
+from contract.object_keys import REQUESTS_PREFIX
 from infra.chart_values import Place, pays_for_throughput
-from infra.collector import ENDPOINT
-from infra.config import Config
+from infra.config.model import Config
 from infra.constructs.alarms import Alarms
 from infra.constructs.cluster import Cluster, node_role
 from infra.constructs.dashboard import Dashboard
@@ -28,6 +27,7 @@ from infra.constructs.runtime import Runtime
 from infra.constructs.stack_hooks import node_drain, queue_guard
 from infra.constructs.storage import OutputBucket
 from infra.constructs.telemetry import Telemetry
+from infra.observability.collector import ENDPOINT
 from infra.topology import Route, dead_letters_name, queue_name, topology_of
 from infra.versions import RUNTIME_CHART_FOLDER
 

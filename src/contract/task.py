@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from contract.errors import ContractError, Problem, problems_of
-from contract.places import RESERVED_PREFIX
+from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TaskType
 
 MAX_ID_LENGTH = 64

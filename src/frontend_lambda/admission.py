@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from contract.catalog import RuntimeEntry
 from contract.errors import ContractError, Problem, shown
 from contract.runtimes import TASK_TYPES, TaskType
 from contract.task import Task, parse_task
 from frontend_lambda.body import MAX_PROBLEMS
-from frontend_lambda.catalog import RuntimeEntry
 from frontend_lambda.content import content_problems
 
 

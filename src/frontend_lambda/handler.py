@@ -8,14 +8,14 @@ from typing import Any, NamedTuple, TypeAlias
 
 import boto3
 
+from contract.catalog import Catalog
 from contract.errors import ContractError
-from contract.places import output_location
+from contract.object_keys import output_location
 from contract.task import MAX_ID_LENGTH
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
 from frontend_lambda import v1alpha1, v1alpha2
 from frontend_lambda.admission import Admission, part
 from frontend_lambda.body import read_json
-from frontend_lambda.catalog import Catalog
 from frontend_lambda.logs import LOGGER, stack_of, write_to_stdout
 from frontend_lambda.replies import Reply, failure, refusal, reply
 from frontend_lambda.sender import NotSent, Sender

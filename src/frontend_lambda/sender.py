@@ -7,7 +7,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contract.places import REQUESTS_PREFIX
+from contract.object_keys import REQUESTS_PREFIX
 from contract.task import Task
 from contract.wire import encode_content, encode_reference, encode_task, fits
 from frontend_lambda.settings import Settings

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from frontend_lambda.catalog import Catalog
+from contract.catalog import Catalog
 
 REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "RUNTIMES")
 

@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from contract.catalog import Catalog, RuntimeEntry
 from contract.errors import ContractError, Problem, shown
 from contract.runtimes import TaskType
 from frontend_lambda.admission import Admission, admit, part
-from frontend_lambda.catalog import Catalog, RuntimeEntry
 from frontend_lambda.content import MODEL_KEY, SCRIPTS
 
 TASKS = (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from contract.catalog import Catalog
 from contract.errors import Problem, shown
 from frontend_lambda.admission import Admission, admit, part
-from frontend_lambda.catalog import Catalog
 
 
 def accept(body: Any, catalog: Catalog) -> Admission:

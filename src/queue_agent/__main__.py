@@ -13,20 +13,20 @@ import orjson
 from yarl import URL
 
 from contract.errors import ContractError
-from queue_agent.aws import open_clients
+from queue_agent.app import assemble
+from queue_agent.aws.clients import open_clients
 from queue_agent.errors import AgentError
-from queue_agent.fetch import Fetcher, Limits
-from queue_agent.health import serve_health
-from queue_agent.logs import start_logging
-from queue_agent.metrics import Metrics
-from queue_agent.parts import assemble
+from queue_agent.inputs.fetcher import Fetcher, Limits
+from queue_agent.lifecycle.health import serve_health
+from queue_agent.lifecycle.shutdown import shutdown_on_signals
 from queue_agent.runtimes import open_runtime
 from queue_agent.settings import Settings, read_settings
-from queue_agent.stop import stop_on_signals
-from queue_agent.telemetry import Telemetry
+from queue_agent.telemetry.logs import start_logging
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Telemetry
 
 if TYPE_CHECKING:
-    from queue_agent.deletion_cost import DeletionCost
+    from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
 
 log = logging.getLogger("queue_agent")
 
@@ -56,7 +56,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         telemetry = _telemetry(settings)
         stack.push_async_callback(asyncio.to_thread, telemetry.close)
-        stop = await stack.enter_async_context(stop_on_signals())
+        stop = await stack.enter_async_context(shutdown_on_signals())
         clients = await stack.enter_async_context(open_clients(settings.region))
         session = await stack.enter_async_context(_runtime_session())
         runtime = await stack.enter_async_context(
@@ -91,7 +91,7 @@ def _telemetry(settings: Settings) -> Telemetry:
     endpoint, traces, metrics = settings.otlp_endpoint, settings.traces_exporter, settings.metrics_exporter
     if endpoint is None or traces == metrics == "none":
         return Telemetry(Metrics(settings.runtime_name))
-    from queue_agent.otel import ExportingTelemetry  # noqa: PLC0415
+    from queue_agent.telemetry.otel import ExportingTelemetry  # noqa: PLC0415
 
     return ExportingTelemetry(endpoint, settings.runtime_name, traces=traces == "otlp", metrics=metrics == "otlp")
 
@@ -99,7 +99,7 @@ def _telemetry(settings: Settings) -> Telemetry:
 async def _deletion_cost(settings: Settings, stack: AsyncExitStack) -> "DeletionCost | None":
     if not (settings.pod_name and settings.pod_namespace):
         return None
-    from queue_agent.deletion_cost import DeletionCost, Pod  # noqa: PLC0415 - outside Kubernetes it is not even loaded
+    from queue_agent.lifecycle.pod_deletion_cost import DeletionCost, Pod  # noqa: PLC0415 - outside Kubernetes it is not even loaded
 
     pod = Pod(
         api=URL.build(scheme="https", host=settings.kubernetes_host, port=settings.kubernetes_port),

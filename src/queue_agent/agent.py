@@ -4,18 +4,18 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
+from queue_agent.aws.queue import Queue
 from queue_agent.delivery import Delivery
 from queue_agent.errors import AgentError
-from queue_agent.metrics import GpuClock
-from queue_agent.pace import Pace
-from queue_agent.process import Prepared, Processor
-from queue_agent.queue import Queue
-from queue_agent.readiness import Readiness
+from queue_agent.lifecycle.readiness import Readiness
+from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.prefetch import Prefetch
+from queue_agent.processor import Prepared, Processor
 from queue_agent.runtimes.base import Result, Runtime
-from queue_agent.stop import Stop
+from queue_agent.telemetry.metrics import GpuClock
 
 if TYPE_CHECKING:
-    from queue_agent.deletion_cost import DeletionCost
+    from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Agent:
         processor: Processor,
         runtime: Runtime,
         readiness: Readiness,
-        stop: Stop,
+        stop: Shutdown,
         grace: float,
         gpu: GpuClock,
         cost: "DeletionCost | None" = None,
@@ -58,7 +58,7 @@ class Agent:
         self._stop = stop
         self._grace = grace
         self._cost = cost
-        self._pace = Pace()
+        self._pace = Prefetch()
         self._finishing: set[asyncio.Task[None]] = set()
         self._receiving = False
         self._idle = asyncio.Event()
@@ -67,7 +67,7 @@ class Agent:
     async def run(self) -> None:
         """Work until told to stop, then finish or hand back what is held.
 
-        Raises RuntimeGone when the runtime stays away for too long.
+        Raises RuntimeUnavailable when the runtime stays away for too long.
         """
         watch = asyncio.create_task(self._watch(), name="watch the runtime")
         grace = asyncio.create_task(self._enforce_grace(), name="grace")
@@ -113,7 +113,7 @@ class Agent:
         finally:
             stopped.cancel()
             self._stop.requested.set()  # also when cancelled: nothing more is taken
-            await self._give_back(upcoming)
+            await self._release_upcoming(upcoming)
             if current is not None:
                 await current
 
@@ -130,7 +130,7 @@ class Agent:
         began = loop.time()
         try:
             if not self._readiness.ready.is_set():
-                await self._processor.hand_back(prepared)
+                await self._processor.release(prepared)
                 return
             self._readiness.running = True
             self._gpu.begin()
@@ -205,7 +205,7 @@ class Agent:
             if lease is None:
                 continue
             if self._stop.requested.is_set() or not (self._readiness.running or self._readiness.ready.is_set()):
-                await self._processor.return_unopened(lease)
+                await self._processor.release_unopened(lease)
                 continue
             prepared = await self._processor.prepare(lease)
             if prepared is not None:
@@ -227,7 +227,7 @@ class Agent:
                 wait.cancel()
         return not self._stop.requested.is_set()
 
-    async def _give_back(self, upcoming: asyncio.Task[Prepared | None]) -> None:
+    async def _release_upcoming(self, upcoming: asyncio.Task[Prepared | None]) -> None:
         """Hand back what has not started. A poll on its way is let to its end: cut off, it may swallow a message."""
         aborted = asyncio.create_task(self._stop.abort.wait())
         if not self._receiving:
@@ -239,7 +239,7 @@ class Agent:
         if not upcoming.cancelled() and upcoming.exception() is None:
             prepared = upcoming.result()
             if prepared is not None:
-                await self._processor.hand_back(prepared)
+                await self._processor.release(prepared)
 
     async def _finish_all(self) -> None:
         aborted = asyncio.create_task(self._stop.abort.wait())

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from contract.callback import Callback, Cause, Status
-from contract.places import Places
+from contract.object_keys import ObjectKeys
 from contract.task import Metadata
-from queue_agent.queue import Lease
+from queue_agent.aws.queue import Lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,7 @@ class Delivery:
 
     lease: Lease
     metadata: Metadata
-    places: Places
+    keys: ObjectKeys
     runs: int | None = None
     last_cause: Cause | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -61,7 +61,7 @@ class Delivery:
             id=self.metadata.id,
             result=result,
             image_url=image_url,
-            output_url=None if status is Status.RUNNING else self.places.url(self.places.record_key),
+            output_url=None if status is Status.RUNNING else self.keys.url(self.keys.record_key),
             context=self.metadata.context,
             runtime=self.metadata.runtime,
             status=status,

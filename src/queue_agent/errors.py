@@ -1,10 +1,10 @@
 """Everything that can go wrong with a task, by whose fault it is. The fault decides the message's fate (see fate.py).
 
 AgentError
-├── CallerFault          the task itself: it would fail anywhere, so it fails at once
+├── PermanentError          the task itself: it would fail anywhere, so it fails at once
 │   └── TaskTimeout      it ran longer than a task may
-├── SurroundingsFault    the runtime or AWS: the task goes back to the queue, for at most so many runs
-│   └── RuntimeGone      the runtime cannot be reached or died
+├── TransientError    the runtime or AWS: the task goes back to the queue, for at most so many runs
+│   └── RuntimeUnavailable      the runtime cannot be reached or died
 ├── Interrupted          the run was stopped on this agent's own word (shutdown); nobody's fault
 └── LeaseLost            the message is no longer this agent's; whoever holds it will end the task
 """
@@ -25,22 +25,22 @@ class AgentError(Exception):
         return Cause(type=self.type, message=self.message)
 
 
-class CallerFault(AgentError):
+class PermanentError(AgentError):
     """The caller can mend it: bad content, unknown model, a link that cannot be fetched."""
 
 
-class TaskTimeout(CallerFault):
+class TaskTimeout(PermanentError):
     """The task ran longer than ``task_timeout``; the runtime was told to stop."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("timeout", f"the task ran longer than {seconds:g} s and was stopped; ask for less at once")
 
 
-class SurroundingsFault(AgentError):
+class TransientError(AgentError):
     """Not the task's fault: worth another run, here or elsewhere."""
 
 
-class RuntimeGone(SurroundingsFault):
+class RuntimeUnavailable(TransientError):
     """The runtime refused the connection, closed it, or answers that it is not ready."""
 
 

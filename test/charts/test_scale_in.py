@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from queue_agent.deletion_cost import ANNOTATION
+from queue_agent.lifecycle.pod_deletion_cost import ANNOTATION
 from queue_agent.settings import Settings
 from test.charts.admission import Change, allowed, refusals
 from test.charts.chart import Manifest, Rendered, env, render

@@ -21,7 +21,8 @@ def clone(tmp_path: Path) -> Path:
     clone.mkdir()
     for name in ("deploy", "requirements"):
         shutil.copytree(ROOT / name, clone / name)
-    shutil.copy(ROOT / "config.yaml", clone)
+    for name in ("config.yaml", "pyproject.toml"):
+        shutil.copy(ROOT / name, clone)
     for name in ("src", "infra", "utils", "charts", "images"):
         (clone / name).symlink_to(ROOT / name)
     return clone
@@ -34,10 +35,16 @@ def installed(clone: Path) -> Path:
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     site = clone / ".venv" / "lib" / version / "site-packages"
     (site / "packages.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    (site / "sd_on_eks.pth").write_text(f"{clone}\n{clone}/src\n")
+    (site / "checkout.pth").write_text(f"{clone}\n{clone}/src\n")
+    stamp_checkout(clone / ".venv", clone)
     for name in ("local", "deploy"):
         shutil.copy(clone / "requirements" / f"{name}.txt", clone / ".venv" / f"installed-{name}.txt")
     return clone
+
+
+def stamp_checkout(environment: Path, clone: Path) -> None:
+    """As prepare_venv leaves an environment in which the clone is installed."""
+    (environment / "installed-checkout.txt").write_text(f"{clone}\n{(clone / 'pyproject.toml').read_text()}")
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from test.deploy.conftest import stamp_checkout
 from test.support.clone import ROOT, fake, run
 
 SCRIPT = "deploy/install-tools.sh"
@@ -20,6 +21,7 @@ def node(clone: Path) -> Path:
     fake(folder, "python", f"echo {clone}/.venv")
     for name in ("deploy", "infra"):
         shutil.copy(clone / "requirements" / f"{name}.txt", clone / ".venv" / f"installed-{name}.txt")
+    stamp_checkout(clone / ".venv", clone)
     return fake(folder, "node", f"{shutil.which('mkdir')} -p node_modules")
 
 

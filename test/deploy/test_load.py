@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from test.deploy.conftest import stamp_checkout
 from test.support.clone import ROOT, fake, run
 
 SCRIPT = "test/load/run.sh"
@@ -19,6 +20,7 @@ def locust(clone: Path) -> Path:
     calls = fake(folder, "locust", f'echo "key $API_KEY" >>{folder}/locust.calls')
     fake(folder, "python", f"echo {clone}/.venv/load")
     shutil.copy(clone / "requirements" / "load.txt", clone / ".venv" / "load" / "installed-load.txt")
+    stamp_checkout(clone / ".venv" / "load", clone)
     return calls
 
 

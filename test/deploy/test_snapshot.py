@@ -10,7 +10,7 @@ import pytest
 from test.support.aws import ACCOUNT, AMI, Aws
 from test.support.clone import LIMIT, run
 from test.support.ready import BOTTLEROCKET
-from utils.image_cache.cache import CTR
+from utils.deploy.image_cache.cache import CTR
 
 SCRIPT = "utils/bottlerocket-images-cache/snapshot.sh"
 PUBLIC = "public.ecr.aws/docker/library/busybox:1.36"

@@ -7,8 +7,8 @@ from typing import Any
 import jsonschema
 import yaml
 
-from infra.config import parse_config
-from infra.config_errors import ConfigError
+from infra.config.errors import ConfigError
+from infra.config.model import parse_config
 from test.charts.chart import CHART, STACK, merged
 from test.charts.cluster import mistakes
 

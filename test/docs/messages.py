@@ -7,10 +7,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from contract.callback import Callback
+from contract.catalog import Catalog, RuntimeEntry
 from contract.errors import ContractError
 from contract.runtimes import RuntimeType
 from frontend_lambda import v1alpha1, v1alpha2
-from frontend_lambda.catalog import Catalog, RuntimeEntry
 
 CATALOG = Catalog(
     (

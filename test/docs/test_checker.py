@@ -46,9 +46,19 @@ BAD = [
     ("bash", "cloud", "./test/run.sh --time 5", "test/run.sh --help does not name --time"),
     ("bash", "platform", "./deploy/deploy.sh --local --bucket x", "deploy/deploy.sh --help does not name --bucket"),
     ("bash", "cloud", "python -m utils.nonsense", "python -m utils.nonsense: there is no such module"),
-    ("bash", "cloud", "python -m utils.task --nonsense", "python -m utils.task --help does not name --nonsense"),
+    (
+        "bash",
+        "cloud",
+        "python -m utils.operate.task --nonsense",
+        "python -m utils.operate.task --help does not name --nonsense",
+    ),
     ("bash", "cloud", "python nonsense.py", "nonsense.py is not there"),
-    ("bash", "cloud", "python -m utils.dead_letters list a --force", "utils.dead_letters --help does not name --force"),
+    (
+        "bash",
+        "cloud",
+        "python -m utils.operate.dead_letters list a --force",
+        "utils.operate.dead_letters --help does not name --force",
+    ),
     ("bash", "cloud", "cat utils/nonsense.txt", "utils/nonsense.txt is not there"),
     ("bash", "cloud", "kubectl -n default gets pods", "kubectl gets: there is no such command"),
     ("bash", "cloud", "aws sqss list-queues", "aws sqss list-queues: there is no such command"),
@@ -87,11 +97,11 @@ BAD = [
 ]
 
 GOOD = [
-    ("bash", "", 'curl -s "$ENDPOINT" | python -m utils.task --help'),
+    ("bash", "", 'curl -s "$ENDPOINT" | python -m utils.operate.task --help'),
     ("bash", "cloud", "STACK_NAME=a ./test/run.sh --timeout 5"),
     ("bash", "cloud", "AWS_PROFILE=a ./deploy/deploy.sh -n a --dry-run"),
     ("bash", "cloud", "CDK_CONFIG_PATH=a infra/cdk.sh deploy"),
-    ("bash", "cloud", ".venv/bin/python -m utils.dead_letters redrive a --local"),
+    ("bash", "cloud", ".venv/bin/python -m utils.operate.dead_letters redrive a --local"),
     ("bash", "cloud", 'X="$(aws --region a sts get-caller-identity --query Account --output text)"'),
     ("bash", "cloud", "aws sns subscribe --topic-arn a --protocol email --notification-endpoint a@example.com"),
     ("bash", "cloud", "aws ec2 describe-images --no-dry-run"),

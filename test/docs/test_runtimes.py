@@ -13,8 +13,8 @@ from contract.task import parse_task
 from frontend_lambda.content import content_problems
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Job
-from utils.local.runtimes.__main__ import make_app
-from utils.local.runtimes.base import Options
+from utils.simulators.__main__ import make_app
+from utils.simulators.base import Options
 
 ROOT = Path(__file__).parents[2]
 RUNTIMES = (ROOT / "docs" / "en" / "reference" / "runtimes.md").read_text()

@@ -12,8 +12,8 @@ from aiohttp import ClientSession
 from PIL import Image, ImageChops
 
 from test.support.platform import PATIENCE, Running
-from utils import samples
-from utils.trial import callbacks_of
+from utils.smoke import samples
+from utils.smoke.client import callbacks_of
 
 JSON = {"Content-Type": "application/json"}
 

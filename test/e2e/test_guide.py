@@ -11,11 +11,11 @@ from aiohttp import ClientSession
 from PIL import Image
 
 from contract.callback import Callback
-from queue_agent.aws import Clients
+from queue_agent.aws.clients import Clients
 from test.support.platform import MODEL, PATIENCE, Running, until
-from utils import samples
-from utils.callbacks import Listener
-from utils.trial import callbacks_of
+from utils.smoke import samples
+from utils.smoke.callbacks import Listener
+from utils.smoke.client import callbacks_of
 
 RUNTIMES = {"pipeline": "flow", "graph": "graph"}
 """By task type; every other is sdwebui's."""

@@ -14,8 +14,8 @@ from aiohttp import ClientError, ClientSession
 
 from contract.runtimes import TASK_TYPES, RuntimeType
 from test.support.platform import CONFIG, PATIENCE, Running, command, environment, running, until, write_config
-from utils import samples
-from utils.trial import callbacks_of
+from utils.smoke import samples
+from utils.smoke.client import callbacks_of
 
 RUN_SECONDS = 110
 """For a whole run, start and stop included; below the limit of a test."""
@@ -27,7 +27,7 @@ ONE = [{"name": "flow", "namespace": "default", "type": "comfyui"}]
     ("name", "words"),
     [
         ("agent-flow-1", ["queue_agent"]),
-        ("runtime-flow-1", ["utils.local.runtimes", "comfyui"]),
+        ("runtime-flow-1", ["utils.simulators", "comfyui"]),
         ("gateway", ["utils.local.front_door"]),
     ],
 )
@@ -96,7 +96,7 @@ def test_once_ends_well_when_every_picture_came(tmp_path: Path) -> None:
 def test_a_runtime_of_the_users_own_takes_the_place_of_the_simulated_one(tmp_path: Path) -> None:
     # Given
     own = subprocess.Popen(
-        [sys.executable, "-m", "utils.local.runtimes", "comfyui", "--port", "0", "--name", "own"],
+        [sys.executable, "-m", "utils.simulators", "comfyui", "--port", "0", "--name", "own"],
         env=environment(),
         stdout=subprocess.PIPE,
         text=True,

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from frontend_lambda.catalog import Catalog
+from contract.catalog import Catalog
 from frontend_lambda.handler import Handler, make_handler
 from frontend_lambda.settings import Settings, read
-from infra.config import Config
+from infra.config.model import Config
 from infra.topology import Topology, topology_of
 
 if TYPE_CHECKING:

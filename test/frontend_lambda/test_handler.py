@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import boto3
 import pytest
 
-from contract.places import REQUESTS_PREFIX
+from contract.object_keys import REQUESTS_PREFIX
 from frontend_lambda.handler import VERSIONS, _from_environment, handle, make_handler
 from frontend_lambda.logs import LOGGER, write_to_stdout
 from infra.topology import API_PATHS

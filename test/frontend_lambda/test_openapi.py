@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 from pydantic import TypeAdapter
 from schemathesis.config import SchemathesisConfig
 
+from contract.catalog import Catalog, RuntimeEntry
 from frontend_lambda.body import MAX_INTEGER_CHARACTERS
-from frontend_lambda.catalog import Catalog, RuntimeEntry
-from infra.config import Runtime
+from infra.config.model import Runtime
 from utils.guide.openapi import document
 from utils.local.gateway import Gateway
 

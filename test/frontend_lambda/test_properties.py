@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contract.task import parse_task
-from utils import samples
+from utils.smoke import samples
 
 from .conftest import MODEL, FrontDoor, runtime_of
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from contract.catalog import Catalog, RuntimeEntry
 from contract.runtimes import RuntimeType
-from frontend_lambda.catalog import Catalog, RuntimeEntry
 from frontend_lambda.settings import read
 
 CATALOG = Catalog((RuntimeEntry("comfy", RuntimeType.COMFYUI),))

@@ -10,8 +10,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from utils import samples
 from utils.local.gateway import Gateway
+from utils.smoke import samples
 
 from .conftest import FrontDoor, runtime_of
 

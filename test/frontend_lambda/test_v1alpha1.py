@@ -4,9 +4,9 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from contract.catalog import Catalog, RuntimeEntry
 from contract.runtimes import RuntimeType
-from frontend_lambda.catalog import Catalog, RuntimeEntry
-from utils import samples
+from utils.smoke import samples
 
 from .conftest import MODEL, FrontDoor
 

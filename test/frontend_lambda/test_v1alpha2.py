@@ -7,7 +7,7 @@ import pytest
 
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.wire import decode
-from utils import samples
+from utils.smoke import samples
 
 from .conftest import MODEL, FrontDoor, runtime_of
 

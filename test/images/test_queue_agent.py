@@ -126,7 +126,7 @@ def aws() -> Iterator[Aws]:
 @pytest.fixture
 def webui() -> Iterator[str]:
     """The address of a simulated WebUI."""
-    words = [sys.executable, "-m", "utils.local.runtimes", "sdwebui", "--port", "0", "--seconds-per-step", "0.001"]
+    words = [sys.executable, "-m", "utils.simulators", "sdwebui", "--port", "0", "--seconds-per-step", "0.001"]
     python_path = f"{ROOT}{os.pathsep}{ROOT / 'src'}"
     with subprocess.Popen(
         words,

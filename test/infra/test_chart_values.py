@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from infra.chart_values import Place, chart_values, merged, pays_for_throughput
-from infra.config import parse_config
+from infra.config.model import parse_config
 from infra.topology import topology_of
 from test.infra.configs import EVERYTHING
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from aws_cdk.assertions import Match, Template
 
-from infra.config import parse_config
+from infra.config.model import parse_config
 from infra.topology import MAX_RECEIVE_COUNT, topology_of
 from test.infra.configs import EVERYTHING, THREE
 from test.infra.reading import of_type, the_one

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from infra.app import ROOT, check_region
-from infra.config import parse_config
-from infra.config_checks import MAX_RUNTIMES
-from infra.config_errors import ConfigError
+from infra.config.checks import MAX_RUNTIMES
+from infra.config.errors import ConfigError
+from infra.config.model import parse_config
 from test.infra.configs import CHINA, EVERYTHING, MOST, THREE
 from test.infra.reading import of_type, the_one
 from test.infra.synthesis import Refused, Synthesis

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from frontend_lambda.catalog import Catalog
-from infra.config import MAX_TASK_TIMEOUT, parse_config
-from infra.config_errors import ConfigError
+from contract.catalog import Catalog
+from infra.config.errors import ConfigError
+from infra.config.model import MAX_TASK_TIMEOUT, parse_config
 from infra.topology import DAY, LEASE_SECONDS, Expiry, Topology, topology_of
 
 SQS_MAX_VISIBILITY = 12 * 3600

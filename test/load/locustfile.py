@@ -18,7 +18,7 @@ from locust import FastHttpUser, constant_throughput, events, task
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 
-from utils import samples
+from utils.smoke import samples
 
 REGION_IN_ARN = 3
 

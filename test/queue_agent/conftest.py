@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from moto.server import ThreadedMotoServer
 
-from queue_agent.aws import open_clients
+from queue_agent.aws.clients import open_clients
 from test.support.agent import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
 
@@ -30,7 +30,7 @@ async def world(moto_url: str, conditions: Conditions, monkeypatch: pytest.Monke
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     # One repetition by the SDK shows what four would, in seconds less.
-    monkeypatch.setattr("queue_agent.aws.CALL_ATTEMPTS", 2)
+    monkeypatch.setattr("queue_agent.aws.clients.CALL_ATTEMPTS", 2)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
     async with open_clients("us-east-1") as direct, aws_proxy(moto_url, conditions) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)

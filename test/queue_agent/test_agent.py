@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from queue_agent.aws.queue import Lease
 from queue_agent.delivery import Delivery
-from queue_agent.errors import CallerFault, RuntimeGone
-from queue_agent.metrics import Metrics
-from queue_agent.queue import Lease
+from queue_agent.errors import PermanentError, RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Output, Ran, Result
-from queue_agent.telemetry import Telemetry
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Telemetry
 from test.support.agent import (
     PNG,
     ScriptedRuntime,
@@ -28,7 +28,7 @@ from utils.local.aws_proxy import Conditions, down
 @pytest.fixture(autouse=True)
 def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
-    monkeypatch.setattr("queue_agent.queue.LONG_POLL_SECONDS", 1)
+    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
 
 
 async def test_a_task_is_run_stored_told_and_deleted(world: World) -> None:
@@ -139,7 +139,7 @@ async def test_a_runtime_that_dies_gets_no_further_message_until_it_is_back(worl
     async def die(_: Job) -> Result:
         runtime.is_ready = False
         runtime.work = finish_at_once
-        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+        raise RuntimeUnavailable("runtime-died", "the runtime closed the connection")
 
     runtime.work = die
     await world.ask("one")
@@ -164,7 +164,7 @@ async def test_the_agent_fails_when_the_runtime_stays_away(world: World) -> None
     await world.ask()
     async with assembled(world, runtime, runtime_away_limit=0.5) as parts:
         # When the limit is over, then the process says so, and the message was not touched
-        with pytest.raises(RuntimeGone, match=r"not ready for 0\.5 s"):
+        with pytest.raises(RuntimeUnavailable, match=r"not ready for 0\.5 s"):
             await asyncio.wait_for(parts.agent.run(), 30)
     assert await world.depth() == (1, 0)
 
@@ -185,7 +185,7 @@ async def test_no_tasks_data_is_reachable_after_it_ended(world: World) -> None:
     # Given an agent that has done three tasks, one of which failed
     async def work(job: Job) -> Result:
         if job.id == "two":
-            raise CallerFault("sampler", "unknown")
+            raise PermanentError("sampler", "unknown")
         return a_result()
 
     runtime = ScriptedRuntime(work)
@@ -210,7 +210,7 @@ async def test_a_task_fetched_ahead_goes_back_when_the_runtime_dies(world: World
     async def die(_: Job) -> Result:
         await died.wait()
         runtime.is_ready = False
-        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+        raise RuntimeUnavailable("runtime-died", "the runtime closed the connection")
 
     runtime.work, runtime.told_progress = die, 0.99
     await world.ask("one")
@@ -262,13 +262,13 @@ async def test_a_runtime_that_was_away_for_too_long_after_a_failed_run_ends_the_
 
     async def die(_: Job) -> Result:
         runtime.is_ready = False
-        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+        raise RuntimeUnavailable("runtime-died", "the runtime closed the connection")
 
     runtime.work = die
     await world.ask()
     async with assembled(world, runtime, runtime_away_limit=-1) as parts:
         # Then the agent says so and ends, and the task is there for others
-        with pytest.raises(RuntimeGone, match="was not ready"):
+        with pytest.raises(RuntimeUnavailable, match="was not ready"):
             await asyncio.wait_for(parts.agent.run(), 30)
         assert await held(world, 0)
 

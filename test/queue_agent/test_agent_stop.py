@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from queue_agent.errors import RuntimeGone
+from queue_agent.errors import RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Result
 from test.support.agent import ScriptedRuntime, World, a_result, never_finish, running, until
 from test.support.agents import assembled, at_work, held
@@ -14,7 +14,7 @@ from utils.local.aws_proxy import Conditions, down
 @pytest.fixture(autouse=True)
 def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
-    monkeypatch.setattr("queue_agent.queue.LONG_POLL_SECONDS", 1)
+    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
 
 
 async def test_sigterm_finishes_the_running_task_and_takes_no_more(world: World) -> None:
@@ -83,7 +83,7 @@ async def test_a_runtime_that_dies_during_shutdown_is_not_the_tasks_failure(worl
 
     async def die(_: Job) -> Result:
         await dead.wait()
-        raise RuntimeGone("runtime-died", "the runtime closed the connection")
+        raise RuntimeUnavailable("runtime-died", "the runtime closed the connection")
 
     runtime.work = die
     await world.ask()

@@ -12,7 +12,7 @@ from typing import Any, Self
 from contract.runtimes import TaskType
 from contract.task import Metadata, Task
 from contract.wire import encode_task
-from queue_agent.aws import Clients
+from queue_agent.aws.clients import Clients
 from queue_agent.errors import Interrupted
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 

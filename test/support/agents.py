@@ -8,24 +8,24 @@ from typing import Any
 
 import pytest
 
-from queue_agent.deletion_cost import DeletionCost
-from queue_agent.fetch import Fetcher, Limits
-from queue_agent.metrics import Metrics
-from queue_agent.parts import Parts, assemble
-from queue_agent.process import Prepared
-from queue_agent.queue import Lease
+from queue_agent.app import App, assemble
+from queue_agent.aws.queue import Lease
+from queue_agent.inputs.fetcher import Fetcher, Limits
+from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
+from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.processor import Prepared
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import read_settings
-from queue_agent.stop import Stop
-from queue_agent.telemetry import Telemetry
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Telemetry
 from test.support.agent import World, running, until
 
 
 @dataclass(frozen=True)
-class Assembled(Parts):
+class Assembled(App):
     """One agent, its parts, and what stops it."""
 
-    stop: Stop
+    stop: Shutdown
 
 
 @asynccontextmanager
@@ -53,7 +53,7 @@ async def assembled(
     ).model_copy(update=settings)
     limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}))
     async with Fetcher(world.clients.s3, limits) as fetcher:
-        stop = Stop()
+        stop = Shutdown()
         parts = assemble(
             told,
             world.clients,
@@ -115,11 +115,11 @@ def key_of(url: str) -> str:
 async def killed(task: asyncio.Task[None], parts: Assembled, prepared: Prepared) -> None:
     """As SIGKILL would: nothing is handed back, the lease just runs out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("queue_agent.ending.Ending.hand_back", _nothing)
-        patch.setattr("queue_agent.ending.Ending.settle", _nothing)
+        patch.setattr("queue_agent.outcome.finisher.TaskFinisher.release", _nothing)
+        patch.setattr("queue_agent.outcome.finisher.TaskFinisher.settle", _nothing)
         task.cancel()
         await asyncio.wait([task])
-    await parts.queue.drop(prepared.delivery.lease)
+    await parts.queue.abandon(prepared.delivery.lease)
 
 
 async def _nothing(*_: object) -> None:

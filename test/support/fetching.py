@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from queue_agent.errors import CallerFault
-from queue_agent.fetch import Fetcher, Limits
+from queue_agent.errors import PermanentError
+from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.runtimes.base import File, Path
 from test.support.telemetry import a_trace
 
@@ -46,7 +46,7 @@ async def fetched(link: str, **limits: Any) -> bytes:
 async def refusal(*links: str, **limits: Any) -> str:
     """What the caller of a task with these links is told."""
     async with http_fetcher(**limits) as fetcher:
-        with pytest.raises(CallerFault) as caught:
+        with pytest.raises(PermanentError) as caught:
             await fetch(fetcher, {"images": list(links)})
     assert caught.value.type == "link"
     return caught.value.message

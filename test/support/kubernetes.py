@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from yarl import URL
 
-from queue_agent.deletion_cost import ANNOTATION, Pod
+from queue_agent.lifecycle.pod_deletion_cost import ANNOTATION, Pod
 
 NAMESPACE, NAME = "art", "sdruntime-5d8f-x7k2p"
 LOST = 0

@@ -14,9 +14,9 @@ from typing import Any
 import psutil
 import yaml
 
-from utils.callbacks import Listener, listening
 from utils.local.cloud import Access
 from utils.local.parts import ROOT
+from utils.smoke.callbacks import Listener, listening
 
 PATIENCE = 60.0
 """Seconds until what must come is taken as not coming; generous, for a busy machine."""

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiohttp import ClientSession, web
 
-from utils.local.runtimes.base import Options
-from utils.local.runtimes.sdwebui import make_app
+from utils.simulators.base import Options
+from utils.simulators.sdwebui import make_app
 
 PATIENCE = 20.0
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from contract.places import RESERVED_PREFIX
+from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TaskType
 from contract.task import MAX_ID_LENGTH, MAX_PREFIX_BYTES, Task, parse_task
 

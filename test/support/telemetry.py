@@ -1,7 +1,7 @@
 """Telemetry for tests that look at something else."""
 
-from queue_agent.metrics import Metrics
-from queue_agent.telemetry import Trace
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Trace
 
 
 def a_trace() -> Trace:

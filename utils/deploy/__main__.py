@@ -7,17 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from contract.runtimes import RuntimeType
-from infra.config import Config, load_config
-from infra.config_errors import ConfigError
+from infra.config.errors import ConfigError
+from infra.config.model import Config, load_config
 from infra.topology import topology_of
 from utils.deploy import buckets, config_file, images, models, spot, stack
 from utils.deploy.account import CLIENT, Account, open_account
 from utils.deploy.config_file import ROOT
 from utils.deploy.console import DeployError, ask, run, say, step, warn
 from utils.deploy.farewell import farewell
+from utils.deploy.image_cache import cache
+from utils.deploy.image_cache.__main__ import plan_of
 from utils.deploy.options import Options, read
-from utils.image_cache import cache
-from utils.image_cache.__main__ import plan_of
 
 CONFIG = ROOT / "config.yaml"
 

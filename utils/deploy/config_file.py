@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from contract.runtimes import RuntimeType
-from infra.config import Config, Runtime, parse_config
+from infra.config.model import Config, Runtime, parse_config
 from utils.deploy.models import SD_1_5
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from utils.deploy import buckets, stack
 from utils.deploy.account import CLIENT, Account, open_account
 from utils.deploy.console import DeployError, ask, run, say, step
-from utils.image_cache.machine import NAME as SNAPSHOT_NAME
+from utils.deploy.image_cache.machine import NAME as SNAPSHOT_NAME
 
 if TYPE_CHECKING:
     from types_boto3_sqs.literals import QueueAttributeNameType

@@ -3,12 +3,12 @@
 import json
 import shlex
 
-from infra.config import Config
-from utils import samples
+from infra.config.model import Config
 from utils.deploy.account import Account
 from utils.deploy.console import say
 from utils.deploy.stack import outputs
-from utils.trial import Target, requests_for
+from utils.smoke import samples
+from utils.smoke.client import Target, requests_for
 
 
 def farewell(account: Account, stack_name: str, config: Config) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import yaml
 
-from infra.config import Config, Runtime
+from infra.config.model import Config, Runtime
 from infra.versions import RUNTIME_CHART
 from utils.deploy.account import CLIENT, Account
 from utils.deploy.config_file import ROOT, values_at

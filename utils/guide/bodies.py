@@ -6,10 +6,10 @@ context takes.
 
 from typing import Any, TypeAlias
 
-from contract.places import RESERVED_PREFIX
+from contract.catalog import Catalog
+from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.task import MAX_CONTEXT_BYTES, MAX_ID_LENGTH, MAX_PREFIX_BYTES, MAX_RUNTIME_LENGTH
-from frontend_lambda.catalog import Catalog
 from frontend_lambda.content import MODEL_KEY, SCRIPTS
 from frontend_lambda.v1alpha1 import DEFAULT_PREFIX, TASKS
 

@@ -1,7 +1,7 @@
 """The tables of the keys of config.yaml: path, what is allowed, default, meaning.
 
-Paths, kinds and defaults are those of ``infra.config``; the rule of a text is what its user is told who breaks it. The
-meanings stand in keys.yaml.
+Paths, kinds and defaults are those of ``infra.config.model``; the rule of a text is its error message.
+The meanings stand in keys.yaml.
 """
 
 import json
@@ -16,7 +16,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from infra.config import Config
+from infra.config.model import Config
 from utils.guide.words import table, translated
 
 MEANINGS = Path(__file__).with_name("keys.yaml")

@@ -1,6 +1,6 @@
 """The table of the agent's metrics."""
 
-from queue_agent.metric_names import METRICS
+from contract.metrics import METRICS
 from utils.guide.words import table, translated
 
 HEADS = {"en": ["Name", "Kind", "Unit", "Labels", "Meaning"], "zh": ["名称", "类型", "单位", "标签", "含义"]}

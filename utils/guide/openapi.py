@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
+from contract.catalog import Catalog
 from contract.runtimes import RuntimeType, TaskType
 from frontend_lambda.body import MAX_DEPTH, MAX_INTEGER_CHARACTERS, MAX_PROBLEMS
-from frontend_lambda.catalog import Catalog
-from infra.config import Throttle
-from utils import samples
+from infra.config.model import Throttle
 from utils.guide import bodies
+from utils.smoke import samples
 
 Document: TypeAlias = dict[str, Any]
 

@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from infra.config import load_config
-from infra.config_errors import ConfigError
+from infra.config.errors import ConfigError
+from infra.config.model import load_config
 from infra.topology import topology_of
 from queue_agent.runtimes.address import base_url
-from utils.callbacks import Listener
 from utils.local.display import Display
 from utils.local.parts import ROOT
 from utils.local.platform import DEFAULT_PORT, READY_SECONDS, CannotStart, Plan, start
-from utils.local.runtimes.base import Options
 from utils.local.serving import put_picture, requests_for_all, shortest, show_callbacks, try_once
 from utils.local.supervisor import PartFailed
+from utils.simulators.base import Options
+from utils.smoke.callbacks import Listener
 
 TRIAL_SECONDS = 300.0
 

@@ -11,7 +11,7 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from infra.topology import MAX_RECEIVE_COUNT, Expiry, Queue, Topology
-from queue_agent.aws import Clients
+from queue_agent.aws.clients import Clients
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client

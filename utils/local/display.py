@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from contract.callback import Callback, Status
-from utils import samples
 from utils.local.parts import ROOT
 from utils.local.platform import Addresses
-from utils.trial import Request
+from utils.smoke import samples
+from utils.smoke.client import Request
 
 SHOWN_FILES = 3
 """Files that one line names; the others are in the same folder."""

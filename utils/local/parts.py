@@ -61,7 +61,7 @@ def runtime_part(route: Route, number: int, port: int, seconds_per_step: float) 
         *("--seconds-per-step", str(seconds_per_step)),
         *(word for model in models for word in ("--model", model)),
     )
-    return Part(name, "utils.local.runtimes", arguments, environment())
+    return Part(name, "utils.simulators", arguments, environment())
 
 
 def agent_part(

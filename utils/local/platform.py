@@ -15,9 +15,9 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from contract.places import RESERVED_PREFIX
+from contract.object_keys import RESERVED_PREFIX
 from infra.topology import Topology
-from queue_agent.aws import Clients
+from queue_agent.aws.clients import Clients
 from utils.local import parts
 from utils.local.cloud import Access, Cloud, apply
 from utils.local.ports import Reservation, address, listen

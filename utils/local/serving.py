@@ -11,13 +11,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.callback import Callback, Status
 from infra.topology import Route
-from queue_agent.aws import Clients
-from utils.callbacks import Listener, download
+from queue_agent.aws.clients import Clients
 from utils.local.display import Display
 from utils.local.platform import Platform
-from utils.local.runtimes.pictures import draw
-from utils.samples import version
-from utils.trial import Request, Target, callbacks_of, requests_for, send
+from utils.simulators.drawing import draw
+from utils.smoke.callbacks import Listener, download
+from utils.smoke.client import Request, Target, callbacks_of, requests_for, send
+from utils.smoke.samples import version
 
 PICTURE_KEY = "samples/picture.png"
 PICTURE_SIDE = 512

@@ -34,8 +34,8 @@ class Job:
 class Output:
     """One picture, video or sound of a run. ``read`` yields its bytes, in order, and may be called again.
 
-    ``read`` raises RuntimeGone when the runtime holds the bytes and is no longer there. ``extension``, without its dot,
-    is what the runtime calls the file; it counts where the content itself does not tell.
+    ``read`` raises RuntimeUnavailable when the runtime holds the bytes and is no longer there. ``extension``, without
+    its dot, is what the runtime calls the file; it counts where the content itself does not tell.
     """
 
     read: Callable[[], AsyncIterator[bytes]]
@@ -91,8 +91,8 @@ class Runtime(Protocol):
     async def run(self, job: Job) -> Result:
         """Run the job to its end; the caller limits the time.
 
-        Raises CallerFault for what the job itself got wrong, RuntimeGone and SurroundingsFault for what another run
-        may mend, Interrupted when the job was stopped by ``interrupt``.
+        Raises PermanentError for what the job itself got wrong, RuntimeUnavailable and TransientError for what
+        another run may mend, Interrupted when the job was stopped by ``interrupt``.
         """
         ...
 

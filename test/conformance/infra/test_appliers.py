@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import boto3
 import pytest
 
-from infra.config import parse_config
+from infra.config.model import parse_config
 from infra.topology import MAX_RECEIVE_COUNT, topology_of
 from test.infra.configs import EVERYTHING, REGIONS, THREE
 from test.infra.embedded_stack import create

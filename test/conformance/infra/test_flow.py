@@ -19,17 +19,17 @@ import yaml
 from contract.callback import Callback, Status
 from frontend_lambda.handler import make_handler
 from frontend_lambda.settings import read
-from infra.config import parse_config
+from infra.config.model import parse_config
 from infra.topology import topology_of
 from test.charts.chart import CHART, KUBERNETES, Rendered, env, run_helm
 from test.infra.configs import EVERYTHING, REGIONS
 from test.infra.embedded_stack import UNKNOWN_TO_MOTO, EmbeddedStack, create
 from test.infra.synthesis import Synthesis, template_in
-from utils.callbacks import Listener, listening
 from utils.local import cloud
 from utils.local.parts import aws_part, environment, runtime_part
 from utils.local.ports import LOOPBACK, Reservation, listen
 from utils.local.supervisor import Part, Supervisor
+from utils.smoke.callbacks import Listener, listening
 
 RUNTIME = "sdruntime"
 PATIENCE = 90

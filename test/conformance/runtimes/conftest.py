@@ -3,7 +3,7 @@
 A runtime type joins by one file, ``kits/<type>.py``, which holds the names of ``Kit`` below and nothing else. All jobs
 are small (64 x 64 pixels, few steps): the simulators run with SECONDS_PER_STEP a step. Only SLOW is long.
 
-The suite starts ``python -m utils.local.runtimes <type> --port 0`` and opens the adapter by
+The suite starts ``python -m utils.simulators <type> --port 0`` and opens the adapter by
 ``queue_agent.runtimes.open_runtime``, so a kit knows neither.
 """
 
@@ -46,7 +46,7 @@ class Kit(Protocol):
 
     CALLERS_ERROR: Job
     CALLERS_ERROR_SAYS: str
-    """Refused before it runs, as CallerFault; its message holds this text."""
+    """Refused before it runs, as PermanentError; its message holds this text."""
 
     RUNNING_ERROR: Job
     RUNNING_ERROR_FAULT: type[AgentError]
@@ -68,7 +68,7 @@ class Simulator:
     async def start(self, *, startup_seconds: float = 0.0) -> None:
         """Start it; a second start takes the same port again."""
         self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "utils.local.runtimes", self.kind.value),
+            *(sys.executable, "-m", "utils.simulators", self.kind.value),
             *("--port", str(self.url.port or 0)),
             *("--seconds-per-step", str(SECONDS_PER_STEP)),
             *("--startup-seconds", str(startup_seconds)),

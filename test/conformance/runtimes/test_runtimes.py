@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from contract.runtimes import RuntimeType
-from queue_agent.errors import CallerFault, Interrupted, RuntimeGone, TaskTimeout
+from queue_agent.errors import Interrupted, PermanentError, RuntimeUnavailable, TaskTimeout
 from queue_agent.runtimes.base import Output, Result, Runtime
 
 from .conftest import KITS, PATIENCE, Kit, Open, Simulator, eventually, running
@@ -82,7 +82,7 @@ async def test_the_same_job_run_twice_gives_the_same_picture(kit: Kit, runtime: 
 
 async def test_what_the_caller_got_wrong_is_the_callers_fault_and_says_what(kit: Kit, runtime: Runtime) -> None:
     # When
-    with pytest.raises(CallerFault) as caught:
+    with pytest.raises(PermanentError) as caught:
         await runtime.run(kit.CALLERS_ERROR)
 
     # Then
@@ -114,7 +114,7 @@ async def test_a_runtime_killed_while_running_is_gone_and_not_the_callers_fault(
     await simulator.kill()
 
     # Then
-    with pytest.raises(RuntimeGone):
+    with pytest.raises(RuntimeUnavailable):
         await asyncio.wait_for(run, PATIENCE)
     assert not await runtime.ready()
 
@@ -127,7 +127,7 @@ async def test_a_runtime_that_starts_slowly_is_not_ready_until_it_has_started(
     async with opened(simulator.url) as runtime:
         # When
         before = await runtime.ready()
-        with pytest.raises(RuntimeGone):
+        with pytest.raises(RuntimeUnavailable):
             await runtime.run(kit.SUCCESS)
         await eventually(runtime.ready)
 
@@ -248,7 +248,7 @@ async def test_a_runtime_that_is_not_there_is_gone_in_every_respect(
     await simulator.kill()
     async with opened(simulator.url) as runtime:
         # When
-        with pytest.raises(RuntimeGone) as caught:
+        with pytest.raises(RuntimeUnavailable) as caught:
             await runtime.run(kit.SUCCESS)
 
         # Then

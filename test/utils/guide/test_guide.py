@@ -10,14 +10,14 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
+from contract.catalog import Catalog, RuntimeEntry
 from contract.runtimes import RuntimeType, TaskType
-from frontend_lambda.catalog import Catalog, RuntimeEntry
-from infra.config_checks import MAX_RUNTIMES
-from utils import samples
+from infra.config.checks import MAX_RUNTIMES
 from utils.guide import keys, metrics, site, values, words
 from utils.guide.__main__ import DOCS, PARTS, files
 from utils.guide.openapi import VERSIONS, document
 from utils.local.parts import ROOT
+from utils.smoke import samples
 
 
 def test_every_file_is_up_to_date() -> None:

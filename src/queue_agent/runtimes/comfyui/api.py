@@ -18,7 +18,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from queue_agent.errors import CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.comfyui.record import Stored
 
 CONNECT_SECONDS = 5.0
@@ -64,8 +64,8 @@ class Upload:
 
 
 class Api:
-    """Calls one ComfyUI as the client ``client_id``. Every call raises RuntimeGone when ComfyUI is not there and
-    SurroundingsFault when it answers nothing useful in time."""
+    """Calls one ComfyUI as the client ``client_id``. Every call raises RuntimeUnavailable when ComfyUI is not there and
+    TransientError when it answers nothing useful in time."""
 
     def __init__(self, url: URL, session: ClientSession, client_id: str) -> None:
         self._url = url
@@ -137,14 +137,12 @@ class Api:
         size = 0
         async with self._call("GET", "view", None, params=where) as answer:
             if answer.status != HTTPStatus.OK:
-                raise SurroundingsFault(
-                    "output-lost", f"ComfyUI answered {answer.status} for its file {stored.filename}"
-                )
+                raise TransientError("output-lost", f"ComfyUI answered {answer.status} for its file {stored.filename}")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 size += len(chunk)
                 yield chunk
         if not size:
-            raise SurroundingsFault("output-lost", f"ComfyUI's file {stored.filename} is empty")
+            raise TransientError("output-lost", f"ComfyUI's file {stored.filename} is empty")
 
     async def _ours(self) -> list[Queued]:
         return [queued for queued in await self.queue() if queued.client_id == self._client_id]
@@ -158,7 +156,7 @@ class Api:
                     await self._post("interrupt", {"prompt_id": queued.prompt_id})
                 else:
                     await self._post("queue", {"delete": [queued.prompt_id]})
-        except SurroundingsFault:
+        except TransientError:
             return False
         return not ours and not self._posting
 
@@ -178,32 +176,32 @@ class Api:
             async with self._session.request(method, self._url / path, timeout=limits, **more) as answer:
                 yield answer
         except ConnectionTimeoutError as error:
-            raise RuntimeGone("runtime-gone", f"ComfyUI cannot be reached: {error}") from error
+            raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached: {error}") from error
         except TimeoutError as error:
-            raise SurroundingsFault("runtime-silent", f"ComfyUI did not answer {method} /{path} in time") from error
+            raise TransientError("runtime-silent", f"ComfyUI did not answer {method} /{path} in time") from error
         except ClientConnectionError as error:
-            raise RuntimeGone("runtime-gone", f"ComfyUI cannot be reached: {error}") from error
+            raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached: {error}") from error
         except ClientError as error:
-            raise RuntimeGone("runtime-gone", f"ComfyUI broke off its answer to {method} /{path}: {error}") from error
+            raise RuntimeUnavailable(
+                "runtime-gone", f"ComfyUI broke off its answer to {method} /{path}: {error}"
+            ) from error
 
 
 def _check(answer: ClientResponse, *expected: HTTPStatus) -> None:
     if answer.status not in expected:
-        raise SurroundingsFault(
-            "runtime-error", f"ComfyUI answered {answer.status} to {answer.method} {answer.url.path}"
-        )
+        raise TransientError("runtime-error", f"ComfyUI answered {answer.status} to {answer.method} {answer.url.path}")
 
 
 def _check_size(answer: ClientResponse, what: str) -> None:
     if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        raise CallerFault("too-large", f"{what} is larger than ComfyUI takes (its --max-upload-size)")
+        raise PermanentError("too-large", f"{what} is larger than ComfyUI takes (its --max-upload-size)")
 
 
 async def _json(answer: ClientResponse) -> dict[str, Any]:
     try:
         value = await answer.json(content_type=None)
     except ValueError as error:
-        raise SurroundingsFault("runtime-error", f"ComfyUI's answer to {answer.url.path} is not JSON") from error
+        raise TransientError("runtime-error", f"ComfyUI's answer to {answer.url.path} is not JSON") from error
     if not isinstance(value, dict):
-        raise SurroundingsFault("runtime-error", f"ComfyUI's answer to {answer.url.path} is no JSON object")
+        raise TransientError("runtime-error", f"ComfyUI's answer to {answer.url.path} is no JSON object")
     return value

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from queue_agent.errors import AgentError, SurroundingsFault
+from queue_agent.errors import AgentError, TransientError
 from queue_agent.runtimes.comfyui.refusals import failure
 from queue_agent.runtimes.comfyui.workflow import Workflow, in_node_order
 
@@ -45,7 +45,7 @@ def what_failed(workflow: Workflow, record: Mapping[str, Any]) -> AgentError:
     error = _message(record, "execution_error")
     if error is not None:
         return failure(workflow, error)
-    return SurroundingsFault(
+    return TransientError(
         "unknown-end", "ComfyUI's history tells neither success nor an error; look into ComfyUI's own log"
     )
 
@@ -58,12 +58,12 @@ def stored_files(record: Mapping[str, Any]) -> list[Stored]:
     return kept or [stored for stored in found if stored.type == TEMPORARY]
 
 
-def with_places(record: Mapping[str, Any], places: Mapping[Stored, str]) -> dict[str, Any]:
+def with_places(record: Mapping[str, Any], keys: Mapping[Stored, str]) -> dict[str, Any]:
     """The record as it may be kept: every file entry also names its place in S3 as ``url``; no credentials."""
     copy = deepcopy(dict(record))
     for stored, entry in _entries(copy):
-        if stored in places:
-            entry["url"] = places[stored]
+        if stored in keys:
+            entry["url"] = keys[stored]
     for part in copy.get("prompt") or ():
         if isinstance(part, dict):
             for secret in SECRETS:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.errors import AgentError, CallerFault, SurroundingsFault
+from queue_agent.errors import AgentError, PermanentError, TransientError
 from queue_agent.runtimes.comfyui.workflow import Workflow, name_node
 
 LONGEST_MESSAGE = 2000
@@ -25,19 +25,21 @@ BROKEN_RUNTIME = (
 _NODE_ID = re.compile(r"Node ID '#(?P<id>.+)'")
 
 
-def refusal(workflow: Workflow, answer: Any) -> CallerFault:
+def refusal(workflow: Workflow, answer: Any) -> PermanentError:
     """What a 400 of POST /prompt says: ``{"error": {type, message, details}, "node_errors": {id: {errors}}}``."""
     error = answer.get("error") if isinstance(answer, dict) else None
     found = list(_node_problems(workflow, answer.get("node_errors"))) if isinstance(answer, dict) else []
     if not found and isinstance(error, dict):
         found = [_prompt_problem(workflow, error)]
-    return CallerFault("invalid-workflow", _short(f"ComfyUI refused the workflow: {'; '.join(found or [str(answer)])}"))
+    return PermanentError(
+        "invalid-workflow", _short(f"ComfyUI refused the workflow: {'; '.join(found or [str(answer)])}")
+    )
 
 
-def ignored_outputs(workflow: Workflow, node_errors: Mapping[str, Any]) -> CallerFault:
+def ignored_outputs(workflow: Workflow, node_errors: Mapping[str, Any]) -> PermanentError:
     """ComfyUI took the prompt and would leave out the outputs that depend on these nodes."""
     found = "; ".join(_node_problems(workflow, node_errors))
-    return CallerFault("invalid-workflow", _short(f"ComfyUI would leave out a part of the outputs: {found}"))
+    return PermanentError("invalid-workflow", _short(f"ComfyUI would leave out a part of the outputs: {found}"))
 
 
 def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
@@ -47,10 +49,10 @@ def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
     said = " ".join(str(event.get("exception_message")).split())
     text = _short(f"{node} failed: {kind}: {said}")
     if kind in OUT_OF_MEMORY:
-        return SurroundingsFault("out-of-memory", text)
+        return TransientError("out-of-memory", text)
     if any(mark in said for mark in BROKEN_RUNTIME):
-        return SurroundingsFault("runtime-broken", text)
-    return CallerFault("node-failed", text)
+        return TransientError("runtime-broken", text)
+    return PermanentError("node-failed", text)
 
 
 def _node_problems(workflow: Workflow, node_errors: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from queue_agent.errors import AgentError, Interrupted, RuntimeGone, SurroundingsFault
+from queue_agent.errors import AgentError, Interrupted, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import File, Path
 from queue_agent.runtimes.comfyui.api import Api, Upload
 from queue_agent.runtimes.comfyui.events import Watch, set_within
@@ -51,7 +51,7 @@ class Run:
             self.request.put(path, upload.input_name)
 
     async def post(self) -> None:
-        """Queue the workflow. Raises CallerFault when ComfyUI refuses it, or a part of it."""
+        """Queue the workflow. Raises PermanentError when ComfyUI refuses it, or a part of it."""
         if self._interrupted:
             raise _stopped()
         workflow = self.request.workflow
@@ -74,7 +74,7 @@ class Run:
             raise what_failed(self.request.workflow, record)
         if self._interrupted:
             raise _stopped()
-        raise SurroundingsFault("interrupted-elsewhere", "somebody else interrupted the workflow on this ComfyUI")
+        raise TransientError("interrupted-elsewhere", "somebody else interrupted the workflow on this ComfyUI")
 
     async def interrupt(self) -> bool:
         """Stop it; from here on an interruption is this agent's own."""
@@ -103,9 +103,9 @@ class Run:
             asked = clock()
             try:
                 record, queued = await self._look()
-            except SurroundingsFault as fault:
+            except TransientError as fault:
                 away_since = away_since or asked
-                if clock() - away_since > (GONE_SECONDS if isinstance(fault, RuntimeGone) else SILENT_SECONDS):
+                if clock() - away_since > (GONE_SECONDS if isinstance(fault, RuntimeUnavailable) else SILENT_SECONDS):
                     raise
                 pause = FIRST_POLL
                 continue
@@ -129,7 +129,7 @@ def _stopped() -> Interrupted:
     return Interrupted("interrupted", "the workflow was interrupted on this agent's word")
 
 
-def _forgotten() -> RuntimeGone:
-    return RuntimeGone(
+def _forgotten() -> RuntimeUnavailable:
+    return RuntimeUnavailable(
         "runtime-gone", "ComfyUI no longer knows the workflow: it was restarted, or somebody cleared its queue"
     )

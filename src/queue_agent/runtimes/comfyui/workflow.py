@@ -6,7 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import Path
 
 Workflow: TypeAlias = dict[str, dict[str, Any]]
@@ -49,7 +49,7 @@ class Request:
 def read_content(content: Mapping[str, Any]) -> Request:
     """The request in a copy of a task's content: the bare workflow, or ``{"prompt": …, "extra_data": …}``.
 
-    Raises CallerFault when it is neither.
+    Raises PermanentError when it is neither.
     """
     try:
         copy = deepcopy(dict(content))
@@ -116,5 +116,5 @@ def _inputs(workflow: Workflow, names: tuple[str, ...]) -> list[Any]:
     return [inputs[name] for inputs in ordered for name in names if name in inputs]
 
 
-def _fault(message: str) -> CallerFault:
-    return CallerFault("content", f"content: {message}")
+def _fault(message: str) -> PermanentError:
+    return PermanentError("content", f"content: {message}")

@@ -21,7 +21,7 @@ from yarl import URL
 
 from contract.errors import shown
 from contract.runtimes import RuntimeType
-from queue_agent.errors import AgentError, CallerFault, Interrupted, RuntimeGone, SurroundingsFault
+from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import File, Job, Output, Path, Ran, Result
 from queue_agent.runtimes.invokeai.api import Api
 from queue_agent.runtimes.invokeai.faults import dotted, failure
@@ -126,9 +126,9 @@ class Adapter:
     async def _upload(self, path: Path, file: File) -> str:
         try:
             return await self._api.upload(file)
-        except CallerFault as fault:
+        except PermanentError as fault:
             hint = "link to a PNG, JPEG or WebP picture"
-            raise CallerFault(fault.type, f"content.{dotted(path)}: {fault.message}; {hint}") from fault
+            raise PermanentError(fault.type, f"content.{dotted(path)}: {fault.message}; {hint}") from fault
 
     async def _delete(self, names: list[str]) -> None:
         """Delete the uploads, which are no results. What stays is an intermediate picture, which InvokeAI can clear."""
@@ -144,7 +144,7 @@ class Adapter:
         wrapped = "batch" in content
         wanted = content["batch"] if wrapped else content
         if not isinstance(wanted, dict) or not isinstance(wanted.get("graph"), dict):
-            raise CallerFault(
+            raise PermanentError(
                 "content",
                 'content: must be {"graph": {"nodes": …, "edges": …}}, or {"batch": {"graph": …, "runs": …}} as '
                 f"InvokeAI's enqueue_batch takes it, got the keys {shown(sorted(content))}",
@@ -156,9 +156,11 @@ class Adapter:
         batch.items = sorted(answer["item_ids"])
         enqueued, requested = answer["enqueued"], answer["requested"]
         if not requested:
-            raise CallerFault("content", "content.batch.data: makes no queue item, because one of its lists is empty")
+            raise PermanentError(
+                "content", "content.batch.data: makes no queue item, because one of its lists is empty"
+            )
         if enqueued < requested:
-            raise SurroundingsFault("queue-full", f"InvokeAI took {enqueued} of {requested} items; its queue is full")
+            raise TransientError("queue-full", f"InvokeAI took {enqueued} of {requested} items; its queue is full")
 
     async def _learn_version(self) -> None:
         if self._version is None:
@@ -175,7 +177,7 @@ class Adapter:
             if status["failed"]:
                 raise await self._failure(batch)
             if status["canceled"] or not total:
-                raise RuntimeGone(
+                raise RuntimeUnavailable(
                     "runtime-gone",
                     "InvokeAI dropped the graph: it was restarted, or somebody canceled it or cleared its queue",
                 )
@@ -189,7 +191,7 @@ class Adapter:
             item = await self._api.item(item_id)
             if item["status"] == "failed":
                 return failure(item)
-        return SurroundingsFault("runtime-error", "an item of the batch failed, and InvokeAI does not show which")
+        return TransientError("runtime-error", "an item of the batch failed, and InvokeAI does not show which")
 
     async def _cancel(self, batch: _Batch) -> None:
         """Last first, so that none of ours starts in between. The batch's id finds the items of an answer that never
@@ -211,9 +213,9 @@ class Adapter:
         names = _names(sessions, intermediate=False) or _names(sessions, intermediate=True)
         model = next((model for session in sessions for model in main_models(session)), {})
 
-        def answer(places: Sequence[str]) -> dict[str, Any]:
+        def answer(keys: Sequence[str]) -> dict[str, Any]:
             told = {"batch_id": batch.id, "items": items}
-            placed: dict[str, Any] = with_places(told, dict(zip(names, places, strict=True)))
+            placed: dict[str, Any] = with_places(told, dict(zip(names, keys, strict=True)))
             return placed
 
         return Result(

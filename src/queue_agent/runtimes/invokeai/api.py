@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, ConnectionTimeoutError, FormData
 from yarl import URL
 
-from queue_agent.errors import CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.invokeai.faults import cut, problems
 
@@ -36,7 +36,7 @@ UNFIT = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_M
 
 
 class Api:
-    """Calls one InvokeAI. Every call raises RuntimeGone when it is not there and SurroundingsFault when it answers
+    """Calls one InvokeAI. Every call raises RuntimeUnavailable when it is not there and TransientError when it answers
     nothing useful in time."""
 
     def __init__(self, url: URL, session: ClientSession) -> None:
@@ -52,12 +52,12 @@ class Api:
         return await self._json("GET", f"{QUEUE}/status", seconds=LOOK_SECONDS)
 
     async def enqueue(self, batch: Mapping[str, Any], *, place: str) -> dict[str, Any]:
-        """Queue the batch, which stands at ``place`` of the caller's content. Raises CallerFault when it is refused."""
+        """Queue the batch, which is at ``place`` of the content. Raises PermanentError when it is refused."""
         body = {"batch": batch, "prepend": False}
         async with self._call("POST", f"{QUEUE}/enqueue_batch", json=body) as answer:
             body = await _body(answer)
         if answer.status == HTTPStatus.UNPROCESSABLE_ENTITY or (not answer.ok and MISFIT in str(body)):
-            raise CallerFault("invalid-graph", problems(_detail(body), place=place))
+            raise PermanentError("invalid-graph", problems(_detail(body), place=place))
         return _checked(answer, body)
 
     async def batch_status(self, batch_id: str) -> dict[str, Any]:
@@ -80,14 +80,16 @@ class Api:
         await self._json("PUT", f"{QUEUE}/cancel_by_batch_ids", seconds=LOOK_SECONDS, json=body)
 
     async def upload(self, file: File) -> str:
-        """Put the picture among InvokeAI's intermediate ones: its name there. Raises CallerFault for what is none."""
+        """Upload an intermediate image and return its name. Raises PermanentError for what is no image."""
         form = FormData()
         form.add_field("file", file.data, filename=file.name, content_type=file.media_type)
         query = {"image_category": "user", "is_intermediate": "true"}
         async with self._call("POST", f"{IMAGES}/upload", params=query, data=form) as answer:
             if answer.status in UNFIT:
                 said = cut(_detail(await _body(answer)))
-                raise CallerFault("not-a-picture", f"InvokeAI does not take {file.name!r} ({file.media_type}): {said}")
+                raise PermanentError(
+                    "not-a-picture", f"InvokeAI does not take {file.name!r} ({file.media_type}): {said}"
+                )
             return str((await _object(answer))["image_name"])
 
     async def delete(self, names: Sequence[str]) -> None:
@@ -98,7 +100,7 @@ class Api:
         """The picture's bytes, in chunks."""
         async with self._call("GET", f"{IMAGES}/i/{name}/full", whole=False) as answer:
             if not answer.ok:
-                raise SurroundingsFault("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
+                raise TransientError("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 
@@ -119,12 +121,14 @@ class Api:
             ) as answer:
                 yield answer
         except ConnectionTimeoutError as error:
-            raise RuntimeGone("runtime-gone", f"InvokeAI cannot be reached at {self._url}: no answer") from error
+            raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {self._url}: no answer") from error
         except TimeoutError as error:
             said = f"InvokeAI did not answer {method} /{path} in {seconds:g} s"
-            raise SurroundingsFault("runtime-silent", said) from error
+            raise TransientError("runtime-silent", said) from error
         except (ClientError, OSError) as error:
-            raise RuntimeGone("runtime-gone", f"InvokeAI cannot be reached at {self._url}: {cut(error)}") from error
+            raise RuntimeUnavailable(
+                "runtime-gone", f"InvokeAI cannot be reached at {self._url}: {cut(error)}"
+            ) from error
 
 
 async def _object(answer: ClientResponse) -> dict[str, Any]:
@@ -132,11 +136,11 @@ async def _object(answer: ClientResponse) -> dict[str, Any]:
 
 
 def _checked(answer: ClientResponse, body: Any) -> dict[str, Any]:
-    """The body of a success. Raises SurroundingsFault for any other answer."""
+    """The body of a success. Raises TransientError for any other answer."""
     if answer.ok and isinstance(body, dict):
         return body
     asked = f"{answer.method} {answer.url.path}"
-    raise SurroundingsFault("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
+    raise TransientError("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
 
 
 async def _body(answer: ClientResponse) -> Any:

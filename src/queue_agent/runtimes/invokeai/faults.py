@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from contract.errors import shown
-from queue_agent.errors import AgentError, CallerFault, SurroundingsFault
+from queue_agent.errors import AgentError, PermanentError, TransientError
 
 MAX_PROBLEMS = 5
 LONGEST_TEXT = 500
@@ -60,10 +60,10 @@ def failure(item: Mapping[str, Any]) -> AgentError:
     text = f"{_failed_node(item['session'])} failed: {told}"
     if OUT_OF_MEMORY.search(said):
         hint = "; if it comes again, ask for a smaller picture"
-        return SurroundingsFault("out-of-memory", text + hint)
+        return TransientError("out-of-memory", text + hint)
     if BROKEN_RUNTIME.search(said):
-        return SurroundingsFault("runtime-broken", text)
-    return CallerFault("node-failed", text)
+        return TransientError("runtime-broken", text)
+    return PermanentError("node-failed", text)
 
 
 def _failed_node(session: Mapping[str, Any]) -> str:

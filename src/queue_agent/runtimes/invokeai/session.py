@@ -11,13 +11,13 @@ def pictures(session: Session, *, intermediate: bool) -> Iterator[str]:
     """Names of the pictures that the graph's nodes made, in the graph's order, and for each node in the order of its
     turns. What a node only hands on (it got the picture as its input) it did not make."""
     copies = session["execution_graph"]["nodes"]
-    places = {copy_id: place for place, copy_id in enumerate(copies)}
+    keys = {copy_id: place for place, copy_id in enumerate(copies)}
     turns = session.get("prepared_iteration_paths", {})
     for node_id, node in session["graph"]["nodes"].items():
         if bool(node.get("is_intermediate")) is not intermediate:
             continue
         own = session["source_prepared_mapping"].get(node_id, [])
-        for copy_id in sorted(own, key=lambda copy_id: (turns.get(copy_id, []), places[copy_id])):
+        for copy_id in sorted(own, key=lambda copy_id: (turns.get(copy_id, []), keys[copy_id])):
             given = set(_image_names(copies[copy_id]))
             yield from (name for name in _image_names(session["results"].get(copy_id)) if name not in given)
 
@@ -48,10 +48,10 @@ def seeds(session: Session) -> Iterator[int]:
             yield node["seed"]
 
 
-def with_places(value: Any, places: Mapping[str, str]) -> Any:
+def with_places(value: Any, keys: Mapping[str, str]) -> Any:
     """A copy with the S3 place wherever a picture was named."""
     if isinstance(value, dict):
-        return {key: with_places(inner, places) for key, inner in value.items()}
+        return {key: with_places(inner, keys) for key, inner in value.items()}
     if isinstance(value, list):
-        return [with_places(inner, places) for inner in value]
-    return places.get(value, value) if isinstance(value, str) else value
+        return [with_places(inner, keys) for inner in value]
+    return keys.get(value, value) if isinstance(value, str) else value

@@ -8,7 +8,7 @@ from typing import Any, Self
 from aiohttp import ClientSession
 from yarl import URL
 
-from queue_agent.errors import AgentError, CallerFault, Interrupted, RuntimeGone
+from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Result
 from queue_agent.runtimes.sdwebui.answer import Answer
 from queue_agent.runtimes.sdwebui.api import Api
@@ -97,7 +97,7 @@ class Adapter:
         if request.override:
             override = await self._models.find(request.override)
             if asked not in {None, override}:
-                raise CallerFault(
+                raise PermanentError(
                     "invalid-request",
                     f"the task asks for two models: {request.model} in alwayson_scripts and {request.override} in "
                     "override_settings",
@@ -107,7 +107,7 @@ class Adapter:
         if asked is None or await self._models.current() == asked:
             return asked
         if not self._dynamic_model:
-            raise CallerFault(
+            raise PermanentError(
                 "unknown-model",
                 f"this runtime keeps its model, which is not {request.model}; send the task to the runtime that has "
                 "it, or to one with dynamicModel: true",
@@ -126,7 +126,7 @@ class Adapter:
         try:
             # A cancelled run leaves the request open: WebUI works on, and its answer shows when it has stopped.
             answer = await asyncio.shield(self._generation)
-        except RuntimeGone:
+        except RuntimeUnavailable:
             raise
         except AgentError as fault:
             if self._stopped:
@@ -166,8 +166,8 @@ class Adapter:
             self._generation = None
 
     async def _check_sampler(self, asked: str | None, ran: str | None) -> None:
-        """Raise CallerFault when WebUI did not know the sampler and took another, as Forge does without a word. Newer
-        versions run ``DPM++ 2M Karras`` as the sampler ``DPM++ 2M`` with the schedule ``Karras``."""
+        """Raise PermanentError when WebUI did not know the sampler and took another, as Forge does without a word.
+        Newer versions run ``DPM++ 2M Karras`` as the sampler ``DPM++ 2M`` with the schedule ``Karras``."""
         if asked is None or ran is None or asked == ran:
             return
         names = await self._names("samplers")
@@ -201,5 +201,5 @@ class Adapter:
             return []
 
 
-def _unknown(kind: str, name: str, names: list[str]) -> CallerFault:
-    return CallerFault(f"unknown-{kind}", f"there is no {kind} {name!r}; there are: {', '.join(names)}")
+def _unknown(kind: str, name: str, names: list[str]) -> PermanentError:
+    return PermanentError(f"unknown-{kind}", f"there is no {kind} {name!r}; there are: {', '.join(names)}")

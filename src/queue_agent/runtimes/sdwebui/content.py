@@ -9,7 +9,7 @@ from typing import Any
 import pybase64
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 
 ROUTES: Mapping[TaskType, str] = MappingProxyType(
@@ -59,10 +59,10 @@ class Request:
 
 
 def prepare(job: Job) -> Request:
-    """The request of a job. Raises CallerFault for a task type that WebUI does not serve or a model without a name."""
+    """The request of a job. Raises PermanentError for a task type that WebUI does not serve or a nameless model."""
     route = ROUTES.get(job.tasktype)
     if route is None:
-        raise CallerFault("tasktype", f"sdwebui does not serve {job.tasktype}; it serves {', '.join(ROUTES)}")
+        raise PermanentError("tasktype", f"sdwebui does not serve {job.tasktype}; it serves {', '.join(ROUTES)}")
     body = copy.deepcopy(dict(job.content))
     for path, file in job.files.items():
         _put(body, path, file)
@@ -98,7 +98,7 @@ def _model_name(value: Any, field: str) -> str | None:
     if value is None or value == "":
         return None
     if not isinstance(value, str):
-        raise CallerFault(
+        raise PermanentError(
             "invalid-request", f"content.{field}: must be the name of a model, got {type(value).__name__}"
         )
     return value

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import Job
 
 
@@ -48,7 +48,7 @@ RUNNING_ERROR = _job(
         "8": _node("SaveImage", images=["7", 0], filename_prefix="suite/never"),
     }
 )
-RUNNING_ERROR_FAULT = CallerFault
+RUNNING_ERROR_FAULT = PermanentError
 RUNNING_ERROR_SAYS = "node 7 (SimulatedFailure) failed: ValueError: a bad value"
 
 SLOW = _job(steps=3500)

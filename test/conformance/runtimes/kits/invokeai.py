@@ -3,7 +3,7 @@
 from typing import Any
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import Job
 from test.support.invokeai import graph_of, text_to_image
 
@@ -29,7 +29,7 @@ CALLERS_ERROR = _job({"graph": graph_of({"x": {"type": "no_such_node"}})})
 CALLERS_ERROR_SAYS = "content.graph.nodes.x: InvokeAI has no node type 'no_such_node'"
 
 RUNNING_ERROR = _job({"graph": graph_of({"load": {"type": "image", "image": {"image_name": "nope.png"}}})})
-RUNNING_ERROR_FAULT = CallerFault
+RUNNING_ERROR_FAULT = PermanentError
 RUNNING_ERROR_SAYS = "node load (image) failed: ImageRecordNotFoundException: Image record not found"
 
 # InvokeAI tells of a batch how many of its items ended, and of an item nothing.

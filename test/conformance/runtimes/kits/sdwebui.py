@@ -3,7 +3,7 @@
 from typing import Any
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import Job
 
 
@@ -21,7 +21,7 @@ CALLERS_ERROR = _job(sampler_name="nope")
 CALLERS_ERROR_SAYS = "nope"
 
 RUNNING_ERROR = _job(steps=0)
-RUNNING_ERROR_FAULT = CallerFault
+RUNNING_ERROR_FAULT = PermanentError
 RUNNING_ERROR_SAYS = "integer division or modulo by zero"
 
 SLOW = _job(steps=150, n_iter=20)

@@ -16,8 +16,8 @@ from queue_agent.errors import AgentError
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import File, Job, Output, Result, Runtime
 from queue_agent.runtimes.base import Path as ContentPath
-from utils.local.runtimes.base import Options
-from utils.local.runtimes.comfyui import make_app
+from utils.simulators.base import Options
+from utils.simulators.comfyui import make_app
 
 RECORDINGS = Path(__file__).parents[3] / "events" / "comfyui-0.3.64"
 
@@ -167,7 +167,7 @@ async def error_of(runtime: Runtime, content: dict[str, Any]) -> AgentError:
     return caught.value
 
 
-def places(result: Result) -> list[str]:
+def keys(result: Result) -> list[str]:
     return [f"s3://bucket/task-{number}" for number in range(1, len(result.outputs) + 1)]
 
 

@@ -9,7 +9,7 @@ from aiohttp.typedefs import Handler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_agent.errors import CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.comfyui.events import Watch
 from queue_agent.runtimes.comfyui.refusals import refusal
@@ -54,7 +54,7 @@ async def test_a_refusal_reaches_the_caller_over_the_wire(name: str, runtime: Ru
     fault = await error_of(runtime, recorded(name)["request"]["body"])
 
     # Then
-    assert isinstance(fault, CallerFault)
+    assert isinstance(fault, PermanentError)
     assert fault.message == SAID[name]
 
 
@@ -85,7 +85,7 @@ async def test_the_recorded_error_while_running_reads_so(runtime: Runtime, other
     fault = await error_of(runtime, flat())
 
     # Then
-    assert isinstance(fault, CallerFault)
+    assert isinstance(fault, PermanentError)
     assert fault.type == "node-failed"
     assert fault.message == (
         "node 1 (EmptyImage) failed: PIL.UnidentifiedImageError: cannot identify image file '/runtime/bad.png'"
@@ -101,7 +101,7 @@ async def test_an_error_while_running_is_no_success_although_the_end_is_told_aft
     fault = await error_of(runtime, workflow)
 
     # Then
-    assert isinstance(fault, CallerFault)
+    assert isinstance(fault, PermanentError)
     assert fault.message == "node 3 (SimulatedFailure \"Boom\") failed: KeyError: 'lora'"
 
 
@@ -129,7 +129,7 @@ async def test_a_failure_of_the_machine_is_not_the_callers(
     fault = await error_of(runtime, workflow)
 
     # Then
-    assert isinstance(fault, SurroundingsFault)
+    assert isinstance(fault, TransientError)
     assert fault.type == type_
     assert exception_message in fault.message
 
@@ -143,7 +143,7 @@ async def test_a_workflow_of_which_a_part_is_wrong_fails_and_does_not_run(runtim
     fault = await error_of(runtime, workflow)
 
     # Then
-    assert isinstance(fault, CallerFault)
+    assert isinstance(fault, PermanentError)
     assert fault.message == (
         "ComfyUI would leave out a part of the outputs: "
         "node 10 (EmptyImage), field width: Value 99999 bigger than max of 16384"
@@ -171,7 +171,7 @@ async def test_what_is_no_workflow_is_refused_before_anything_is_sent(
     fault = await error_of(runtime, content)
 
     # Then
-    assert isinstance(fault, CallerFault)
+    assert isinstance(fault, PermanentError)
     assert said in fault.message
     assert "POST /prompt" not in comfy.calls
 
@@ -202,9 +202,9 @@ async def test_a_node_whose_id_is_prompt_is_a_node(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("status", "text", "fault"),
     [
-        (500, "Internal Server Error", SurroundingsFault),
-        (413, "too large", CallerFault),
-        (200, "<p>", SurroundingsFault),
+        (500, "Internal Server Error", TransientError),
+        (413, "too large", PermanentError),
+        (200, "<p>", TransientError),
     ],
 )
 async def test_an_answer_that_says_nothing_of_the_workflow_is_told_by_its_status(
@@ -238,7 +238,7 @@ async def test_a_prompt_that_is_cut_off_on_its_way_is_sent_only_once(runtime: Ru
     fault = await error_of(runtime, flat())
 
     # Then
-    assert isinstance(fault, RuntimeGone)
+    assert isinstance(fault, RuntimeUnavailable)
     assert comfy.calls.count("POST /prompt") == 1
 
 
@@ -257,7 +257,7 @@ def nested(depth: int) -> st.SearchStrategy[Any]:
 
 @given(st.dictionaries(KEYS, nested(3), max_size=3))
 def test_any_content_is_read_or_refused_as_the_callers_fault(content: dict[str, Any]) -> None:
-    with suppress(CallerFault):
+    with suppress(PermanentError):
         request = read_content(content)
         assert all(isinstance(each["class_type"], str) for each in request.workflow.values())
 

@@ -7,11 +7,11 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from queue_agent.errors import RuntimeGone, SurroundingsFault
+from queue_agent.errors import RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.comfyui.workflow import in_node_order
 
-from .conftest import Comfy, flat, job, node, painting, places, read
+from .conftest import Comfy, flat, job, keys, node, painting, read
 
 
 async def test_outputs_of_every_kind_arrive_by_node_number_and_as_each_node_lists_them(runtime: Runtime) -> None:
@@ -71,8 +71,8 @@ async def test_previews_are_left_out_where_something_was_saved(runtime: Runtime)
 
     # Then
     assert len(result.outputs) == 1
-    answer = result.answer(places(result))
-    assert answer["outputs"]["2"]["images"][0]["url"] == places(result)[0]
+    answer = result.answer(keys(result))
+    assert answer["outputs"]["2"]["images"][0]["url"] == keys(result)[0]
     assert "url" not in answer["outputs"]["0"]["images"][0]
 
 
@@ -123,7 +123,7 @@ async def test_the_answer_is_the_history_record_with_places_and_without_credenti
 
     # When
     result = await runtime.run(job(content))
-    answer = result.answer(places(result))
+    answer = result.answer(keys(result))
 
     # Then
     assert answer["status"]["status_str"] == "success"
@@ -181,8 +181,8 @@ async def test_a_file_that_a_node_lists_twice_is_one_output(comfy: Comfy, runtim
 
     # Then
     assert len(result.outputs) == 1
-    entries = result.answer(places(result))["outputs"]["2"]
-    assert entries["images"][0]["url"] == entries["gifs"][0]["url"] == places(result)[0]
+    entries = result.answer(keys(result))["outputs"]["2"]
+    assert entries["images"][0]["url"] == entries["gifs"][0]["url"] == keys(result)[0]
 
 
 async def test_a_file_that_is_missing_or_empty_raises_and_is_never_delivered_as_nothing(
@@ -194,13 +194,13 @@ async def test_a_file_that_is_missing_or_empty_raises_and_is_never_delivered_as_
     empty, full = result.outputs
 
     # When
-    with pytest.raises(SurroundingsFault, match="is empty"):
+    with pytest.raises(TransientError, match="is empty"):
         await read(empty)
     await comfy.stop()
-    with pytest.raises(RuntimeGone, match="cannot be reached"):
+    with pytest.raises(RuntimeUnavailable, match="cannot be reached"):
         await read(full)
     await comfy.start()
-    with pytest.raises(SurroundingsFault) as missing:
+    with pytest.raises(TransientError) as missing:
         await read(full)
 
     # Then
@@ -223,7 +223,7 @@ async def test_a_file_that_breaks_off_raises(comfy: Comfy, runtime: Runtime) -> 
     result = await runtime.run(job(flat()))
 
     # When
-    with pytest.raises(RuntimeGone) as caught:
+    with pytest.raises(RuntimeUnavailable) as caught:
         await read(result.outputs[0])
 
     # Then

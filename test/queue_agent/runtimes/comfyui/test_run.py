@@ -8,7 +8,7 @@ from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
 from contract.runtimes import RuntimeType
-from queue_agent.errors import RuntimeGone, SurroundingsFault
+from queue_agent.errors import RuntimeUnavailable, TransientError
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.comfyui import events as events_module
@@ -140,7 +140,7 @@ async def test_events_tell_when_to_look_so_that_nobody_waits_for_the_next_poll(
 
     # Then
     assert len(result.outputs) == 1
-    with pytest.raises(RuntimeGone):
+    with pytest.raises(RuntimeUnavailable):
         await end(run)
 
 
@@ -163,7 +163,7 @@ async def test_the_death_of_the_runtime_is_noticed_by_its_socket(
     await comfy.stop()
 
     # Then
-    with pytest.raises(RuntimeGone, match="cannot be reached"):
+    with pytest.raises(RuntimeUnavailable, match="cannot be reached"):
         await end(run)
 
 
@@ -202,7 +202,7 @@ async def test_a_restart_in_the_middle_is_told_as_the_runtime_gone(comfy: Comfy,
     await comfy.start()
 
     # Then
-    with pytest.raises(RuntimeGone, match="no longer knows the workflow"):
+    with pytest.raises(RuntimeUnavailable, match="no longer knows the workflow"):
         await end(run)
     assert len((await runtime.run(job(flat()))).outputs) == 1
 
@@ -221,7 +221,7 @@ async def test_a_runtime_that_falls_silent_is_not_waited_for_without_end(
     comfy.tamper = fail
 
     # Then
-    with pytest.raises(SurroundingsFault, match="ComfyUI answered 500 to GET /history/"):
+    with pytest.raises(TransientError, match="ComfyUI answered 500 to GET /history/"):
         await end(run)
 
 
@@ -276,7 +276,7 @@ async def test_a_history_without_a_word_of_how_it_ended_is_no_success(comfy: Com
     fault = await error_of(runtime, flat())
 
     # Then
-    assert isinstance(fault, SurroundingsFault)
+    assert isinstance(fault, TransientError)
     assert fault.type == "unknown-end"
 
 

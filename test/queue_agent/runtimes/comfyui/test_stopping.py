@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from queue_agent.errors import Interrupted, RuntimeGone, SurroundingsFault
+from queue_agent.errors import Interrupted, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import Runtime
 
 from .conftest import PATIENCE, SLOW, Comfy, Other, begin, end, error_of, eventually, flat, job
@@ -113,7 +113,7 @@ async def test_an_interruption_by_somebody_else_is_no_success_and_not_the_caller
     await other.post("interrupt", {})
 
     # Then
-    with pytest.raises(SurroundingsFault) as caught:
+    with pytest.raises(TransientError) as caught:
         await end(run)
     assert caught.value.type == "interrupted-elsewhere"
     assert caught.value.message == "somebody else interrupted the workflow on this ComfyUI"
@@ -129,7 +129,7 @@ async def test_a_workflow_that_somebody_else_took_from_the_queue_is_given_back(r
     await other.post("queue", {"clear": True})
 
     # Then
-    with pytest.raises(RuntimeGone, match="somebody cleared its queue"):
+    with pytest.raises(RuntimeUnavailable, match="somebody cleared its queue"):
         await end(run)
     await other.post("interrupt", {})
 
@@ -171,7 +171,7 @@ async def test_a_runtime_that_does_not_stop_is_not_seen_idle_and_gets_no_further
     # Then
     assert not idle
     fault = await error_of(runtime, flat())
-    assert isinstance(fault, SurroundingsFault)
+    assert isinstance(fault, TransientError)
     assert fault.type == "busy"
     comfy.tamper = None
     assert await runtime.interrupt()

@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from PIL import Image
 
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Path, Result, Runtime
 
 from .conftest import Comfy, Other, error_of, flat, job, node, painting, read
@@ -120,7 +120,7 @@ async def test_uploaded_files_lie_in_a_folder_of_their_own_and_are_emptied_after
 
     # When
     if fails:
-        with pytest.raises(CallerFault, match="cannot identify image file"):
+        with pytest.raises(PermanentError, match="cannot identify image file"):
             await runtime.run(task)
     else:
         await runtime.run(task)
@@ -158,7 +158,7 @@ async def test_a_file_that_is_too_large_for_comfyui_is_the_callers_fault(runtime
     comfy.tamper = refuse
 
     # When
-    with pytest.raises(CallerFault) as caught:
+    with pytest.raises(PermanentError) as caught:
         await runtime.run(job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
 
     # Then

@@ -15,8 +15,8 @@ from yarl import URL
 from contract.runtimes import TaskType
 from queue_agent.runtimes.base import File, Job, Output, Result
 from queue_agent.runtimes.invokeai import Adapter
-from utils.local.runtimes.base import Options
-from utils.local.runtimes.invokeai import make_app
+from utils.simulators.base import Options
+from utils.simulators.invokeai import make_app
 
 PATIENCE = 30.0
 """Seconds until a condition that must come is taken as not coming; generous, for a busy machine."""

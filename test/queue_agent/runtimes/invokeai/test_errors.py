@@ -9,7 +9,7 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_agent.errors import AgentError, CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.invokeai import Adapter
 from queue_agent.runtimes.invokeai.faults import problems
 from test.support.invokeai import graph_of, text_to_image
@@ -64,7 +64,7 @@ async def test_a_refused_graph_is_the_callers_fault_with_its_place(
     cause = await cause_of(adapter, {"batch": batch} if wrapped else {"graph": batch["graph"]})
 
     # Then
-    assert type(cause) is CallerFault
+    assert type(cause) is PermanentError
     assert (cause.type, cause.message) == ("invalid-graph", says)
 
 
@@ -113,7 +113,7 @@ async def test_a_content_without_a_graph_is_the_callers_fault(
     cause = await cause_of(await replay({}), content)
 
     # Then
-    assert type(cause) is CallerFault
+    assert type(cause) is PermanentError
     assert cause.type == "content"
     assert cause.message.startswith('content: must be {"graph": {"nodes": …, "edges": …}}, or {"batch": ')
     assert cause.message.endswith(says)
@@ -127,7 +127,7 @@ async def test_a_batch_whose_data_is_empty_is_the_callers_fault(simulate: Simula
     cause = await cause_of(Adapter((await simulate()).url, session), {"batch": {**ANY_GRAPH, "data": data}})
 
     # Then
-    assert (type(cause), cause.type) == (CallerFault, "content")
+    assert (type(cause), cause.type) == (PermanentError, "content")
 
 
 async def test_a_value_of_a_batch_that_does_not_fit_its_field_is_the_callers_fault(
@@ -140,7 +140,7 @@ async def test_a_value_of_a_batch_that_does_not_fit_its_field_is_the_callers_fau
     cause = await cause_of(Adapter((await simulate()).url, session), {"batch": {**ANY_GRAPH, "data": data}})
 
     # Then
-    assert type(cause) is CallerFault
+    assert type(cause) is PermanentError
     assert cause.type == "invalid-graph"
     assert "blank_image.width Input should be a valid integer" in cause.message
 
@@ -159,7 +159,7 @@ async def test_a_failed_node_is_the_callers_fault_with_node_error_and_the_end_of
     cause = await cause_of(adapter)
 
     # Then
-    assert type(cause) is CallerFault
+    assert type(cause) is PermanentError
     assert cause.type == "node-failed"
     assert cause.message == (
         "node load (image) failed: ImageRecordNotFoundException: Image record not found "
@@ -172,22 +172,22 @@ async def test_a_failed_node_is_the_callers_fault_with_node_error_and_the_end_of
     [
         (
             {"error_traceback": "Traceback …\ninvokeai.app.ImageRecordNotFoundException: Image record not found\n"},
-            CallerFault,
+            PermanentError,
             "node load (image) failed: ImageRecordNotFoundException: Image record not found",
         ),
         (
             {"error_type": "OutOfMemoryError", "error_message": "out of memory", "error_traceback": ""},
-            SurroundingsFault,
+            TransientError,
             "node load (image) failed: OutOfMemoryError: out of memory; if it comes again, ask for a smaller picture",
         ),
         (
             {"error_type": "RuntimeError", "error_message": "CUDA error: device-side assert", "error_traceback": ""},
-            SurroundingsFault,
+            TransientError,
             "node load (image) failed: RuntimeError: CUDA error: device-side assert",
         ),
         (
             {"error_type": "OSError", "error_message": "[Errno 28] No space left on device", "error_traceback": ""},
-            SurroundingsFault,
+            TransientError,
             "node load (image) failed: OSError: [Errno 28] No space left on device",
         ),
     ],
@@ -245,7 +245,7 @@ async def test_a_canceled_item_that_nobody_here_canceled_is_never_a_success(repl
     cause = await cause_of(adapter)
 
     # Then
-    assert type(cause) is RuntimeGone
+    assert type(cause) is RuntimeUnavailable
     assert cause.message == (
         "InvokeAI dropped the graph: it was restarted, or somebody canceled it or cleared its queue"
     )
@@ -265,7 +265,7 @@ async def test_an_item_that_the_queue_does_not_know_is_not_the_callers_fault(rep
     cause = await cause_of(adapter)
 
     # Then
-    assert type(cause) is SurroundingsFault
+    assert type(cause) is TransientError
     assert cause.message == (
         "InvokeAI answered 404 to GET /api/v1/queue/default/i/11: Queue item with id 999999 not found in queue default"
     )
@@ -279,7 +279,7 @@ async def test_a_queue_that_takes_only_a_part_of_the_batch_is_full(replay: Repla
     cause = await cause_of(await replay({ENQUEUE: (status, body | {"requested": 5})}))
 
     # Then
-    assert type(cause) is SurroundingsFault
+    assert type(cause) is TransientError
     assert cause.message == "InvokeAI took 1 of 5 items; its queue is full"
 
 
@@ -297,7 +297,7 @@ async def test_any_other_answer_is_not_the_callers_fault(status: int, body: Any,
     cause = await cause_of(await replay({ENQUEUE: (status, body)}))
 
     # Then
-    assert type(cause) is SurroundingsFault
+    assert type(cause) is TransientError
     assert f"InvokeAI answered {says}" in cause.message
 
 
@@ -310,7 +310,7 @@ async def test_an_unknown_model_is_told_by_its_node(simulate: Simulate, session:
     cause = await cause_of(Adapter((await simulate()).url, session), {"graph": graph})
 
     # Then
-    assert type(cause) is CallerFault
+    assert type(cause) is PermanentError
     assert cause.message == "node model (main_model_loader) failed: Exception: Unknown model nope"
 
 
@@ -333,7 +333,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
     cause = await asyncio.wait_for(cause_of(adapter), PATIENCE)
 
     # Then
-    assert type(cause) is SurroundingsFault
+    assert type(cause) is TransientError
     assert cause.type == "runtime-silent"
     assert not await adapter.interrupt()
 
@@ -350,7 +350,7 @@ async def test_a_failed_item_that_is_not_one_of_ours_still_fails_the_batch(repla
     cause = await cause_of(await replay(answers))
 
     # Then
-    assert type(cause) is SurroundingsFault
+    assert type(cause) is TransientError
 
 
 JSON = st.recursive(

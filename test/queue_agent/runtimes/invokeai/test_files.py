@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 from PIL import Image
 
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Path
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import edge, graph_of
@@ -93,7 +93,7 @@ async def test_uploads_are_deleted_when_the_graph_failed(simulate: Simulate, ses
     graph["nodes"]["lost"] = {"id": "lost", "type": "image", "image": {"image_name": "nope.png"}}
 
     # When
-    with pytest.raises(CallerFault):
+    with pytest.raises(PermanentError):
         await Adapter(server.url, session).run(job({"graph": graph}, {PATH: File("in.png", "image/png", picture())}))
 
     # Then
@@ -115,7 +115,7 @@ async def test_a_link_to_what_is_no_picture_is_the_callers_fault(
     server = await simulate()
 
     # When
-    with pytest.raises(CallerFault) as caught:
+    with pytest.raises(PermanentError) as caught:
         await Adapter(server.url, session).run(job({"graph": resized()}, {PATH: file}))
 
     # Then

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from queue_agent.errors import CallerFault, Interrupted, RuntimeGone
+from queue_agent.errors import Interrupted, PermanentError, RuntimeUnavailable
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import graph_of, text_to_image
@@ -91,7 +91,7 @@ async def test_a_batch_that_someone_else_canceled_is_gone_and_its_other_items_ar
     await server.ask("PUT", f"{QUEUE}/i/1/cancel")
 
     # Then
-    with pytest.raises(RuntimeGone, match="dropped the graph"):
+    with pytest.raises(RuntimeUnavailable, match="dropped the graph"):
         await asyncio.wait_for(run, PATIENCE)
     _, second = await server.ask("GET", f"{QUEUE}/i/2")
     assert second["status"] == "canceled"
@@ -123,7 +123,7 @@ async def test_a_failed_item_stops_the_rest_of_its_batch(simulate: Simulate, ses
     graph["nodes"]["lost"] = {"id": "lost", "type": "image", "image": {"image_name": "nope.png"}}
 
     # When
-    with pytest.raises(CallerFault, match="node lost"):
+    with pytest.raises(PermanentError, match="node lost"):
         await asyncio.wait_for(
             Adapter(server.url, session).run(job({"batch": {"graph": graph, "data": data}})), PATIENCE
         )
@@ -141,7 +141,7 @@ async def test_a_runtime_that_came_back_without_our_batch_is_gone(simulate: Simu
 
     # When
     await server.stop()
-    with pytest.raises(RuntimeGone):
+    with pytest.raises(RuntimeUnavailable):
         await asyncio.wait_for(run, PATIENCE)
     again = await simulate(port=server.url.port, seconds_per_step=0.01)
 
@@ -162,7 +162,7 @@ async def test_a_restart_between_two_looks_at_the_batch_is_seen(simulate: Simula
     await simulate(port=server.url.port)
 
     # Then
-    with pytest.raises(RuntimeGone):
+    with pytest.raises(RuntimeUnavailable):
         await asyncio.wait_for(run, PATIENCE)
 
 

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from PIL import Image
 
-from queue_agent.errors import RuntimeGone, SurroundingsFault
+from queue_agent.errors import RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import Result
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import MODEL, edge, graph_of, text_to_image
@@ -215,7 +215,7 @@ async def test_a_picture_that_is_gone_when_it_is_read_is_not_an_empty_one(
     await server.ask("POST", "api/v1/images/delete", json={"image_names": [name]})
 
     # Then
-    with pytest.raises(SurroundingsFault, match="answered 404 for its picture"):
+    with pytest.raises(TransientError, match="answered 404 for its picture"):
         await read(result.outputs[0])
 
 
@@ -228,5 +228,5 @@ async def test_pictures_of_a_runtime_that_died_cannot_be_read(simulate: Simulate
     await server.stop()
 
     # Then
-    with pytest.raises(RuntimeGone, match="cannot be reached"):
+    with pytest.raises(RuntimeUnavailable, match="cannot be reached"):
         await read(result.outputs[0])

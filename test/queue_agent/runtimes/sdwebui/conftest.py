@@ -12,7 +12,7 @@ from contract.runtimes import TaskType
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui import Adapter
 from test.support.sdwebui import Client, serve_simulator
-from utils.local.runtimes.base import Options
+from utils.simulators.base import Options
 
 SMALL: dict[str, Any] = {"prompt": "a lighthouse", "seed": 7, "steps": 2, "width": 64, "height": 64}
 

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault, SurroundingsFault
+from queue_agent.errors import PermanentError, TransientError
 from queue_agent.runtimes.base import File, Job, Output, Path, Ran
 from queue_agent.runtimes.sdwebui import Adapter
 from test.support.sdwebui import scripted, serve, serve_simulator
-from utils.local.runtimes.base import Options
-from utils.local.runtimes.pictures import draw, encode_png
+from utils.simulators.base import Options
+from utils.simulators.drawing import draw, encode_png
 
 from .conftest import SMALL, Connect, MakeJob
 
@@ -124,7 +124,7 @@ async def test_many_pictures_are_upscaled_in_order(adapter: Adapter) -> None:
 
 async def test_a_job_that_gives_no_image_is_told_why(adapter: Adapter, make_job: MakeJob) -> None:
     # When / Then
-    with pytest.raises(CallerFault, match="send_images must not be false") as caught:
+    with pytest.raises(PermanentError, match="send_images must not be false") as caught:
         await adapter.run(make_job(send_images=False))
     assert caught.value.type == "no-output"
 
@@ -139,7 +139,7 @@ async def test_forge_runs_a_sampler_with_its_schedule_and_nothing_else_passes_fo
     async with serve_simulator(Options(seconds_per_step=0, flavour="forge")) as client, connect(client) as adapter:
         # When
         if ran is None:
-            with pytest.raises(CallerFault, match=f"there is no sampler '{sampler}'".replace("+", r"\+")):
+            with pytest.raises(PermanentError, match=f"there is no sampler '{sampler}'".replace("+", r"\+")):
                 await adapter.run(make_job(sampler_name=sampler))
             return
         result = await adapter.run(make_job(sampler_name=sampler))
@@ -156,7 +156,7 @@ async def test_an_answer_that_no_webui_gives_is_the_runtimes_fault(
     # Given
     async with serve(scripted({"txt2img": body})) as client, connect(client) as adapter:
         # When
-        with pytest.raises(SurroundingsFault) as caught:
+        with pytest.raises(TransientError) as caught:
             await adapter.run(make_job())
 
     # Then
@@ -171,7 +171,7 @@ async def test_an_image_that_is_not_base64_is_the_runtimes_fault_when_it_is_read
         result = await adapter.run(make_job())
 
         # When
-        with pytest.raises(SurroundingsFault) as caught:
+        with pytest.raises(TransientError) as caught:
             await anext(result.outputs[0].read())
 
     # Then

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault
+from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 from queue_agent.runtimes.sdwebui import Adapter
 from queue_agent.runtimes.sdwebui.content import PLATFORM_KEYS, prepare, restore_links
@@ -61,11 +61,11 @@ def test_settings_that_v1alpha1_puts_among_the_scripts_become_override_settings(
 def test_files_stand_as_base64_where_their_links_stood() -> None:
     # Given
     content = {"init_images": [LINK], "alwayson_scripts": {"ControlNet": {"args": [{"weight": 1}, {"image": LINK}]}}}
-    places: list[Path] = [("init_images", 0), ("alwayson_scripts", "ControlNet", "args", 1, "image")]
+    keys: list[Path] = [("init_images", 0), ("alwayson_scripts", "ControlNet", "args", 1, "image")]
     before = copy.deepcopy(content)
 
     # When
-    request = prepare(_job(content, dict.fromkeys(places, CAT)))
+    request = prepare(_job(content, dict.fromkeys(keys, CAT)))
 
     # Then
     data = base64.b64encode(CAT.data).decode()
@@ -79,11 +79,11 @@ def test_files_stand_as_base64_where_their_links_stood() -> None:
 def test_links_come_back_where_the_runtime_repeats_the_files() -> None:
     # Given
     content = {"init_images": [LINK], "mask": LINK, "alwayson_scripts": {"ControlNet": {"args": [{"image": LINK}]}}}
-    places: list[Path] = [("init_images", 0), ("mask",), ("alwayson_scripts", "ControlNet", "args", 0, "image")]
+    keys: list[Path] = [("init_images", 0), ("mask",), ("alwayson_scripts", "ControlNet", "args", 0, "image")]
     echo = {"init_images": None, "alwayson_scripts": {"ControlNet": {"args": [{"image": "Y2F0"}]}}, "steps": 2}
 
     # When
-    restore_links(echo, _job(content, dict.fromkeys(places, CAT)))
+    restore_links(echo, _job(content, dict.fromkeys(keys, CAT)))
 
     # Then
     assert echo == {
@@ -95,7 +95,9 @@ def test_links_come_back_where_the_runtime_repeats_the_files() -> None:
 
 def test_a_task_type_of_another_runtime_is_refused() -> None:
     # When / Then
-    with pytest.raises(CallerFault, match="sdwebui does not serve pipeline; it serves text-to-image, image-to-image"):
+    with pytest.raises(
+        PermanentError, match="sdwebui does not serve pipeline; it serves text-to-image, image-to-image"
+    ):
         prepare(Job(id="task", tasktype=TaskType.PIPELINE, content={}))
 
 
@@ -127,7 +129,7 @@ def test_whatever_stands_under_the_platforms_keys_is_taken_out_or_refused(script
     # When
     try:
         request = prepare(_job({"alwayson_scripts": scripts}))
-    except CallerFault as fault:
+    except PermanentError as fault:
         assert "alwayson_scripts.sd_model_checkpoint" in fault.message  # noqa: PT017 - a fault is one of two good ends
         return
 

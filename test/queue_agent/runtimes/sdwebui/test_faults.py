@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queue_agent.errors import AgentError, CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.sdwebui.faults import LONGEST_MESSAGE, fault_of
 
 
@@ -15,10 +15,10 @@ def _crash(name: str, text: str) -> dict[str, Any]:
     return {"error": name, "detail": "", "body": "", "errors": text}
 
 
-CALLERS = (CallerFault, "invalid-request")
-OUT_OF_MEMORY = (SurroundingsFault, "out-of-memory")
-BROKEN = (SurroundingsFault, "runtime-error")
-GONE = (RuntimeGone, "runtime-gone")
+CALLERS = (PermanentError, "invalid-request")
+OUT_OF_MEMORY = (TransientError, "out-of-memory")
+BROKEN = (TransientError, "runtime-error")
+GONE = (RuntimeUnavailable, "runtime-gone")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_no_answer_is_too_odd_for_a_fault_with_a_message(status: int, body: byte
     found = fault_of(status, body, "txt2img")
 
     # Then
-    assert isinstance(found, (CallerFault, SurroundingsFault))
+    assert isinstance(found, (PermanentError, TransientError))
     assert "txt2img" in found.message
     assert "\n" not in found.message
     assert len(found.message) <= LONGEST_MESSAGE + 1

@@ -7,12 +7,12 @@ import pytest
 from aiohttp import web
 
 from contract.runtimes import TaskType
-from queue_agent.errors import CallerFault, SurroundingsFault
+from queue_agent.errors import PermanentError, TransientError
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui import Adapter
 from test.support.sdwebui import Client, scripted, serve, serve_simulator
-from utils.local.runtimes.base import Options
-from utils.local.runtimes.sdwebui import make_app
+from utils.simulators.base import Options
+from utils.simulators.sdwebui import make_app
 
 from .conftest import Connect, MakeJob
 
@@ -115,7 +115,7 @@ async def test_an_unknown_model_is_looked_for_once_and_fails_with_the_models_the
     # Given
     async with serve(watched.app) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        with pytest.raises(CallerFault) as caught:
+        with pytest.raises(PermanentError) as caught:
             await adapter.run(make_job(**_asking("delta")))
 
     # Then
@@ -161,7 +161,7 @@ async def test_a_task_that_names_no_model_runs_on_the_one_that_is_loaded(
 async def test_a_runtime_with_a_fixed_model_runs_it_and_refuses_another(adapter: Adapter, make_job: MakeJob) -> None:
     # When
     result = await adapter.run(make_job(**_asking("alpha.safetensors")))
-    with pytest.raises(CallerFault, match="this runtime keeps its model, which is not beta"):
+    with pytest.raises(PermanentError, match="this runtime keeps its model, which is not beta"):
         await adapter.run(make_job(**_asking("beta")))
 
     # Then
@@ -173,7 +173,7 @@ async def test_upscaling_needs_no_model(dynamic: Adapter) -> None:
     content = {"alwayson_scripts": {"sd_model_checkpoint": "delta"}, "image": "nothing"}
 
     # When / Then
-    with pytest.raises(CallerFault, match="Invalid encoded image"):
+    with pytest.raises(PermanentError, match="Invalid encoded image"):
         await dynamic.run(Job(id="task", tasktype=TaskType.EXTRA_SINGLE_IMAGE, content=content))
 
 
@@ -190,13 +190,13 @@ async def test_an_unknown_model_in_override_settings_fails_although_the_runtime_
     adapter: Adapter, make_job: MakeJob
 ) -> None:
     # When / Then
-    with pytest.raises(CallerFault, match="there is no model 'delta'"):
+    with pytest.raises(PermanentError, match="there is no model 'delta'"):
         await adapter.run(make_job(override_settings={"sd_model_checkpoint": "delta"}))
 
 
 async def test_two_different_models_in_one_task_are_refused(dynamic: Adapter, make_job: MakeJob) -> None:
     # When / Then
-    with pytest.raises(CallerFault, match="asks for two models: beta in alwayson_scripts and alpha in override"):
+    with pytest.raises(PermanentError, match="asks for two models: beta in alwayson_scripts and alpha in override"):
         await dynamic.run(make_job(**_asking("beta"), override_settings={"sd_model_checkpoint": "alpha"}))
 
 
@@ -211,7 +211,7 @@ async def test_a_model_that_is_no_name_is_refused(
     dynamic: Adapter, make_job: MakeJob, content: dict[str, Any], field: str
 ) -> None:
     # When / Then
-    with pytest.raises(CallerFault, match=f"content.{field}: must be the name of a model"):
+    with pytest.raises(PermanentError, match=f"content.{field}: must be the name of a model"):
         await dynamic.run(make_job(**content))
 
 
@@ -221,7 +221,7 @@ async def test_a_model_that_the_runtime_could_not_load_is_told_before_anything_i
     # Given
     async with serve(scripted({})) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        with pytest.raises(SurroundingsFault) as caught:
+        with pytest.raises(TransientError) as caught:
             await adapter.run(make_job(**_asking("beta")))
 
     # Then
@@ -240,7 +240,7 @@ async def test_a_runtime_that_ran_another_model_than_it_says_to_have_loaded_deli
     }
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        with pytest.raises(SurroundingsFault) as caught:
+        with pytest.raises(TransientError) as caught:
             await adapter.run(make_job(**_asking("beta")))
 
     # Then
@@ -255,7 +255,7 @@ async def test_a_runtime_that_lists_no_models_is_at_fault_itself(
     # Given
     async with serve(scripted({"sd-models": models})) as client, connect(client, dynamic_model=True) as adapter:
         # When / Then
-        with pytest.raises(SurroundingsFault, match="/sd-models lists no models"):
+        with pytest.raises(TransientError, match="/sd-models lists no models"):
             await adapter.run(make_job(**_asking("beta")))
 
 
@@ -263,7 +263,7 @@ async def test_a_runtime_that_tells_no_options_is_at_fault_itself(connect: Conne
     # Given
     async with serve(scripted({"options": []})) as client, connect(client, dynamic_model=True) as adapter:
         # When / Then
-        with pytest.raises(SurroundingsFault, match="/options is no object"):
+        with pytest.raises(TransientError, match="/options is no object"):
             await adapter.run(make_job(**_asking("beta")))
 
 
@@ -273,7 +273,7 @@ async def test_a_long_list_of_models_is_cut(connect: Connect, make_job: MakeJob)
     answers = {"sd-models": items, "refresh-checkpoints": None}
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
         # When / Then
-        with pytest.raises(CallerFault, match="m48, m49 and 10 more"):
+        with pytest.raises(PermanentError, match="m48, m49 and 10 more"):
             await adapter.run(make_job(**_asking("beta")))
 
 
@@ -290,7 +290,7 @@ async def test_a_model_file_that_was_replaced_is_known_by_its_new_hash(connect: 
         "txt2img": {"images": ["aW1hZ2U="], "info": json.dumps({"sd_model_name": "alpha", "sd_model_hash": "11bb"})},
     }
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
-        with pytest.raises(SurroundingsFault, match="asked for the model alpha"):
+        with pytest.raises(TransientError, match="asked for the model alpha"):
             await adapter.run(make_job(**_asking("alpha")))
 
         # When

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
-from queue_agent.errors import AgentError, CallerFault, RuntimeGone, SurroundingsFault
+from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui.api import Api
 from queue_agent.runtimes.sdwebui.content import ROUTES
@@ -28,7 +28,7 @@ UPSCALERS = (
 )
 NO_INTEGER = "Input should be a valid integer, unable to parse string as an integer, got 'abc'"
 
-INVALID = CallerFault, "invalid-request"
+INVALID = PermanentError, "invalid-request"
 
 EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{A1111}/extra-single-image-no-image": (
@@ -36,7 +36,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
         f"SD WebUI refused extra-single-image: Invalid encoded image{NOT_A_PICTURE}",
     ),
     f"{A1111}/extra-single-image-unknown-upscaler": (
-        CallerFault,
+        PermanentError,
         "unknown-upscaler",
         f"there is no upscaler 'nope'; there are: {UPSCALERS}",
     ),
@@ -50,7 +50,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
         "SD WebUI refused options: RuntimeError: model 'nope.safetensors' not found",
     ),
     f"{A1111}/txt2img-interrupted": (
-        SurroundingsFault,
+        TransientError,
         "interrupted-elsewhere",
         "somebody else stopped the job on this SD WebUI: 1 of 4 pictures were begun",
     ),
@@ -61,14 +61,14 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{A1111}/txt2img-steps-0": (*INVALID, f"SD WebUI refused txt2img: {ZERO}"),
     f"{A1111}/txt2img-unknown-alwayson-script": (*INVALID, "SD WebUI refused txt2img: Script 'nope' not found"),
     f"{A1111}/txt2img-unknown-sampler": (
-        CallerFault,
+        PermanentError,
         "unknown-sampler",
         "there is no sampler 'nope'; there are: DPM++ 2M Karras, k_dpmpp_2m_ka, DPM++ SDE Karras, k_dpmpp_sde_ka, ",
     ),
     f"{A1111}/txt2img-unknown-script": (*INVALID, "SD WebUI refused txt2img: Script 'nope' not found"),
     f"{A1111}/txt2img-wrong-type": (*INVALID, "SD WebUI refused txt2img: steps: value is not a valid integer"),
     f"{A1111}/unknown-path": (
-        RuntimeGone,
+        RuntimeUnavailable,
         "runtime-gone",
         "SD WebUI does not serve nope: it is still starting, or runs without --api",
     ),
@@ -79,7 +79,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{FORGE}/txt2img-steps-0": (*INVALID, f"SD WebUI refused txt2img: {ZERO}"),
     f"{FORGE}/txt2img-unknown-alwayson-script": (*INVALID, "SD WebUI refused txt2img: Script 'nope' not found"),
     f"{FORGE}/txt2img-unknown-sampler": (
-        CallerFault,
+        PermanentError,
         "unknown-sampler",
         "there is no sampler 'nope'; there are: DPM++ 2M, k_dpmpp_2m, DPM++ SDE, k_dpmpp_sde, ",
     ),

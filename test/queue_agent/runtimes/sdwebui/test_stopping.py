@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 
 from contract.runtimes import TaskType
-from queue_agent.errors import Interrupted, RuntimeGone, SurroundingsFault
+from queue_agent.errors import Interrupted, RuntimeUnavailable, TransientError
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui import Adapter
 from queue_agent.runtimes.sdwebui import adapter as adapter_module
 from test.support.sdwebui import Client, scripted, serve, serve_simulator
-from utils.local.runtimes.base import Options
-from utils.local.runtimes.pictures import draw
-from utils.local.runtimes.sdwebui.drawing import encode
+from utils.simulators.base import Options
+from utils.simulators.drawing import draw
+from utils.simulators.sdwebui.drawing import encode
 
 from .conftest import Connect, MakeJob
 
@@ -35,7 +35,7 @@ async def test_a_single_picture_that_somebody_else_stopped_is_not_delivered(
         await client.post(how)
 
         # Then
-        with pytest.raises(SurroundingsFault) as caught:
+        with pytest.raises(TransientError) as caught:
             await asyncio.wait_for(run, PATIENCE)
         assert caught.value.type == "interrupted-elsewhere"
 
@@ -66,7 +66,7 @@ async def test_a_batch_of_upscalings_that_somebody_else_stopped_is_not_delivered
         await client.post("interrupt")
 
         # Then
-        with pytest.raises(SurroundingsFault, match="of 500 pictures were begun"):
+        with pytest.raises(TransientError, match="of 500 pictures were begun"):
             await asyncio.wait_for(run, PATIENCE)
 
 
@@ -198,7 +198,7 @@ def _breaking(how: str) -> tuple[web.Application, list[str]]:
 
 @pytest.mark.parametrize(
     ("how", "fault"),
-    [("no answer", RuntimeGone), ("half an answer", RuntimeGone), ("not JSON", SurroundingsFault)],
+    [("no answer", RuntimeUnavailable), ("half an answer", RuntimeUnavailable), ("not JSON", TransientError)],
 )
 async def test_a_job_is_sent_once_whatever_becomes_of_its_answer(
     connect: Connect, make_job: MakeJob, how: str, fault: type[Exception]
@@ -207,7 +207,7 @@ async def test_a_job_is_sent_once_whatever_becomes_of_its_answer(
     app, received = _breaking(how)
     async with serve(app) as client, connect(client) as adapter:
         # When
-        with pytest.raises(SurroundingsFault) as caught:
+        with pytest.raises(TransientError) as caught:
             await adapter.run(make_job())
 
     # Then

@@ -1,0 +1,1 @@
+"""config.yaml: its keys, their checks, and the errors that name what is wrong."""

@@ -1,0 +1,271 @@
+"""config.yaml, typed. Every key of it stands here with its default; nothing else reads the file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from contract.errors import shown
+from contract.runtimes import RuntimeType
+from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
+from infra.config.errors import ConfigError, Mistake, mistakes_of
+from infra.config.types import (
+    MAX_RETENTION_DAYS,
+    AccessCidr,
+    AdminArn,
+    AtLeastOne,
+    Bucket,
+    BucketArn,
+    ChartSource,
+    Days,
+    Email,
+    Emptiable,
+    InstanceType,
+    KubernetesVersion,
+    LinkHost,
+    Many,
+    ModelFile,
+    Namespace,
+    RuntimeName,
+    StackName,
+    Stage,
+    VpcCidr,
+    Zones,
+)
+
+MAX_TASK_TIMEOUT = 36_000
+"""Seconds. SQS hides a message for 12 h at most; the rest is for fetching, storing and the stop of the pod."""
+
+DAY = 86_400
+"""Seconds."""
+
+COLD_START = 900
+"""Seconds. The longest that the first task waits for a node, its images and the model, unless something is wrong."""
+
+SQS_RETENTION_DAYS = 14
+"""The longest that SQS keeps a message, and what the queues are set to."""
+
+
+class Section(BaseModel):
+    """A part of the config: immutable, keys in camelCase, nothing unknown, and no type guessed from another."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, serialize_by_alias=True
+    )
+
+
+class Throttle(Section):
+    """The usage plan: requests per second, and how many may come at once. API Gateway allows 10,000 and 5,000."""
+
+    rate_limit: float = Field(default=30, gt=0, le=10_000)
+    burst_limit: int = Field(default=50, ge=1, le=5_000)
+
+
+class Api(Section):
+    """The REST API."""
+
+    stage_name: Stage = "dev"
+    throttle: Throttle = Throttle()
+
+
+class ClusterComponents(Section):
+    """The nodes that the controllers run on (not the GPU nodes). Arm or x86 is told from the type."""
+
+    instance_type: InstanceType = "m7g.large"
+    desired_count: int = Field(default=2, ge=1, le=10)
+
+
+class Runtime(Section):
+    """One runtime: its own queue, its own pods, its own nodes."""
+
+    name: RuntimeName
+    namespace: Namespace
+    type: Annotated[RuntimeType, Field(strict=False)]
+    model_filename: Annotated[ModelFile | None, Emptiable] = None
+    dynamic_model: bool = False
+    chart_repository: Annotated[ChartSource | None, Emptiable] = None
+    chart_version: Annotated[str | None, Emptiable] = None
+    extra_values: dict[str, Any] = Field(default_factory=dict)
+
+
+class Eks(Section):
+    """The cluster. ``admin_arns``: who may take the access role of ConfigCommand; empty: whoever in the account may
+    assume roles."""
+
+    version: KubernetesVersion = "1.35"
+    secrets_encryption: bool = True
+    control_plane_logs: Annotated[
+        tuple[Literal["api", "audit", "authenticator", "controllerManager", "scheduler"], ...], Many
+    ] = ("api", "audit", "authenticator", "controllerManager", "scheduler")
+    public_access_cidrs: Annotated[tuple[AccessCidr, ...], Many] = ()
+    admin_arns: Annotated[tuple[AdminArn, ...], Many] = ()
+
+
+class Vpc(Section):
+    """The network. One NAT gateway is cheap, one in each zone outlives a zone.
+
+    ``availability_zones``: two or three names, for accounts whose first zones do not have EKS or the GPUs; empty: the
+    first three of the region.
+    """
+
+    cidr: VpcCidr = "10.0.0.0/16"
+    availability_zones: Zones = ()
+    nat_gateways: int = Field(default=1, ge=1, le=3)
+    flow_logs: bool = False
+
+
+class Lambda(Section):
+    """The functions. ``architecture`` absent: arm64, and x86_64 in China."""
+
+    architecture: Literal["arm64", "x86_64"] | None = None
+    reserved_concurrency: int | None = Field(default=None, ge=1, le=1000)
+
+
+class Source(Section):
+    """Where a controller's chart comes from, when not from its makers."""
+
+    chart_repository: ChartSource | None = None
+    chart_version: str | None = None
+
+
+EksAddon = Literal[
+    "vpc-cni",
+    "kube-proxy",
+    "eks-pod-identity-agent",
+    "coredns",
+    "aws-mountpoint-s3-csi-driver",
+    "amazon-cloudwatch-observability",
+]
+
+
+class AddOns(Section):
+    """What runs in the cluster beside the runtimes. ``tracing`` also covers the front door and the input topic.
+
+    ``image_registry``: a registry that holds copies of all images (China). ``eks_versions``: the version of an EKS
+    add-on by its name; an add-on not named gets the default of the cluster's version.
+    """
+
+    image_registry: Annotated[str, Field(min_length=1)] | None = None
+    karpenter: Source = Source()
+    keda: Source = Source()
+    observability: bool = True
+    tracing: bool = True
+    eks_versions: dict[EksAddon, str] = Field(default_factory=dict)
+
+
+class EbsThroughputTuner(Section):
+    """Slows a GPU node's data volume down once the images are loaded from it."""
+
+    enabled: bool = True
+    delay_seconds: int = Field(default=300, ge=60, le=3600)
+
+
+class Alarms(Section):
+    """When somebody is told. ``emails`` get a mail for each alarm; other subscribers can be added to the topic.
+
+    ``oldest_message_seconds`` absent: the task timeout and a cold start. ``no_pods_minutes``: tasks wait and no agent
+    has one. ``dead_letters``: how many lie there. ``failure_percent``: of the tasks that ended within 15 minutes, if
+    they are ``failure_tasks`` or more. ``throttled_requests``: within 5 minutes.
+    """
+
+    enabled: bool = True
+    emails: Annotated[tuple[Email, ...], Many, Field(max_length=10)] = ()
+    oldest_message_seconds: int | None = Field(default=None, ge=60, le=SQS_RETENTION_DAYS * DAY)
+    no_pods_minutes: int = Field(default=COLD_START // 60, ge=5, le=720, multiple_of=5)
+    dead_letters: int = Field(default=1, ge=1)
+    failure_percent: float = Field(default=20, gt=0, le=100)
+    failure_tasks: int = Field(default=10, ge=1)
+    throttled_requests: int = Field(default=10, ge=1)
+
+
+class Dashboard(Section):
+    """The page of graphs. ``gpu_hour_price``: US dollars for an hour of a GPU node; absent: that of prices.yaml."""
+
+    enabled: bool = True
+    gpu_hour_price: float | None = Field(default=None, gt=0)
+
+
+class Config(Section):
+    """The whole of config.yaml. Only ``modelBucketArn`` and one runtime must be given."""
+
+    stack_name: StackName = "sdoneks"
+    model_bucket_arn: BucketArn
+    apigw: Api = Field(default=Api(), alias="APIGW")
+    cluster_components: ClusterComponents = ClusterComponents()
+    models_runtime: Annotated[tuple[Runtime, ...], Many, AtLeastOne]
+    task_timeout: int = Field(default=DEFAULT_TASK_TIMEOUT, ge=10, le=MAX_TASK_TIMEOUT)
+    input_buckets: Annotated[tuple[Bucket, ...], Many] = ()
+    allowed_link_hosts: Annotated[tuple[LinkHost, ...], Many] = ()
+    output_retention_days: Days | None = None
+    request_retention_days: int = Field(default=SQS_RETENTION_DAYS + 1, ge=SQS_RETENTION_DAYS, le=MAX_RETENTION_DAYS)
+    log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] = 30
+    eks: Eks = Eks()
+    vpc: Vpc = Vpc()
+    lambda_: Lambda = Field(default=Lambda(), alias="lambda")
+    add_ons: AddOns = Field(default_factory=AddOns)
+    ebs_throughput_tuner: EbsThroughputTuner = EbsThroughputTuner()
+    alarms: Alarms = Alarms()
+    dashboard: Dashboard = Dashboard()
+
+    @property
+    def oldest_message_seconds(self) -> int:
+        """As asked for, or how long the first task may take."""
+        return self.alarms.oldest_message_seconds or self.task_timeout + COLD_START
+
+    @property
+    def partition(self) -> str:
+        """``aws`` or ``aws-cn``: where the models lie, the stack lies."""
+        return self.model_bucket_arn.split(":")[1]
+
+    @property
+    def lambda_architecture(self) -> str:
+        """As asked for, or what the partition's regions have."""
+        return self.lambda_.architecture or ("x86_64" if self.partition == "aws-cn" else "arm64")
+
+    @property
+    def model_bucket(self) -> str:
+        return self.model_bucket_arn.rsplit(":", 1)[1]
+
+
+def load_config(path: Path) -> Config:
+    """Read the file at ``path``.
+
+    Raises ConfigError, which names every mistake with its key's path, the value and what is allowed.
+    """
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
+    except OSError as error:
+        raise ConfigError([Mistake("", f"cannot be read: {error.strerror}")], str(path)) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([Mistake("", f"is not YAML: {error}")], str(path)) from error
+    return parse_config(raw, source=str(path))
+
+
+def parse_config(raw: Any, *, source: str = "the config") -> Config:
+    """Check what was read from YAML. Raises ConfigError as load_config does; ``source`` is named in it."""
+    if not isinstance(raw, Mapping):
+        raise ConfigError([Mistake("", f"must be a mapping of keys, got {shown(raw)}")], source)
+    contradictions = cross_mistakes(raw)
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError([*mistakes_of(error, Config), *contradictions], source) from error
+    if contradictions:
+        raise ConfigError(contradictions, source)
+    return config
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML alone takes the last of two equal keys and says nothing: half of a user's runtimes would be gone."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 (PyYAML's own signature)
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if key != "<<" and keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice in one place", node.start_mark
+                )
+        return super().construct_mapping(node, deep=deep)

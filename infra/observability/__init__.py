@@ -1,0 +1,1 @@
+"""The stack's metrics, dashboard and collector."""

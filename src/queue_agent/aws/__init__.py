@@ -1,0 +1,1 @@
+"""What the agent asks of AWS: its clients, and its queue."""

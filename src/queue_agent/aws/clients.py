@@ -1,0 +1,94 @@
+"""The agent's AWS clients, made once, and the one place where an AWS error becomes ours."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import get_session
+from aiohttp import ClientError as HttpError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from queue_agent.aws.models import lean_loader
+from queue_agent.errors import TransientError
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+    from types_aiobotocore_sns import SNSClient
+    from types_aiobotocore_sqs import SQSClient
+
+LONG_POLL_SECONDS = 10
+"""Below SQS's 20, because a stopping agent waits for its poll to end: a poll cut off may swallow a message until its
+lease runs out."""
+
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = LONG_POLL_SECONDS + 10
+"""Seconds; beyond the long poll, short enough to notice a dead connection well within a lease."""
+
+CALL_ATTEMPTS = 4
+"""botocore's own tries of one call (standard mode: 500, 503, throttling and connection errors, with jitter): a few
+seconds. Longer outages are sat out by the caller, which knows what it holds."""
+
+POOL_SIZE = 16
+"""Connections per service: parallel pictures and links, plus renewals."""
+
+
+_LEAN: dict[str, Any] = {
+    # botocore spells its user agent out and checks every parameter anew on each call. A task takes five calls, and the
+    # agent shares its node's few cores with a runtime that needs them.
+    "user_agent": "sd-on-eks-queue-agent",
+    "parameter_validation": False,
+    # TLS and the request's signature guard the bytes on their way, and S3 keeps a checksum of its own.
+    "request_checksum_calculation": "when_required",
+    "response_checksum_validation": "when_required",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """One client a service, for the life of the process."""
+
+    sqs: "SQSClient"
+    sns: "SNSClient"
+    s3: "S3Client"
+
+
+@asynccontextmanager
+async def open_clients(region: str) -> AsyncIterator[Clients]:
+    """Clients by the SDK's usual chain (Pod Identity, environment, AWS_ENDPOINT_URL); closed on exit."""
+    session = get_session()
+    session.register_component("data_loader", lean_loader())
+    config = AioConfig(
+        region_name=region,
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        max_pool_connections=POOL_SIZE,
+        retries={"mode": "standard", "total_max_attempts": CALL_ATTEMPTS},
+        tcp_keepalive=True,
+        **_LEAN,
+    )
+    async with AsyncExitStack() as stack:
+        yield Clients(
+            sqs=await stack.enter_async_context(session.create_client("sqs", config=config)),
+            sns=await stack.enter_async_context(session.create_client("sns", config=config)),
+            s3=await stack.enter_async_context(session.create_client("s3", config=config)),
+        )
+
+
+@contextmanager
+def aws_errors(action: str) -> Iterator[None]:
+    """Turn what AWS raises into TransientError. ``action`` says what was tried, as in "could not store …"."""
+    try:
+        yield
+    except ClientError as error:
+        detail = error.response.get("Error", {})
+        code = detail.get("Code", "unknown")
+        raise TransientError("aws", f"could not {action}: {code}: {detail.get('Message', '')}") from error
+    except (BotoCoreError, HTTPClientError, HttpError, OSError) as error:
+        raise TransientError("aws", f"could not {action}: {type(error).__name__}: {error}") from error
+
+
+def code_of(error: ClientError) -> str:
+    """The service's error code, such as ``NoSuchKey`` or ``404``."""
+    return str(error.response.get("Error", {}).get("Code", ""))

@@ -1,0 +1,1 @@
+"""Fetching what a task's links name."""

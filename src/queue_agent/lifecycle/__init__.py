@@ -1,0 +1,1 @@
+"""Start, readiness and end of the process, as Kubernetes sees them."""

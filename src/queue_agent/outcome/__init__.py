@@ -1,0 +1,1 @@
+"""How a task ends: what becomes of its message, where its outputs are stored, how the caller is notified."""

@@ -1,0 +1,285 @@
+"""The dashboard: CloudWatch takes it, and every metric on it and in the alarms is one that somebody sends."""
+
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
+
+from contract.metrics import METRICS, Kind
+from infra.cost.prices import price_book
+from infra.observability.collector import CONFIG_FILE, collector_objects
+from infra.observability.metrics import THROTTLED, search
+from queue_agent.telemetry.otel import DELTA, RESOURCE, SPREAD, ExportedMetrics
+from test.infra.configs import MOST
+from test.infra.known_metrics import KNOWN
+from test.infra.reading import of_type, the_one
+from test.support.alarms import READINGS, Expression
+from test.support.dashboards import faults
+from test.support.emf import Written, written
+
+EVERY = pytest.mark.parametrize("name", ["default", "three", "everything", "china", "most"])
+
+FOUND = re.compile(r"""SEARCH\('\{(?:"([^"]+)"|(\w+)),([\w,]+)\} MetricName="(\w+)"(?: (\w+)="\w+")?', '\w+', \d+\)""")
+"""A search as we write it: namespace, dimensions, name, and the dimension that has a value."""
+
+Seen = tuple[str, str, frozenset[str]]
+"""Namespace, name and dimensions."""
+
+
+def body(template: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(the_one(template, "AWS::CloudWatch::Dashboard")["DashboardBody"])
+    return made
+
+
+def graphs(template: dict[str, Any]) -> dict[str, list[list[Any]]]:
+    """Lines by title."""
+    widgets = body(template)["widgets"]
+    return {one["properties"]["title"]: one["properties"]["metrics"] for one in widgets if one["type"] == "metric"}
+
+
+def on_the_dashboard(template: dict[str, Any]) -> Iterator[Seen]:
+    for lines in graphs(template).values():
+        for line in lines:
+            if expression := line[-1].get("expression"):
+                for quoted, plain_, dimensions, name, valued in FOUND.findall(expression):
+                    assert valued in {"", *dimensions.split(",")}
+                    yield quoted or plain_, name, frozenset(dimensions.split(","))
+            else:
+                yield line[0], line[1], frozenset(line[2:-1:2])
+
+
+def in_the_alarms(template: dict[str, Any]) -> Iterator[Seen]:
+    for alarm in of_type(template, "AWS::CloudWatch::Alarm").values():
+        for look in alarm["Metrics"]:
+            if "MetricStat" in look:
+                metric = look["MetricStat"]["Metric"]
+                yield metric["Namespace"], metric["MetricName"], frozenset(one["Name"] for one in metric["Dimensions"])
+
+
+@pytest.fixture(scope="module")
+def sent() -> MetricsData:
+    """What an agent sends when everything has happened once, by its own exporter's settings."""
+    reader = InMemoryMetricReader(preferred_temporality=DELTA, preferred_aggregation=SPREAD)
+    provider = MeterProvider([reader], RESOURCE, shutdown_on_exit=False)
+    metrics = ExportedMetrics("sd", provider)
+    for metric in METRICS:
+        if metric.kind is Kind.HISTOGRAM:
+            metrics.observe(metric, 1.5)
+        elif metric not in metrics.gpu.values():
+            metrics.add(metric, *("x" for _ in metric.labels))
+    data = reader.get_metrics_data()
+    assert data is not None
+    provider.shutdown()
+    return data
+
+
+@pytest.fixture(scope="module")
+def arriving(sent: MetricsData) -> set[Written]:
+    objects = collector_objects(region="us-west-2", metrics_namespace="x", log_group="y", registry=None)
+    (config,) = [one["data"][CONFIG_FILE] for one in objects if one["kind"] == "ConfigMap"]
+    return written(json.loads(config), sent)
+
+
+@EVERY
+def test_cloudwatch_takes_the_dashboard(name: str, request: pytest.FixtureRequest) -> None:
+    assert faults(body(request.getfixturevalue(name))) == []
+
+
+@EVERY
+def test_every_metric_that_is_looked_at_is_sent_by_somebody(
+    name: str, arriving: set[Written], request: pytest.FixtureRequest
+) -> None:
+    # Given
+    template = request.getfixturevalue(name)
+    namespace = the_one(template, "AWS::EKS::Cluster")["Name"]
+    counted = the_one(template, "AWS::Logs::MetricFilter")["MetricTransformations"][0]
+    own = {(namespace, metric, dimensions) for metric, dimensions in arriving}
+    own.add((counted["MetricNamespace"], counted["MetricName"], frozenset()))
+
+    # When
+    seen = {*on_the_dashboard(template), *in_the_alarms(template)}
+
+    # Then
+    assert len(seen) > 5
+    assert seen - own - KNOWN.keys() == set()
+
+
+def test_nothing_is_written_and_paid_that_nobody_looks_at(default: dict[str, Any], arriving: set[Written]) -> None:
+    seen = {*on_the_dashboard(default), *in_the_alarms(default)}
+
+    assert {("sdoneksStack", metric, dimensions) for metric, dimensions in arriving} <= seen
+
+
+def test_no_known_metric_of_aws_is_left_that_nobody_looks_at(default: dict[str, Any]) -> None:
+    assert KNOWN.keys() <= {*on_the_dashboard(default), *in_the_alarms(default)}
+
+
+def test_counters_arrive_as_what_was_added_and_times_with_their_spread(sent: MetricsData) -> None:
+    kinds = {
+        metric.name: (type(metric.data).__name__, getattr(metric.data, "aggregation_temporality", None))
+        for resource in sent.resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+    }
+
+    for metric in METRICS:
+        kind, temporality = kinds[metric.name]
+        assert kind == {"counter": "Sum", "gauge": "Gauge", "histogram": "ExponentialHistogram"}[metric.kind.value]
+        assert temporality is None or temporality.name == "DELTA"
+
+
+def test_every_search_is_read_here(default: dict[str, Any]) -> None:
+    for lines in graphs(default).values():
+        for line in lines:
+            expression = line[-1].get("expression", "")
+            assert expression.count("SEARCH") == len(FOUND.findall(expression))
+
+
+def test_a_namespace_with_a_dash_is_quoted() -> None:
+    assert search("my-stack", "m", ("runtime",), "Sum", 300) == (
+        "SEARCH('{\"my-stack\",runtime} MetricName=\"m\"', 'Sum', 300)"
+    )
+
+
+def test_it_shows_what_one_wants_to_know(default: dict[str, Any]) -> None:
+    shown = graphs(default)
+
+    assert list(shown) == [
+        "Tasks accepted",
+        "Front door",
+        "Tasks that ended, by outcome",
+        "Tasks that wait",
+        "Age of the oldest task, s (those that run count too)",
+        "Dead letters",
+        "Time from task to picture, s",
+        "Time from task to picture by runtime, p95, s",
+        "Where the time goes, p95 of each stage, s",
+        "Pods that take tasks",
+        "Pods that work on a task",
+        "GPU use, %",
+        "Nodes",
+        "Spot interruptions (of the whole account in this region)",
+        "GPU cost of 1,000 pictures, USD, at 0.4968 an hour of a node",
+        "Tasks completed, by runtime",
+        "Runs put back to run again",
+    ]
+    assert [line[-1]["stat"] for line in shown["Time from task to picture, s"]] == ["p50", "p95", "p99"]
+
+
+def test_the_states_of_all_alarms_are_on_top(three: dict[str, Any]) -> None:
+    (widget,) = [one for one in body(three)["widgets"] if one["type"] == "alarm"]
+
+    assert widget["properties"]["alarms"] == [f"<{name}.Arn>" for name in of_type(three, "AWS::CloudWatch::Alarm")]
+
+
+def test_every_queue_is_shown(most: dict[str, Any]) -> None:
+    # Given
+    queues = {f"most_{runtime['name']}" for runtime in MOST["modelsRuntime"]}
+    dead = {f"{queue}_dead" for queue in queues} | {"most_undelivered_tasks"}
+
+    # Then
+    shown = graphs(most)
+    for title, expected in {
+        "Tasks that wait": queues,
+        "Age of the oldest task, s (those that run count too)": queues,
+        "Dead letters": dead,
+    }.items():
+        assert {line[3] for line in shown[title]} == expected
+
+
+def test_the_rules_of_spot_are_karpenters(default: dict[str, Any]) -> None:
+    # Given
+    rules = {f"<{name}>": rule for name, rule in of_type(default, "AWS::Events::Rule").items()}
+
+    # When
+    lines = graphs(default)["Spot interruptions (of the whole account in this region)"]
+
+    # Then
+    assert [rules[line[3]]["EventPattern"]["detail-type"] for line in lines] == [
+        ["EC2 Spot Instance Interruption Warning"],
+        ["EC2 Instance Rebalance Recommendation"],
+    ]
+
+
+def test_throttled_requests_are_counted_in_the_access_log(default: dict[str, Any]) -> None:
+    # Given
+    counting = the_one(default, "AWS::Logs::MetricFilter")
+    (stage,) = of_type(default, "AWS::ApiGateway::Stage").values()
+
+    # Then
+    assert counting["LogGroupName"].removesuffix(">") in stage["AccessLogSetting"]["DestinationArn"]
+    assert json.loads(stage["AccessLogSetting"]["Format"])["status"] == "$context.status"
+    assert counting["FilterPattern"] == '{ $.status = "429" }'
+    assert counting["MetricTransformations"][0]["MetricName"] == THROTTLED
+
+
+def value(lines: list[list[Any]], label: str, **known: float) -> float:
+    """What the expression with ``label`` comes to."""
+    (expression,) = [line[-1]["expression"] for line in lines if line[-1].get("label") == label]
+    now = datetime.now(UTC)
+    return Expression({name: {now: one} for name, one in known.items()}, [now], READINGS[0])(expression)[now]
+
+
+def test_the_cost_is_that_of_the_nodes_for_the_pictures_of_an_hour(default: dict[str, Any]) -> None:
+    # Given four GPU nodes beside two for the controllers, and 3,000 pictures in an hour
+    lines = graphs(default)["GPU cost of 1,000 pictures, USD, at 0.4968 an hour of a node"]
+    price = price_book()["prices"]["gpu_spot_hour"]
+
+    # Then
+    assert value(lines, "all GPU nodes", nodes=6, pictures=3000) == pytest.approx(4 * price / 3)
+    assert value(lines, "while agents ran", busy=7200, idle=3600, pictures=3000) == pytest.approx(3 * price / 3)
+
+
+def test_gpu_use_is_the_share_of_the_agents_time(default: dict[str, Any]) -> None:
+    lines = graphs(default)["GPU use, %"]
+
+    assert value(lines, "share of the agents' time with a task", busy=870, idle=130) == pytest.approx(87)
+
+
+def test_the_controllers_are_no_gpu_nodes(default: dict[str, Any]) -> None:
+    assert value(graphs(default)["Nodes"], "GPU nodes", nodes=7) == 5
+
+
+def test_the_price_is_the_configs_and_told(everything: dict[str, Any], most: dict[str, Any]) -> None:
+    assert "GPU cost of 1,000 pictures, USD, at 1.5 an hour of a node" in graphs(most)
+    assert "1.5 USD an hour" in text(most)
+    assert "USD" not in text(everything)
+
+
+def test_what_is_switched_off_is_left_out_and_said(everything: dict[str, Any]) -> None:
+    # Given neither the collector nor Container Insights
+    seen = {namespace for namespace, _, _ in on_the_dashboard(everything)}
+
+    # Then
+    assert seen == {"AWS/SNS", "AWS/SQS", "AWS/ApiGateway", "AWS/Lambda", "AWS/Events", "otherStack"}
+    assert {name for namespace, name, _ in on_the_dashboard(everything) if namespace == "otherStack"} == {THROTTLED}
+    assert "Without `addOns.tracing`" in text(everything)
+    assert "Without `addOns.observability`" in text(everything)
+
+
+def test_a_stack_in_another_region_has_its_own_dashboard(default: dict[str, Any], everything: dict[str, Any]) -> None:
+    assert the_one(default, "AWS::CloudWatch::Dashboard")["DashboardName"] == "sdoneksStack-<Region>"
+    assert the_one(everything, "AWS::CloudWatch::Dashboard")["DashboardName"] == "otherStack-us-east-1"
+
+
+def test_the_output_opens_it(everything: dict[str, Any], china: dict[str, Any], unwatched: dict[str, Any]) -> None:
+    def url(template: dict[str, Any]) -> str:
+        parts = template["Outputs"]["DashboardUrl"]["Value"]["Fn::Join"][1]
+        return "".join(part if isinstance(part, str) else "X" for part in parts)
+
+    assert url(everything) == (
+        "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards:name=X"
+    )
+    assert url(china).startswith("https://cn-northwest-1.console.amazonaws.cn/")
+    assert "DashboardUrl" not in unwatched["Outputs"]
+    assert not of_type(unwatched, "AWS::CloudWatch::Dashboard")
+
+
+def text(template: dict[str, Any]) -> str:
+    (widget,) = [one for one in body(template)["widgets"] if one["type"] == "text"]
+    return str(widget["properties"]["markdown"])

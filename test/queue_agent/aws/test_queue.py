@@ -1,0 +1,212 @@
+"""The lease: taken short, renewed while held, and given up for good by one of three words."""
+
+import asyncio
+import time
+
+import pytest
+
+from queue_agent.aws.queue import Lease, Queue
+from queue_agent.errors import LeaseLost, TransientError
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Telemetry
+from test.support.agent import World, until
+from utils.local.aws_proxy import Call, Conditions, Failure, down, error_answer
+
+
+def a_queue(world: World, lease_seconds: int = 60, *, dead_letters: bool = True) -> Queue:
+    return Queue(
+        world.clients.sqs,
+        world.queue_url,
+        world.dead_letter_url if dead_letters else None,
+        lease_seconds,
+        telemetry=Telemetry(Metrics("r")),
+    )
+
+
+async def taken(queue: Queue) -> Lease:
+    lease = await queue.receive()
+    assert lease is not None
+    return lease
+
+
+async def test_a_received_message_is_known_by_id_body_and_receive_count(world: World) -> None:
+    # Given a message
+    message_id = await world.send("a task")
+    queue = a_queue(world)
+    # When it is received
+    lease = await taken(queue)
+    # Then the lease says what SQS said
+    assert (lease.message_id, lease.body, lease.receives) == (message_id, "a task", 1)
+    await queue.abandon(lease)
+
+
+async def test_a_lease_is_renewed_while_it_is_held_so_long_tasks_keep_their_message(world: World) -> None:
+    # Given a lease of one second
+    await world.send("a long task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    # When the task takes three times as long
+    until_then = time.monotonic() + 3
+    while time.monotonic() < until_then:
+        await asyncio.sleep(0.1)
+        # Then nobody else can take it meanwhile
+        assert await world.depth() == (0, 1)
+    assert not lease.lost.is_set()
+    await queue.delete(lease)
+    assert await world.depth() == (0, 0)
+
+
+async def test_a_killed_agents_message_is_back_within_its_lease(world: World) -> None:
+    # Given a lease that nobody renews any more
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=1)
+    await queue.abandon(await taken(queue))
+    # When its second is over, then the message is there again, counted twice
+    again = await taken(queue)
+    assert again.receives == 2
+    await queue.abandon(again)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "lease_seconds"),
+    [
+        pytest.param("InternalError", 500, 3, id="what the SDK repeats by itself"),
+        pytest.param("AccessDenied", 403, 6, id="what it does not"),
+    ],
+)
+async def test_renewals_that_fail_are_tried_again_until_they_succeed(
+    world: World, conditions: Conditions, code: str, status: int, lease_seconds: int
+) -> None:
+    # Given a lease whose renewals fail for a while
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds)
+    lease = await taken(queue)
+    first_expiry = lease.expires
+    conditions.failure = _failing_renewals(code, status)
+    await until(lambda: conditions.calls["sqs", "ChangeMessageVisibility"] >= 1)
+    # When SQS is well again
+    conditions.failure = None
+    # Then the lease goes on
+    await until(lambda: lease.expires > first_expiry)
+    assert not lease.lost.is_set()
+    await queue.abandon(lease)
+
+
+async def test_a_lease_that_could_not_be_renewed_in_time_is_lost(world: World, conditions: Conditions) -> None:
+    # Given SQS is down for longer than the lease
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    conditions.failure = down("sqs")
+    # When the lease runs out
+    await asyncio.wait_for(lease.lost.wait(), 30)
+    # Then this agent may not speak of the task any more
+    with pytest.raises(LeaseLost):
+        lease.check()
+    conditions.failure = None
+    await queue.abandon(lease)
+
+
+async def test_a_process_that_stalled_past_its_lease_does_not_believe_in_it(world: World) -> None:
+    # Given a lease of one second
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    # When the whole process stands still for longer, its renewals included
+    time.sleep(1.2)  # noqa: ASYNC251 - that is the stall
+    # Then the lease is over before anybody said so
+    assert not lease.lost.is_set()
+    with pytest.raises(LeaseLost):
+        lease.check()
+    await queue.abandon(lease)
+
+
+async def test_a_receipt_that_sqs_no_longer_takes_is_lost_at_once(world: World, conditions: Conditions) -> None:
+    # Given a lease of a minute
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=3)
+    lease = await taken(queue)
+    # When SQS says that the receipt is not good any more
+    conditions.failure = _failing_renewals("ReceiptHandleIsInvalid", 400)
+    # Then nothing is tried a second time
+    await asyncio.wait_for(lease.lost.wait(), 30)
+    assert conditions.calls["sqs", "ChangeMessageVisibility"] == 1
+    await queue.abandon(lease)
+
+
+async def test_handing_back_makes_the_message_visible_at_once(world: World) -> None:
+    # Given a held message
+    await world.send("a task")
+    queue = a_queue(world)
+    # When it is handed back
+    await queue.release(await taken(queue))
+    # Then it can be taken again
+    assert await world.depth() == (1, 0)
+
+
+async def test_handing_back_with_a_delay_keeps_it_hidden_that_long(world: World) -> None:
+    # Given a held message
+    await world.send("a task")
+    queue = a_queue(world)
+    # When it is handed back with a delay
+    await queue.release(await taken(queue), delay=600)
+    # Then it is neither lost nor there
+    assert await world.depth() == (0, 1)
+
+
+async def test_a_hand_back_that_fails_leaves_the_rest_to_the_lease(world: World, conditions: Conditions) -> None:
+    # Given a held message and SQS down
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    conditions.failure = down("sqs")
+    # When it is handed back, then nothing is raised
+    await queue.release(lease)
+    conditions.failure = None
+    # And the message comes back by itself
+    await until(lambda: _is_back(world))
+
+
+async def test_a_buried_message_lies_in_the_dead_letter_queue_with_its_reason(world: World) -> None:
+    # Given a held message
+    message_id = await world.send("not a task")
+    queue = a_queue(world)
+    lease = await taken(queue)
+    # When it is buried
+    await queue.dead_letter(lease, "not JSON\x07: really")
+    # Then it has moved, and says why
+    assert await world.depth() == (0, 0)
+    (letter,) = await world.dead_letters()
+    assert letter["Body"] == "not a task"
+    said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
+    assert said == {"reason": "not JSON : really", "message_id": message_id, "receives": "1"}
+
+
+async def test_without_a_dead_letter_queue_the_message_is_left_to_the_redrive(world: World) -> None:
+    # Given no dead-letter queue in the settings
+    await world.send("not a task")
+    queue = a_queue(world, lease_seconds=1, dead_letters=False)
+    # When a message is buried
+    await queue.dead_letter(await taken(queue), "not JSON")
+    # Then it is not lost
+    await until(lambda: _is_back(world))
+
+
+async def test_an_empty_queue_gives_no_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
+    assert await a_queue(world).receive() is None
+
+
+async def test_sqs_down_is_the_surroundings_fault_and_says_what_was_tried(world: World, conditions: Conditions) -> None:
+    conditions.failure = down("sqs")
+    with pytest.raises(TransientError, match="could not receive from the queue: ServiceUnavailable"):
+        await a_queue(world).receive()
+
+
+def _failing_renewals(code: str, status: int) -> Failure:
+    return lambda call: error_answer(code, status) if call == Call("sqs", "ChangeMessageVisibility", "/") else None
+
+
+async def _is_back(world: World) -> bool:
+    waiting, _ = await world.depth()
+    return waiting == 1

@@ -1,0 +1,420 @@
+"""Whose fault it was decides how a task ends, and every task ends."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.runtimes.base import Job, Ran, Result
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Telemetry
+from test.support.agent import PNG, ScriptedRuntime, World, a_result, never_finish, until
+from test.support.agents import assembled, key_of, killed, ran, received, worked
+from utils.local.aws_proxy import Conditions, down, error_answer
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
+    monkeypatch.setattr("queue_agent.outcome.finisher.FIRST_PAUSE", 0.05)
+    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ({"init_images": ["http://127.0.0.1:9/a.png?token=secret"]}, "could not fetch http://127.0.0.1:9/a.png"),
+        ({"init_images": ["s3://somebody-elses/a.png"]}, "is not among the input buckets"),
+    ],
+)
+async def test_a_link_that_cannot_be_fetched_fails_at_once_with_its_cause(
+    world: World, content: dict[str, Any], says: str
+) -> None:
+    # Given a task with such a link
+    await world.ask(content=content)
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime) as parts:
+        # When it is prepared
+        await worked(parts)
+    # Then the caller hears why, no secret is told, and no GPU second was spent
+    (callback,) = await world.callbacks()
+    assert (callback["result"], callback["status"], callback["image_url"]) == (False, "failed", [])
+    assert says in callback["error"]["message"]
+    assert "secret" not in callback["error"]["message"]
+    assert runtime.jobs == []
+    assert await world.depth() == (0, 0)
+
+
+async def test_the_runtimes_refusal_fails_at_once_and_is_recorded(world: World) -> None:
+    # Given a request that the runtime refuses
+    await world.ask()
+
+    async def refuse(_: Job) -> Result:
+        raise PermanentError("sampler", "unknown sampler 'nope'")
+
+    runtime = ScriptedRuntime(refuse)
+    async with assembled(world, runtime) as parts:
+        await worked(parts)
+    # Then the failure is told once, and recorded for a redelivery
+    (callback,) = await world.callbacks()
+    assert callback["error"] == {"type": "sampler", "message": "unknown sampler 'nope'"}
+    recorded = json.loads(await world.read(key_of(callback["output_url"])))
+    assert recorded["task"]["callback"] == callback
+    assert len(runtime.jobs) == 1
+
+
+async def test_a_runtime_that_dies_costs_an_attempt_and_after_three_the_caller_is_told(world: World) -> None:
+    # Given a runtime that dies over every task
+    message_id = await world.ask()
+
+    async def die(_: Job) -> Result:
+        raise RuntimeUnavailable("runtime-died", "the runtime closed the connection")
+
+    runtime = ScriptedRuntime(die)
+    async with assembled(world, runtime) as parts:
+        # When the message has been delivered three times
+        await worked(parts)
+        assert await world.callbacks() == []
+        await worked(parts)
+        assert await world.callbacks() == []
+        await worked(parts)
+    # Then it has failed for good, and lies with its reason where an operator finds it
+    (callback,) = await world.callbacks()
+    assert callback["result"] is False
+    assert callback["error"] == {
+        "type": "gave-up",
+        "message": "gave up after 3 attempts: the runtime closed the connection",
+    }
+    assert len(runtime.jobs) == 3
+    (letter,) = await world.dead_letters()
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == callback["error"]["message"]
+    assert letter["MessageAttributes"]["message_id"]["StringValue"] == message_id
+    assert await world.depth() == (0, 0)
+
+
+async def test_an_unknown_error_is_the_surroundings_fault_with_its_traceback_in_the_log(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given an adapter with a bug
+    await world.ask()
+
+    async def stumble(_: Job) -> Result:
+        raise ZeroDivisionError("a bug of ours")
+
+    async with assembled(world, ScriptedRuntime(stumble), max_attempts=1) as parts:
+        await worked(parts)
+    # Then the caller hears of it in the end, and the log says where
+    (callback,) = await world.callbacks()
+    assert callback["error"]["message"] == "gave up after 1 attempt: ZeroDivisionError: a bug of ours"
+    assert any(record.exc_info for record in caplog.records if record.name == "queue_agent.outcome.finisher")
+
+
+async def test_a_task_whose_agents_die_without_a_word_is_given_up_too(world: World) -> None:
+    # Given a message that was delivered twice to agents that were killed, the second of which noted two runs
+    await world.ask()
+    runtime = ScriptedRuntime(never_finish)
+    for _ in range(2):
+        async with assembled(world, runtime, lease_seconds=1) as parts:
+            prepared = await parts.processor.prepare(await received(parts))
+            assert prepared is not None
+            run = asyncio.create_task(ran(parts, prepared))
+            await until(lambda: runtime.jobs)
+            runtime.jobs.clear()
+            if not prepared.delivery.first:
+                await until(lambda: _noted(world))
+            await killed(run, parts, prepared)
+    # When the limit is two attempts
+    async with assembled(world, runtime, max_attempts=2) as parts:
+        await worked(parts)
+    # Then the third agent gives up without another run
+    (callback,) = await world.callbacks()
+    assert callback["error"]["message"] == "gave up after 2 attempts: the agent died in each of them"
+    assert runtime.jobs == []
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("not json", False),
+        ('{"task": 7}', False),
+        ('{"task": {"metadata": {"id": "x", "runtime": "r"}, "content": {}}}', True),
+        (
+            '{"task": {"metadata": {"id": "x", "runtime": "r", "tasktype": "pipeline", "prefix": ""}, "content": {}}}',
+            True,
+        ),
+        (
+            '{"task": {"metadata": {"id": "x", "runtime": "r", "tasktype": "pipeline", "prefix": "p"}, "content": []}}',
+            True,
+        ),
+    ],
+)
+async def test_a_message_that_is_no_task_goes_to_the_dead_letters_at_once(
+    world: World, body: str, *, told: bool
+) -> None:
+    # Given such a message
+    await world.send(body)
+    async with assembled(world, ScriptedRuntime()) as parts:
+        # When it is prepared
+        await worked(parts)
+    # Then it is buried with the reason, and its sender hears of it if there is an id
+    (letter,) = await world.dead_letters()
+    assert letter["Body"] == body
+    assert letter["MessageAttributes"]["reason"]["StringValue"]
+    callbacks = await world.callbacks()
+    assert [(c["id"], c["result"], c["error"]["type"]) for c in callbacks] == [("x", False, "undecodable")] * told
+    assert await world.depth() == (0, 0)
+
+
+async def test_s3_down_while_storing_does_not_cost_the_gpus_work(world: World, conditions: Conditions) -> None:
+    # Given a result, and S3 down
+    await world.ask()
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        result = await parts.processor.run(prepared, parts.stop)
+        assert result is not None
+        conditions.failure = down("s3")
+        storing = asyncio.create_task(parts.processor.finish(prepared.delivery, result, 1))
+        await until(lambda: conditions.calls["s3", "PUT"] >= 5)
+        # When it is back
+        conditions.failure = None
+        await storing
+    # Then the task completes, with one run
+    (callback,) = await world.callbacks()
+    assert callback["result"] is True
+    assert len(runtime.jobs) == 1
+
+
+async def test_s3_down_for_good_is_told_all_the_same(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given S3 takes nothing, and this is the last attempt
+    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
+    await world.ask()
+    conditions.failure = down("s3")
+    async with assembled(world, ScriptedRuntime(), max_attempts=1) as parts:
+        await worked(parts)
+    # Then the caller still hears how it ended, without a place
+    (callback,) = await world.callbacks()
+    assert callback["result"] is False
+    assert callback["output_url"] is None
+    assert "gave up after 1 attempt: could not store s3://" in callback["error"]["message"]
+
+
+@pytest.mark.parametrize("deliveries", [1, 2])
+async def test_sns_down_puts_the_task_back_and_the_next_delivery_tells_it(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch, deliveries: int
+) -> None:
+    # Given SNS is down for longer than anyone would wait
+    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
+    await world.ask()
+    runtime = ScriptedRuntime()
+    conditions.failure = down("sns")
+    async with assembled(world, runtime) as parts:
+        for _ in range(deliveries):
+            await worked(parts)
+        assert await world.callbacks() == []
+        # When it is back
+        conditions.failure = None
+        await worked(parts)
+    # Then the task is told from its record
+    (callback,) = await world.callbacks()
+    assert callback["result"] is True
+    assert len(runtime.jobs) == 1
+
+
+async def test_s3_down_when_a_task_comes_again_puts_it_back_without_counting_a_run(
+    world: World, conditions: Conditions
+) -> None:
+    # Given a message that was handed back once
+    await world.ask()
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime, max_attempts=1) as parts:
+        await parts.processor.release_unopened(await received(parts))
+        conditions.failure = down("s3")
+        # When its record cannot be looked for
+        await worked(parts)
+        conditions.failure = None
+        # Then it is not given up; it runs once S3 answers
+        await worked(parts)
+    (callback,) = await world.callbacks()
+    assert callback["result"] is True
+
+
+async def test_an_undecodable_message_that_came_too_late_goes_back_unread(world: World) -> None:
+    await world.send("not json")
+    async with assembled(world, ScriptedRuntime()) as parts:
+        await parts.processor.release_unopened(await received(parts))
+    assert await world.depth() == (1, 0)
+
+
+async def test_what_cannot_be_ended_goes_back_to_the_queue(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a failure that can neither be recorded nor told
+    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
+    await world.ask()
+
+    async def refuse(_: Job) -> Result:
+        raise PermanentError("sampler", "unknown")
+
+    conditions.failure = down("s3")
+    async with assembled(world, ScriptedRuntime(refuse)) as parts:
+        await worked(parts)
+        conditions.failure = None
+        # Then it is delivered again, and told
+        await worked(parts)
+    (callback,) = await world.callbacks()
+    assert callback["error"]["type"] == "sampler"
+
+
+async def test_an_undecodable_message_that_cannot_be_told_goes_back(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
+    await world.send('{"task": {"metadata": {"id": "x"}, "content": {}}}')
+    conditions.failure = down("sns")
+    async with assembled(world, ScriptedRuntime()) as parts:
+        await worked(parts)
+        conditions.failure = None
+        await worked(parts)
+    assert len(await world.callbacks()) == 1
+    assert len(await world.dead_letters()) == 1
+
+
+async def test_a_fault_of_the_surroundings_before_the_run_does_not_count_as_one(
+    world: World, conditions: Conditions
+) -> None:
+    # Given S3 is down while a task's input is fetched, for longer than there are attempts
+    key = "inputs/a.png"
+    await world.direct.s3.put_object(Bucket=world.bucket, Key=key, Body=PNG)
+    await world.ask(content={"init_images": [f"s3://{world.bucket}/{key}"]})
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime, max_attempts=1) as parts:
+        conditions.failure = lambda call: error_answer("SlowDown", 503) if call.path.endswith(key) else None
+        await worked(parts)
+        await worked(parts)
+        # When it is back
+        conditions.failure = None
+        await worked(parts)
+    # Then the task completes
+    (callback,) = await world.callbacks()
+    assert callback["result"] is True
+    assert [file.data for file in runtime.jobs[0].files.values()] == [PNG]
+
+
+async def test_a_message_that_kills_each_agent_before_its_run_is_given_up_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a message that was taken too often, although no run of it was ever noted
+    monkeypatch.setattr("queue_agent.processor.MAX_RECEIVES", 2)
+    monkeypatch.setattr("queue_agent.outcome.disposition.MAX_RECEIVES", 2)
+    await world.ask()
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime) as parts:
+        await parts.processor.release_unopened(await received(parts))
+        # When it comes once more
+        await worked(parts)
+    # Then its caller hears of it before SQS would bury it, and nothing was run
+    (callback,) = await world.callbacks()
+    assert callback["error"]["type"] == "gave-up"
+    assert runtime.jobs == []
+
+
+async def test_a_surroundings_fault_names_the_attempts_cause_for_the_next_agent(world: World) -> None:
+    # Given an attempt that failed for the surroundings' fault
+    await world.ask()
+
+    async def fail(_: Job) -> Result:
+        raise TransientError("oom", "the GPU ran out of memory")
+
+    async with assembled(world, ScriptedRuntime(fail)) as parts:
+        await worked(parts)
+    # Then it is noted with its cause
+    (key,) = [key for key in await world.keys() if key.startswith(".platform/attempts/")]
+    noted = json.loads(await world.read(key))
+    assert (noted["runs"], noted["cause"]["type"]) == (1, "oom")
+
+
+async def test_a_run_on_another_model_counts_as_a_switch(world: World) -> None:
+    # Given a runtime that runs its jobs on these models
+    models = iter(["a", "a", "b"])
+
+    async def work(_: Job) -> Result:
+        return replace(a_result(), ran=Ran("scripted", model=next(models)))
+
+    metrics = Metrics("r")
+    async with assembled(world, ScriptedRuntime(work), telemetry=Telemetry(metrics)) as parts:
+        for name in ("one", "two", "three"):
+            await world.ask(name)
+            await worked(parts)
+    # Then one switch is counted
+    assert 'model_switches_total{runtime="r"} 1\n' in metrics.text()
+
+
+@pytest.mark.parametrize("record", [b"not json", b'{"task": {"message_id": "another"}}'])
+async def test_a_failure_finds_another_tasks_record_in_its_place_and_takes_the_next(
+    world: World, record: bytes
+) -> None:
+    # Given a task that fails, whose record's name is taken while it runs
+    await world.ask()
+
+    async def refuse(_: Job) -> Result:
+        await world.direct.s3.put_object(Bucket=world.bucket, Key=key, Body=record)
+        raise PermanentError("sampler", "unknown")
+
+    async with assembled(world, ScriptedRuntime(refuse)) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        key = prepared.delivery.keys.record_key
+        # When it ends
+        await ran(parts, prepared)
+    # Then both records are there
+    (callback,) = await world.callbacks()
+    assert key_of(callback["output_url"]) != key
+    assert await world.read(key) == record
+
+
+async def test_a_failure_that_another_agent_has_told_is_not_told_again(world: World) -> None:
+    # Given two agents with one message, one of which has committed it
+    await world.ask()
+
+    async def refuse(_: Job) -> Result:
+        committed = json.dumps({"task": {**task, "message_id": keys.message_id, "run_id": "another"}})
+        await world.direct.s3.put_object(Bucket=world.bucket, Key=keys.record_key, Body=committed)
+        raise PermanentError("sampler", "unknown")
+
+    async with assembled(world, ScriptedRuntime(refuse)) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        keys = prepared.delivery.keys
+        task = {"callback": prepared.delivery.begun().completed([]).model_dump()}
+        # When this one fails
+        await ran(parts, prepared)
+    # Then it keeps silent
+    assert await world.callbacks() == []
+
+
+async def test_an_attempt_that_cannot_be_noted_is_put_back_all_the_same(
+    world: World, conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given S3 goes down while a task fails for the surroundings' fault
+    await world.ask()
+
+    async def fail(_: Job) -> Result:
+        conditions.failure = down("s3")
+        raise TransientError("oom", "the GPU ran out of memory")
+
+    async with assembled(world, ScriptedRuntime(fail)) as parts:
+        await worked(parts)
+    # Then the log says so, and the message is in the queue
+    assert "an attempt was not noted" in caplog.text
+    assert sum(await world.depth()) == 1
+
+
+async def _noted(world: World) -> bool:
+    return any(key.startswith(".platform/attempts/") for key in await world.keys())

@@ -1,0 +1,176 @@
+"""Dead letters, listed, shown, redriven and deleted on a moto server."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+import yaml
+from moto.server import ThreadedMotoServer
+
+from contract.wire import encode_task
+from test.support.agent import a_task
+from test.support.platform import CONFIG
+from utils.operate.dead_letters import main
+
+if TYPE_CHECKING:
+    from types_boto3_sqs import SQSClient
+
+STACK = "letters"
+"""Of its own: all of a process's moto servers hold the same queues, and other tests' are called by the default."""
+
+TRACE = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
+
+
+class Queues:
+    """A runtime's two queues on an AWS of its own, and the command on them."""
+
+    def __init__(self, sqs: "SQSClient", folder: Path) -> None:
+        self.sqs = sqs
+        self.queue = sqs.create_queue(QueueName=f"{STACK}_sdruntime")["QueueUrl"]
+        self.dead = sqs.create_queue(QueueName=f"{STACK}_sdruntime_dead")["QueueUrl"]
+        self.folder = folder
+        self.asked: list[str] = []
+
+    def bury(self, task_id: str, reason: str | None = "gave up after 3 attempts: out of memory") -> str:
+        attributes: dict[str, Any] = {"traceparent": {"DataType": "String", "StringValue": TRACE}}
+        if reason:
+            attributes["reason"] = {"DataType": "String", "StringValue": reason}
+            attributes["receives"] = {"DataType": "Number", "StringValue": "3"}
+        body = encode_task(a_task(task_id))
+        return self.sqs.send_message(QueueUrl=self.dead, MessageBody=body, MessageAttributes=attributes)["MessageId"]
+
+    def run(self, action: str, *words: str, answer: str = "n", runtime: str = "sdruntime") -> int:
+        def ask(question: str) -> str:
+            self.asked.append(question)
+            return answer
+
+        where = ("--config", str(self.folder / "config.yaml"), "--output", str(self.folder))
+        return main([action, *where, runtime, *words], ask=ask)
+
+    def depth(self, url: str) -> int:
+        told = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def queues(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
+    monkeypatch.setattr("utils.operate.dead_letters.POLL_SECONDS", 0)
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
+    (tmp_path / ".platform").mkdir()
+    card = {"aws_endpoint_url": endpoint, "region": "us-east-1"}
+    (tmp_path / ".platform" / "running.json").write_text(json.dumps(card))
+    sqs = boto3.Session("x", "x").client("sqs", region_name="us-east-1", endpoint_url=endpoint)
+    made = Queues(sqs, tmp_path)
+    yield made
+    for url in (made.queue, made.dead):
+        sqs.delete_queue(QueueUrl=url)
+
+
+def test_the_list_tells_reason_age_and_receives_and_takes_nothing(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given a letter that an agent buried, and one that SQS itself did
+    ids = [queues.bury("dog"), queues.bury("cat", reason=None)]
+    # When
+    assert queues.run("list") == 0
+    # Then
+    shown = capsys.readouterr().out
+    for word in (*ids, "dog", "cat", "3", " s", "out of memory", "received too often"):
+        assert word in shown
+    assert queues.depth(queues.dead) == 2
+
+
+def test_an_empty_list_says_so(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    assert queues.run("list") == 0
+    assert capsys.readouterr().out == "there are no dead letters\n"
+
+
+def test_one_letter_is_shown_whole(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    message_id = queues.bury("dog")
+    queues.bury("cat")
+    assert queues.run("show", message_id) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["task_id"], told["receives"], told["traceparent"]) == ("dog", "3", TRACE)
+    assert told["body"] == json.loads(encode_task(a_task("dog")))
+
+
+def test_a_letter_is_redriven_with_its_trace_once_it_was_agreed_to(queues: Queues) -> None:
+    # Given
+    message_id = queues.bury("dog")
+    queues.bury("cat")
+    # When
+    assert queues.run("redrive", message_id, answer="y") == 0
+    # Then
+    assert queues.asked == ["redrive 1 of sdruntime? [y/N] "]
+    (message,) = queues.sqs.receive_message(QueueUrl=queues.queue, MessageAttributeNames=["All"])["Messages"]
+    assert json.loads(message["Body"])["task"]["metadata"]["id"] == "dog"
+    assert set(message["MessageAttributes"]) == {"traceparent"}
+    assert message["MessageAttributes"]["traceparent"]["StringValue"] == TRACE
+    assert queues.depth(queues.dead) == 1
+
+
+def test_all_letters_are_redriven_when_none_is_named(queues: Queues) -> None:
+    for number in range(12):
+        queues.bury(f"t{number}")
+    assert queues.run("redrive", "--yes") == 0
+    assert queues.asked == []
+    assert (queues.depth(queues.queue), queues.depth(queues.dead)) == (12, 0)
+
+
+@pytest.mark.parametrize("action", ["redrive", "delete"])
+@pytest.mark.parametrize("answer", ["n", "", "yes please"])
+def test_nothing_changes_without_a_yes(action: str, answer: str, queues: Queues) -> None:
+    message_id = queues.bury("dog")
+    assert queues.run(action, message_id, answer=answer) == 1
+    assert (queues.depth(queues.queue), queues.depth(queues.dead)) == (0, 1)
+
+
+def test_a_letter_is_deleted(queues: Queues) -> None:
+    message_id = queues.bury("dog")
+    queues.bury("cat")
+    assert queues.run("delete", message_id, answer="y") == 0
+    assert (queues.depth(queues.queue), queues.depth(queues.dead)) == (0, 1)
+
+
+def test_what_is_not_there_is_said(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    queues.bury("dog")
+    assert queues.run("delete", "nosuch", answer="y") == 2
+    assert queues.run("list", runtime="nosuch") == 2
+    told = capsys.readouterr().err
+    assert "sdruntime has no dead letter nosuch" in told
+    assert "has no runtime 'nosuch'; it has sdruntime, flow, graph; name another file with --config" in told
+    assert queues.run("list", runtime="flow") == 2
+    assert f"there is no queue {STACK}_flow" in capsys.readouterr().err
+    assert queues.depth(queues.dead) == 1
+
+
+def test_an_empty_queue_asks_nothing(queues: Queues) -> None:
+    assert queues.run("redrive") == 0
+    assert queues.asked == []
+
+
+def test_without_a_platform_it_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
+    words = ["list", "--config", str(tmp_path / "config.yaml"), "--output", str(tmp_path), "sdruntime"]
+    assert main(words) == 2
+    assert "no platform runs with the output folder" in capsys.readouterr().err
+
+
+def test_a_letter_that_is_no_task_is_listed_without_control_characters(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queues.sqs.send_message(QueueUrl=queues.dead, MessageBody="\x1b[31mno task")
+    assert queues.run("list") == 0
+    assert "\x1b" not in capsys.readouterr().out

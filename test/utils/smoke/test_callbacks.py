@@ -1,0 +1,83 @@
+"""Hearing callbacks and fetching what they name."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+from moto.server import ThreadedMotoServer
+
+from contract.callback import Callback, Status
+from queue_agent.aws.clients import Clients
+from utils.local.cloud import Access
+from utils.smoke.callbacks import download, listening
+
+
+@pytest.fixture(scope="module")
+def access() -> Iterator[Access]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield Access(f"http://{host}:{port}")
+    server.stop()
+
+
+@pytest.fixture
+async def clients(access: Access) -> AsyncIterator[Clients]:
+    async with access.clients() as clients:
+        yield clients
+
+
+@pytest.fixture
+async def topic(clients: Clients) -> str:
+    return (await clients.sns.create_topic(Name="callbacks"))["TopicArn"]
+
+
+def a_callback(*places: str) -> Callback:
+    return Callback(id="t", result=True, image_url=places, runtime="sd", status=Status.COMPLETED)
+
+
+async def test_each_callback_is_heard_once_and_what_is_none_is_left_out(clients: Clients, topic: str) -> None:
+    async with listening(clients, topic) as listener:
+        # Given
+        await clients.sns.publish(TopicArn=topic, Message="not a callback")
+        await clients.sns.publish(TopicArn=topic, Message=a_callback().model_dump_json())
+        # When
+        heard = [*await listener.receive(1), *await listener.receive(1)]
+    # Then
+    assert heard == [a_callback()]
+
+
+async def test_a_listener_leaves_nothing_behind(clients: Clients, topic: str) -> None:
+    # Given
+    async with listening(clients, topic) as listener:
+        assert (await clients.sns.list_subscriptions_by_topic(TopicArn=topic))["Subscriptions"]
+    # Then
+    assert not (await clients.sns.list_subscriptions_by_topic(TopicArn=topic))["Subscriptions"]
+    assert listener.queue_url not in (await clients.sqs.list_queues()).get("QueueUrls", [])
+
+
+async def test_files_are_written_where_they_lie_in_the_bucket(clients: Clients, tmp_path: Path) -> None:
+    # Given
+    await clients.s3.create_bucket(Bucket="pictures")
+    key = "a b/ü?#%20/t-1.png"
+    await clients.s3.put_object(Bucket="pictures", Key=key, Body=b"picture")
+    # When
+    files = await download(clients, a_callback(f"s3://pictures/{key}"), tmp_path)
+    # Then
+    assert files == [tmp_path / key]
+    assert files[0].read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize(
+    "place", ["s3://bucket/../t.png", "s3://bucket/a/../../t.png", "s3://bucket", "s3://bucket/", "http://host/t.png"]
+)
+async def test_a_place_outside_of_the_folder_is_refused(place: str, clients: Clients, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="does not name an object that can be written below"):
+        await download(clients, a_callback(place), tmp_path)
+
+
+async def test_an_object_that_is_not_there_is_an_error(clients: Clients, tmp_path: Path) -> None:
+    await clients.s3.create_bucket(Bucket="empty")
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        await download(clients, a_callback("s3://empty/t.png"), tmp_path)

@@ -1,5 +1,0 @@
-"""A simulated ComfyUI 0.3.64: it draws instead of sampling, and answers as the recordings of the real one do."""
-
-from utils.local.runtimes.comfyui.server import make_app
-
-__all__ = ["make_app"]

@@ -1,5 +1,0 @@
-"""A simulated InvokeAI 6.x: queue, images and version, with graphs run node by node. Its socket is not simulated."""
-
-from utils.local.runtimes.invokeai.server import make_app
-
-__all__ = ["make_app"]

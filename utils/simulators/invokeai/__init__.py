@@ -1,0 +1,5 @@
+"""A simulated InvokeAI 6.x: queue, images and version, with graphs run node by node. Its socket is not simulated."""
+
+from utils.simulators.invokeai.server import make_app
+
+__all__ = ["make_app"]

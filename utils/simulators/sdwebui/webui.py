@@ -1,0 +1,158 @@
+"""The simulated WebUI itself: one lock, behind which every job and every change of the model waits its turn."""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from utils.simulators.base import Options
+from utils.simulators.drawing import draw
+from utils.simulators.sdwebui import drawing
+from utils.simulators.sdwebui.flavour import Refusal, flavour_of
+from utils.simulators.sdwebui.generation import Run
+from utils.simulators.sdwebui.lists import ALWAYS_ON_SCRIPTS, OPTIONS
+from utils.simulators.sdwebui.requests import Extras, Generation, ImageToImage
+from utils.simulators.sdwebui.state import Checkpoint, Checkpoints, State
+
+LOADING_STEPS = 10
+"""Loading a model takes as long as so many sampling steps."""
+
+PREVIEW_SHARE = 4
+"""A preview is smaller than its picture by this factor on each side."""
+
+log = logging.getLogger(__name__)
+
+
+class WebUI:
+    """What the routes call. Jobs queue first in, first out; nothing here times out and nothing answers 429."""
+
+    def __init__(self, options: Options) -> None:
+        self.flavour = flavour_of(options.flavour)
+        self.checkpoints = Checkpoints(options.models)
+        self.state = State()
+        self._seconds_per_step = options.seconds_per_step
+        self._free = asyncio.Lock()
+        self._options = {**OPTIONS, "sd_model_checkpoint": self.checkpoints.loaded.title}
+        self._running: Generation | None = None
+
+    async def generate(self, request: Generation) -> dict[str, Any]:
+        """The answer of txt2img and img2img. Raises as the real one does."""
+        if isinstance(request, ImageToImage) and request.init_images is None:
+            raise Refusal(HTTPStatus.NOT_FOUND, "Init image not found")
+        _check_scripts(request)
+        sampler, schedule = self.flavour.sampler(request.sampler_name or request.sampler_index or "Euler")
+        async with self._free, self._overridden(request) as checkpoint:
+            run = Run(
+                request,
+                sampler=sampler,
+                schedule=schedule,
+                checkpoint=checkpoint,
+                version=self.flavour.version,
+                seconds_per_step=self._seconds_per_step,
+            )
+            self._running = request
+            job = self.state.begin("scripts_txt2img", request.n_iter)
+            try:
+                made = await run.make(job)
+            finally:
+                self.state.end()
+                self._running = None
+        log.info("simulated: drew %d pictures with %s", len(made.pictures), checkpoint.model_name)
+        return {
+            "images": await asyncio.to_thread(_encoded, made.pictures, made.infotexts) if request.send_images else [],
+            "parameters": _parameters(request),
+            "info": json.dumps(run.info(made, job.job_timestamp)),
+        }
+
+    async def upscale(self, pictures: list[str], request: Extras) -> tuple[list[str], str]:
+        """The scaled pictures, base64, and html_info. An interrupt leaves out those that were not begun."""
+        decoded = [drawing.decode(picture) for picture in pictures]
+        for name in (request.upscaler_1, request.upscaler_2):
+            if not any(upscaler["name"] == name for upscaler in self.flavour.upscalers):
+                raise AssertionError(f"could not find upscaler named {name}")
+        scaled, words = [], ""
+        async with self._free:
+            job = self.state.begin("extras", len(decoded))
+            try:
+                for picture in decoded:
+                    if job.stopped:
+                        break
+                    result, words = await asyncio.to_thread(drawing.upscale, picture, request)
+                    await asyncio.sleep(self._seconds_per_step)
+                    scaled.append(result)
+                    job.job_no += 1
+            finally:
+                self.state.end()
+        return [drawing.encode(picture) for picture in scaled], f"<p>{words}</p>"
+
+    def options(self) -> dict[str, Any]:
+        return {**self._options, "sd_checkpoint_hash": self.checkpoints.loaded.sha256}
+
+    async def set_options(self, values: dict[str, Any]) -> None:
+        """Raises RuntimeError for an unknown model. A change of the model waits until nothing runs."""
+        name = values.get("sd_model_checkpoint")
+        checkpoint = self.checkpoints.find(name) if name is not None else None
+        if name is not None and checkpoint is None:
+            raise RuntimeError(f"model {name!r} not found")
+        self._options.update(values)
+        if checkpoint is not None and checkpoint is not self.checkpoints.loaded:
+            async with self._free:
+                await self._load(checkpoint)
+
+    async def refresh(self) -> None:
+        """Look for new model files: there are none, but it waits its turn as the real one does."""
+        async with self._free:
+            log.info("simulated: looked for model files")
+
+    def progress(self, *, preview: bool) -> dict[str, Any]:
+        """The answer of /progress; ``preview`` asks for the picture as it is now."""
+        answer = self.state.progress()
+        if preview and self._running is not None:
+            width, height = (max(1, side // PREVIEW_SHARE) for side in (self._running.width, self._running.height))
+            picture = draw(self._running.prompt or "", self.state.job.job_no, width, height, label=drawing.LABEL)
+            answer["current_image"] = drawing.encode(picture)
+        return answer
+
+    async def _load(self, checkpoint: Checkpoint) -> None:
+        await asyncio.sleep(self._seconds_per_step * LOADING_STEPS)
+        self.checkpoints.load(checkpoint)
+        log.info("simulated: loaded %s", checkpoint.title)
+
+    @asynccontextmanager
+    async def _overridden(self, request: Generation) -> AsyncIterator[Checkpoint]:
+        """The model that override_settings asks for, or the current one: an unknown name is passed over in silence."""
+        before = self.checkpoints.loaded
+        name = (request.override_settings or {}).get("sd_model_checkpoint")
+        wanted = self.checkpoints.closest(str(name)) if name else None
+        if wanted is None or wanted is before:
+            yield before
+            return
+        await self._load(wanted)
+        try:
+            yield wanted
+        finally:
+            if request.override_settings_restore_afterwards:
+                self.checkpoints.load(before)
+            else:
+                self._options["sd_model_checkpoint"] = wanted.title
+
+
+def _check_scripts(request: Generation) -> None:
+    for name in filter(None, [request.script_name, *request.alwayson_scripts]):
+        if name.lower() not in ALWAYS_ON_SCRIPTS or name == request.script_name:
+            raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, f"Script '{name}' not found")
+
+
+def _parameters(request: Generation) -> dict[str, Any]:
+    parameters = request.model_dump()
+    if isinstance(request, ImageToImage) and not request.include_init_images:
+        parameters |= {"init_images": None, "mask": None}
+    return parameters
+
+
+def _encoded(pictures: Any, infotexts: Any) -> list[str]:
+    texts = [*infotexts, *[None] * (len(pictures) - len(infotexts))]
+    return [drawing.encode(picture, text) for picture, text in zip(pictures, texts, strict=True)]

@@ -1,0 +1,1 @@
+"""Sends the guide's requests to a stack and waits for their callbacks."""

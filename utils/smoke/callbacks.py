@@ -1,0 +1,126 @@
+"""Hears the callbacks of an output topic, and fetches what they name. Works on AWS and on the local platform."""
+
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import ValidationError
+
+from contract.callback import Callback
+from queue_agent.aws.clients import Clients
+
+LOGGER = logging.getLogger(__name__)
+
+LONG_POLL_SECONDS = 10
+
+MESSAGES_AT_ONCE = 10
+"""The most that SQS gives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A queue of its own on the topic: it gets every callback that is sent from now on."""
+
+    clients: Clients
+    queue_url: str
+    subscription_arn: str
+
+    @classmethod
+    async def open(cls, clients: Clients, topic_arn: str) -> Self:
+        """Make the queue and subscribe it. What this makes stays until ``close``."""
+        url = (await clients.sqs.create_queue(QueueName=f"callbacks-{uuid.uuid4()}"))["QueueUrl"]
+        told = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        arn = told["Attributes"]["QueueArn"]
+        await clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": _policy(arn, topic_arn)})
+        subscribed = await clients.sns.subscribe(
+            TopicArn=topic_arn,
+            Protocol="sqs",
+            Endpoint=arn,
+            Attributes={"RawMessageDelivery": "true"},
+            ReturnSubscriptionArn=True,
+        )
+        return cls(clients, url, subscribed["SubscriptionArn"])
+
+    async def close(self) -> None:
+        """Remove the subscription and the queue."""
+        await self.clients.sns.unsubscribe(SubscriptionArn=self.subscription_arn)
+        await self.clients.sqs.delete_queue(QueueUrl=self.queue_url)
+
+    async def receive(self, seconds: int = LONG_POLL_SECONDS) -> list[Callback]:
+        """The callbacks that came, none after ``seconds`` (at most 20) of silence. Each is given once."""
+        answer = await self.clients.sqs.receive_message(
+            QueueUrl=self.queue_url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=seconds
+        )
+        messages = answer.get("Messages", [])
+        if messages:
+            await self.clients.sqs.delete_message_batch(
+                QueueUrl=self.queue_url,
+                Entries=[
+                    {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]}
+                    for number, message in enumerate(messages)
+                ],
+            )
+        return [callback for message in messages if (callback := _read(message["Body"]))]
+
+
+@asynccontextmanager
+async def listening(clients: Clients, topic_arn: str) -> AsyncIterator[Listener]:
+    """A listener for as long as the context is open; nothing of it is left behind."""
+    listener = await Listener.open(clients, topic_arn)
+    try:
+        yield listener
+    finally:
+        await listener.close()
+
+
+async def download(clients: Clients, callback: Callback, folder: Path) -> list[Path]:
+    """Write the pictures, and the runtime's answer, to ``folder``, below the folders that they have in the bucket.
+
+    Returns the files, pictures first. Raises OSError for what cannot be written, ValueError for a place that is not in
+    a bucket or would lie outside of ``folder``, ClientError when the object is not there.
+    """
+    places = [*callback.image_url, *([callback.output_url] if callback.output_url else [])]
+    return [await _fetch(clients, place, folder) for place in places]
+
+
+async def _fetch(clients: Clients, place: str, folder: Path) -> Path:
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    if not place.startswith("s3://") or not key or ".." in key.split("/"):
+        raise ValueError(f"{place!r} does not name an object that can be written below {folder}")
+    answer = await clients.s3.get_object(Bucket=bucket, Key=key)
+    async with answer["Body"] as body:
+        data = await body.read()
+    path = folder / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+    return path
+
+
+def _read(body: str) -> Callback | None:
+    try:
+        return Callback.model_validate_json(body)
+    except ValidationError as error:
+        LOGGER.warning("left out a message that is no callback: %s", error)
+        return None
+
+
+def _policy(queue_arn: str, topic_arn: str) -> str:
+    return json.dumps(
+        {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"Service": "sns.amazonaws.com"},
+                    "Action": "sqs:SendMessage",
+                    "Resource": queue_arn,
+                    "Condition": {"ArnEquals": {"aws:SourceArn": topic_arn}},
+                }
+            ],
+        }
+    )
