@@ -1,12 +1,17 @@
-"""Everything that can go wrong with a task, by whose fault it is. The fault decides the message's fate (see fate.py).
+"""Everything that can go wrong with a task, by whose fault it is. The fault decides what becomes of the message
+(outcome/disposition.py) and what is suspected: the task, the runtime, or AWS.
 
 AgentError
-├── PermanentError          the task itself: it would fail anywhere, so it fails at once
-│   └── TaskTimeout      it ran longer than a task may
-├── TransientError    the runtime or AWS: the task goes back to the queue, for at most so many runs
-│   └── RuntimeUnavailable      the runtime cannot be reached or died
-├── Interrupted          the run was stopped on this agent's own word (shutdown); nobody's fault
-└── LeaseLost            the message is no longer this agent's; whoever holds it will end the task
+├── PermanentError           the task itself: it would fail anywhere, so it fails at once
+│   └── TaskTimeout          it ran longer than a task may
+├── TransientError           worth another run, for at most so many runs
+│   ├── RuntimeFault         the runtime failed at the task; several in a row make the runtime suspect
+│   │   └── RuntimeUnavailable   it cannot be reached, died, or does not take jobs now
+│   │       └── RuntimeBusy      it works for somebody else; nothing was begun, so nothing is counted
+│   └── AwsError             an AWS call failed; what is held is kept, and the call is repeated
+│       └── AwsDenied        AWS refused it for want of a permission, which only an operator can grant
+├── Interrupted              the run was stopped on this agent's own word (shutdown); nobody's fault
+└── LeaseLost                the message is no longer this agent's; whoever holds it will end the task
 """
 
 from contract.callback import Cause
@@ -26,7 +31,7 @@ class AgentError(Exception):
 
 
 class PermanentError(AgentError):
-    """The caller can mend it: bad content, unknown model, a link that cannot be fetched."""
+    """The caller can fix it: bad content, unknown model, a link that cannot be fetched."""
 
 
 class TaskTimeout(PermanentError):
@@ -40,8 +45,35 @@ class TransientError(AgentError):
     """Not the task's fault: worth another run, here or elsewhere."""
 
 
-class RuntimeUnavailable(TransientError):
+class RuntimeFault(TransientError):
+    """The runtime failed at the task. ``broken``: it says itself that no task can succeed there (a dead GPU, a full
+    disk), so that it is suspect after one such failure."""
+
+    def __init__(self, type_: str, message: str, *, broken: bool = False) -> None:
+        super().__init__(type_, message)
+        self.broken = broken
+
+
+class RuntimeUnavailable(RuntimeFault):
     """The runtime refused the connection, closed it, or answers that it is not ready."""
+
+
+class RuntimeBusy(RuntimeUnavailable):
+    """The runtime works for somebody else; the task has not begun."""
+
+
+class AwsError(TransientError):
+    """A call of AWS failed: throttled, unreachable, or refused for a reason that may pass. ``type`` is ``aws``."""
+
+    def __init__(self, message: str, *, type_: str = "aws") -> None:
+        super().__init__(type_, message)
+
+
+class AwsDenied(AwsError):
+    """AWS refused the call for want of a permission. ``type`` is ``aws-denied``."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, type_="aws-denied")
 
 
 class Interrupted(AgentError):

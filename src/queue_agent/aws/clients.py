@@ -11,7 +11,7 @@ from aiohttp import ClientError as HttpError
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from queue_agent.aws.models import lean_loader
-from queue_agent.errors import TransientError
+from queue_agent.errors import AwsDenied, AwsError
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -33,6 +33,20 @@ seconds. Longer outages are sat out by the caller, which knows what it holds."""
 POOL_SIZE = 16
 """Connections per service: parallel pictures and links, plus renewals."""
 
+
+DENIED_CODES = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "ExpiredToken",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "KMS.AccessDeniedException",
+        "SignatureDoesNotMatch",
+    }
+)
+"""Codes of S3, SNS and SQS for a call that this agent may not make. Waiting does not help; an operator does."""
 
 _LEAN: dict[str, Any] = {
     # botocore spells its user agent out and checks every parameter anew on each call. A task takes five calls, and the
@@ -78,15 +92,16 @@ async def open_clients(region: str) -> AsyncIterator[Clients]:
 
 @contextmanager
 def aws_errors(action: str) -> Iterator[None]:
-    """Turn what AWS raises into TransientError. ``action`` says what was tried, as in "could not store …"."""
+    """Turn what AWS raises into AwsError, or AwsDenied. ``action`` says what was tried, as in "could not store …"."""
     try:
         yield
     except ClientError as error:
         detail = error.response.get("Error", {})
         code = detail.get("Code", "unknown")
-        raise TransientError("aws", f"could not {action}: {code}: {detail.get('Message', '')}") from error
+        kind = AwsDenied if code in DENIED_CODES else AwsError
+        raise kind(f"could not {action}: {code}: {detail.get('Message', '')}") from error
     except (BotoCoreError, HTTPClientError, HttpError, OSError) as error:
-        raise TransientError("aws", f"could not {action}: {type(error).__name__}: {error}") from error
+        raise AwsError(f"could not {action}: {type(error).__name__}: {error}") from error
 
 
 def code_of(error: ClientError) -> str:

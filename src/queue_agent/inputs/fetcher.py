@@ -20,7 +20,7 @@ from yarl import URL
 from contract.metrics import FETCHED_BYTES
 from contract.object_keys import RESERVED_PREFIX
 from queue_agent.aws.clients import aws_errors, code_of
-from queue_agent.errors import AgentError, PermanentError, TransientError
+from queue_agent.errors import AgentError, AwsError, PermanentError
 from queue_agent.inputs.address_guard import ForbiddenAddress, SocketFactory, guarded
 from queue_agent.inputs.links import find_links, shown_link
 from queue_agent.runtimes.base import File, Path
@@ -110,7 +110,7 @@ class Fetcher:
         """Everything the links of ``content`` name, by the link's path. A link that stands twice is fetched once.
         Each fetch is a stage of ``trace``.
 
-        Raises PermanentError naming the link (without its query) and the cause, TransientError when S3 is down.
+        Raises PermanentError naming the link (without its query) and the cause, AwsError when S3 is down.
         """
         links = list(find_links(content))
         budget = Budget(self._limits.max_bytes * MAX_TASK_FACTOR)
@@ -139,7 +139,7 @@ class Fetcher:
         return {path: files[link] for path, link in links}
 
     async def read_object(self, bucket: str, key: str) -> bytes:
-        """An object of the platform's own. Raises PermanentError when it is not there, TransientError otherwise."""
+        """An object of the platform's own. Raises PermanentError when it is not there, AwsError otherwise."""
         return b"".join([chunk async for chunk in self._object(bucket, key, f"s3://{bucket}/{key}")])
 
     async def _file(self, link: str, budget: Budget) -> File:
@@ -149,7 +149,7 @@ class Fetcher:
         except TimeoutError as error:
             late = f"it did not arrive within {self._limits.timeout:g} s"
             if _in_s3(link):
-                raise TransientError("aws", f"could not fetch {shown_link(link)}: {late}") from error
+                raise AwsError(f"could not fetch {shown_link(link)}: {late}") from error
             raise _link_fault(link, late) from error
         if not data:
             raise _link_fault(link, "it is empty")

@@ -17,7 +17,7 @@ from contract.callback import Callback, Cause
 from contract.metrics import STORED_BYTES
 from contract.object_keys import ObjectKeys
 from queue_agent.aws.clients import aws_errors, code_of
-from queue_agent.errors import LeaseLost, TransientError
+from queue_agent.errors import LeaseLost, RuntimeFault
 from queue_agent.runtimes.base import Output
 from queue_agent.telemetry.tracing import Span
 
@@ -67,7 +67,7 @@ class Store:
     async def find_record(self, keys: ObjectKeys) -> tuple[ObjectKeys, Record | None]:
         """The message's own commit record if there is one, and the first places that no other message has.
 
-        Raises TransientError.
+        Raises AwsError.
         """
         while True:
             body = await self._read(keys.record_key)
@@ -82,7 +82,7 @@ class Store:
         """Store the outputs and return their places, in order. With ``fresh`` nothing is overwritten. ``span`` is told
         of their bytes.
 
-        Raises KeyTaken (only with ``fresh``), TransientError, and what the outputs' ``read`` raises.
+        Raises KeyTaken (only with ``fresh``), AwsError, and what the outputs' ``read`` raises.
         """
         gate = asyncio.Semaphore(PARALLEL)
 
@@ -101,7 +101,7 @@ class Store:
         """Write ``.out``, once. ``task`` holds the callback.
 
         Raises LeaseLost when another agent has committed this message, KeyTaken when another message has the code,
-        TransientError otherwise.
+        AwsError otherwise.
         """
         body = json.dumps({**answer, "task": {**task, "message_id": keys.message_id, "run_id": run_id}})
         try:
@@ -117,7 +117,7 @@ class Store:
                 raise LeaseLost from None
 
     async def attempts(self, keys: ObjectKeys) -> Attempts | None:
-        """What is noted of earlier runs; None when nothing is. Raises TransientError."""
+        """What is noted of earlier runs; None when nothing is. Raises AwsError."""
         body = await self._read(keys.attempts_key)
         if body is None:
             return None
@@ -125,7 +125,7 @@ class Store:
         return Attempts(runs=noted["runs"], cause=Cause.model_validate(noted["cause"]) if noted["cause"] else None)
 
     async def note_attempts(self, keys: ObjectKeys, attempts: Attempts) -> None:
-        """Raises TransientError."""
+        """Raises AwsError."""
         cause = attempts.cause.model_dump() if attempts.cause else None
         body = json.dumps({"runs": attempts.runs, "cause": cause, "message_id": keys.message_id})
         with aws_errors("note the attempt"):
@@ -146,7 +146,7 @@ class Store:
         parts = _counted(_parts(output), span)
         head = await anext(parts, b"")
         if not head:
-            raise TransientError("empty-output", f"output {number} of the runtime is empty")
+            raise RuntimeFault("empty-output", f"output {number} of the runtime is empty")
         extension, media_type = _kind(head, output.extension)
         key = keys.image_key(number, extension)
         following = await anext(parts, None)

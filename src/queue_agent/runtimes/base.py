@@ -91,7 +91,7 @@ class Runtime(Protocol):
     async def run(self, job: Job) -> Result:
         """Run the job to its end; the caller limits the time.
 
-        Raises PermanentError for what the job itself got wrong, RuntimeUnavailable and TransientError for what
+        Raises PermanentError for what the job itself got wrong, RuntimeUnavailable and RuntimeFault for what
         another run may mend, Interrupted when the job was stopped by ``interrupt``.
         """
         ...

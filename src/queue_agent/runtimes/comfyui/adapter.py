@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from yarl import URL
 
 from contract.runtimes import RuntimeType
-from queue_agent.errors import AgentError, TransientError
+from queue_agent.errors import AgentError, RuntimeFault
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.runtimes.comfyui.api import Api
 from queue_agent.runtimes.comfyui.events import Events
@@ -72,7 +72,7 @@ class Adapter:
         self._events.watch = run.watch
         try:
             if not await self._api.idle() and not await self._api.stop():
-                raise TransientError("busy", "ComfyUI does not stop an earlier task, so this one was not started")
+                raise RuntimeFault("busy", "ComfyUI does not stop an earlier task, so this one was not started")
             await self._events.connected(SOCKET_SECONDS)
             await run.upload(job.files)
             await run.post()

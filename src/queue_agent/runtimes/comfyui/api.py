@@ -18,7 +18,7 @@ from aiohttp import (
 )
 from yarl import URL
 
-from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.comfyui.record import Stored
 
 CONNECT_SECONDS = 5.0
@@ -65,7 +65,7 @@ class Upload:
 
 class Api:
     """Calls one ComfyUI as the client ``client_id``. Every call raises RuntimeUnavailable when ComfyUI is not there and
-    TransientError when it answers nothing useful in time."""
+    RuntimeFault when it answers nothing useful in time."""
 
     def __init__(self, url: URL, session: ClientSession, client_id: str) -> None:
         self._url = url
@@ -137,12 +137,12 @@ class Api:
         size = 0
         async with self._call("GET", "view", None, params=where) as answer:
             if answer.status != HTTPStatus.OK:
-                raise TransientError("output-lost", f"ComfyUI answered {answer.status} for its file {stored.filename}")
+                raise RuntimeFault("output-lost", f"ComfyUI answered {answer.status} for its file {stored.filename}")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 size += len(chunk)
                 yield chunk
         if not size:
-            raise TransientError("output-lost", f"ComfyUI's file {stored.filename} is empty")
+            raise RuntimeFault("output-lost", f"ComfyUI's file {stored.filename} is empty")
 
     async def _ours(self) -> list[Queued]:
         return [queued for queued in await self.queue() if queued.client_id == self._client_id]
@@ -156,7 +156,7 @@ class Api:
                     await self._post("interrupt", {"prompt_id": queued.prompt_id})
                 else:
                     await self._post("queue", {"delete": [queued.prompt_id]})
-        except TransientError:
+        except RuntimeFault:
             return False
         return not ours and not self._posting
 
@@ -178,7 +178,7 @@ class Api:
         except ConnectionTimeoutError as error:
             raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached: {error}") from error
         except TimeoutError as error:
-            raise TransientError("runtime-silent", f"ComfyUI did not answer {method} /{path} in time") from error
+            raise RuntimeFault("runtime-silent", f"ComfyUI did not answer {method} /{path} in time") from error
         except ClientConnectionError as error:
             raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached: {error}") from error
         except ClientError as error:
@@ -189,7 +189,7 @@ class Api:
 
 def _check(answer: ClientResponse, *expected: HTTPStatus) -> None:
     if answer.status not in expected:
-        raise TransientError("runtime-error", f"ComfyUI answered {answer.status} to {answer.method} {answer.url.path}")
+        raise RuntimeFault("runtime-error", f"ComfyUI answered {answer.status} to {answer.method} {answer.url.path}")
 
 
 def _check_size(answer: ClientResponse, what: str) -> None:
@@ -201,7 +201,7 @@ async def _json(answer: ClientResponse) -> dict[str, Any]:
     try:
         value = await answer.json(content_type=None)
     except ValueError as error:
-        raise TransientError("runtime-error", f"ComfyUI's answer to {answer.url.path} is not JSON") from error
+        raise RuntimeFault("runtime-error", f"ComfyUI's answer to {answer.url.path} is not JSON") from error
     if not isinstance(value, dict):
-        raise TransientError("runtime-error", f"ComfyUI's answer to {answer.url.path} is no JSON object")
+        raise RuntimeFault("runtime-error", f"ComfyUI's answer to {answer.url.path} is no JSON object")
     return value

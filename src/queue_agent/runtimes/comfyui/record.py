@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from queue_agent.errors import AgentError, TransientError
+from queue_agent.errors import AgentError, RuntimeFault
 from queue_agent.runtimes.comfyui.refusals import failure
 from queue_agent.runtimes.comfyui.workflow import Workflow, in_node_order
 
@@ -45,7 +45,7 @@ def what_failed(workflow: Workflow, record: Mapping[str, Any]) -> AgentError:
     error = _message(record, "execution_error")
     if error is not None:
         return failure(workflow, error)
-    return TransientError(
+    return RuntimeFault(
         "unknown-end", "ComfyUI's history tells neither success nor an error; look into ComfyUI's own log"
     )
 

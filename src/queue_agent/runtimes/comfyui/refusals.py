@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from queue_agent.errors import AgentError, PermanentError, TransientError
+from queue_agent.errors import AgentError, PermanentError, RuntimeFault
 from queue_agent.runtimes.comfyui.workflow import Workflow, name_node
 
 LONGEST_MESSAGE = 2000
@@ -49,9 +49,9 @@ def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
     said = " ".join(str(event.get("exception_message")).split())
     text = _short(f"{node} failed: {kind}: {said}")
     if kind in OUT_OF_MEMORY:
-        return TransientError("out-of-memory", text)
+        return RuntimeFault("out-of-memory", text)
     if any(mark in said for mark in BROKEN_RUNTIME):
-        return TransientError("runtime-broken", text)
+        return RuntimeFault("runtime-broken", text, broken=True)
     return PermanentError("node-failed", text)
 
 

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from queue_agent.errors import AgentError, Interrupted, RuntimeUnavailable, TransientError
+from queue_agent.errors import AgentError, Interrupted, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import File, Path
 from queue_agent.runtimes.comfyui.api import Api, Upload
 from queue_agent.runtimes.comfyui.events import Watch, set_within
@@ -74,7 +74,7 @@ class Run:
             raise what_failed(self.request.workflow, record)
         if self._interrupted:
             raise _stopped()
-        raise TransientError("interrupted-elsewhere", "somebody else interrupted the workflow on this ComfyUI")
+        raise RuntimeFault("interrupted-elsewhere", "somebody else interrupted the workflow on this ComfyUI")
 
     async def interrupt(self) -> bool:
         """Stop it; from here on an interruption is this agent's own."""
@@ -103,7 +103,7 @@ class Run:
             asked = clock()
             try:
                 record, queued = await self._look()
-            except TransientError as fault:
+            except RuntimeFault as fault:
                 away_since = away_since or asked
                 if clock() - away_since > (GONE_SECONDS if isinstance(fault, RuntimeUnavailable) else SILENT_SECONDS):
                     raise

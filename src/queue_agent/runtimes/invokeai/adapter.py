@@ -21,7 +21,7 @@ from yarl import URL
 
 from contract.errors import shown
 from contract.runtimes import RuntimeType
-from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import File, Job, Output, Path, Ran, Result
 from queue_agent.runtimes.invokeai.api import Api
 from queue_agent.runtimes.invokeai.faults import dotted, failure
@@ -160,7 +160,7 @@ class Adapter:
                 "content", "content.batch.data: makes no queue item, because one of its lists is empty"
             )
         if enqueued < requested:
-            raise TransientError("queue-full", f"InvokeAI took {enqueued} of {requested} items; its queue is full")
+            raise RuntimeFault("queue-full", f"InvokeAI took {enqueued} of {requested} items; its queue is full")
 
     async def _learn_version(self) -> None:
         if self._version is None:
@@ -191,7 +191,7 @@ class Adapter:
             item = await self._api.item(item_id)
             if item["status"] == "failed":
                 return failure(item)
-        return TransientError("runtime-error", "an item of the batch failed, and InvokeAI does not show which")
+        return RuntimeFault("runtime-error", "an item of the batch failed, and InvokeAI does not show which")
 
     async def _cancel(self, batch: _Batch) -> None:
         """Last first, so that none of ours starts in between. The batch's id finds the items of an answer that never

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, ConnectionTimeoutError, FormData
 from yarl import URL
 
-from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.invokeai.faults import cut, problems
 
@@ -36,7 +36,7 @@ UNFIT = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_M
 
 
 class Api:
-    """Calls one InvokeAI. Every call raises RuntimeUnavailable when it is not there and TransientError when it answers
+    """Calls one InvokeAI. Every call raises RuntimeUnavailable when it is not there and RuntimeFault when it answers
     nothing useful in time."""
 
     def __init__(self, url: URL, session: ClientSession) -> None:
@@ -100,7 +100,7 @@ class Api:
         """The picture's bytes, in chunks."""
         async with self._call("GET", f"{IMAGES}/i/{name}/full", whole=False) as answer:
             if not answer.ok:
-                raise TransientError("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
+                raise RuntimeFault("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 
@@ -124,7 +124,7 @@ class Api:
             raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {self._url}: no answer") from error
         except TimeoutError as error:
             said = f"InvokeAI did not answer {method} /{path} in {seconds:g} s"
-            raise TransientError("runtime-silent", said) from error
+            raise RuntimeFault("runtime-silent", said) from error
         except (ClientError, OSError) as error:
             raise RuntimeUnavailable(
                 "runtime-gone", f"InvokeAI cannot be reached at {self._url}: {cut(error)}"
@@ -136,11 +136,11 @@ async def _object(answer: ClientResponse) -> dict[str, Any]:
 
 
 def _checked(answer: ClientResponse, body: Any) -> dict[str, Any]:
-    """The body of a success. Raises TransientError for any other answer."""
+    """The body of a success. Raises RuntimeFault for any other answer."""
     if answer.ok and isinstance(body, dict):
         return body
     asked = f"{answer.method} {answer.url.path}"
-    raise TransientError("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
+    raise RuntimeFault("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
 
 
 async def _body(answer: ClientResponse) -> Any:

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from contract.errors import shown
-from queue_agent.errors import AgentError, PermanentError, TransientError
+from queue_agent.errors import AgentError, PermanentError, RuntimeFault
 
 MAX_PROBLEMS = 5
 LONGEST_TEXT = 500
@@ -60,9 +60,9 @@ def failure(item: Mapping[str, Any]) -> AgentError:
     text = f"{_failed_node(item['session'])} failed: {told}"
     if OUT_OF_MEMORY.search(said):
         hint = "; if it comes again, ask for a smaller picture"
-        return TransientError("out-of-memory", text + hint)
+        return RuntimeFault("out-of-memory", text + hint)
     if BROKEN_RUNTIME.search(said):
-        return TransientError("runtime-broken", text)
+        return RuntimeFault("runtime-broken", text, broken=True)
     return PermanentError("node-failed", text)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pybase64
 
-from queue_agent.errors import PermanentError, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.runtimes.sdwebui.content import Request, restore_links
 
@@ -18,12 +18,12 @@ KINDS = "image_kinds"
 class Answer:
     """One answer of a generation or an upscaling; ``info`` is WebUI's account of it, empty where it gives none.
 
-    Raises TransientError when it is not what WebUI gives.
+    Raises RuntimeFault when it is not what WebUI gives.
     """
 
     def __init__(self, body: Any, request: Request, job: Job) -> None:
         if not isinstance(body, dict):
-            raise TransientError("bad-answer", f"SD WebUI's answer to {request.route} is no object")
+            raise RuntimeFault("bad-answer", f"SD WebUI's answer to {request.route} is no object")
         self._request = request
         self._job = job
         self._single = "image" in body
@@ -33,7 +33,7 @@ class Answer:
         self.info = _info(body.get("info"))
 
     def check_whole(self, state: Mapping[str, Any]) -> None:
-        """Raise TransientError when somebody else stopped the job: WebUI then answers 200 with what there is.
+        """Raise RuntimeFault when somebody else stopped the job: WebUI then answers 200 with what there is.
 
         ``state`` is that of /progress, read after the answer. It shows the flags of this job until the next begins.
         """
@@ -42,7 +42,7 @@ class Answer:
         stopped = about_this_job and (state.get("interrupted") or state.get("skipped"))
         made, asked = self._counts()
         if stopped or made < asked:
-            raise TransientError(
+            raise RuntimeFault(
                 "interrupted-elsewhere",
                 f"somebody else stopped the job on this SD WebUI: {made} of {asked} pictures were begun",
             )
@@ -102,7 +102,7 @@ def _info(value: Any) -> dict[str, Any]:
 def _checked(image: Any) -> str:
     """The base64 of an image, with or without ``data:…,`` in front."""
     if not isinstance(image, str) or not image:
-        raise TransientError("bad-answer", "SD WebUI's answer holds an image that is not base64")
+        raise RuntimeFault("bad-answer", "SD WebUI's answer holds an image that is not base64")
     return image
 
 
@@ -111,4 +111,4 @@ async def _decoded(image: str) -> AsyncIterator[bytes]:
     try:
         yield pybase64.b64decode(image[image.find(",") + 1 :], validate=True)
     except ValueError as error:
-        raise TransientError("bad-answer", "SD WebUI's answer holds an image that is not base64") from error
+        raise RuntimeFault("bad-answer", "SD WebUI's answer holds an image that is not base64") from error

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, ConnectionTimeoutError
 from yarl import URL
 
-from queue_agent.errors import RuntimeUnavailable, TransientError
+from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.sdwebui.faults import fault_of
 
 CONNECT_SECONDS = 5.0
@@ -25,7 +25,7 @@ class Api:
         self._session = session
 
     async def get(self, route: str, **query: str) -> Any:
-        """What the route answers. Raises RuntimeUnavailable or TransientError when it does not in time."""
+        """What the route answers. Raises RuntimeUnavailable or RuntimeFault when it does not in time."""
         return await self._call("GET", route, query=query, seconds=ANSWER_SECONDS)
 
     async def post(self, route: str, body: Mapping[str, Any], *, seconds: float | None = ANSWER_SECONDS) -> Any:
@@ -37,7 +37,7 @@ class Api:
         answer = await self.get("progress", skip_current_image="true")
         state = answer.get("state") if isinstance(answer, dict) else None
         if not isinstance(state, dict):
-            raise TransientError("bad-answer", "SD WebUI's /progress tells no state")
+            raise RuntimeFault("bad-answer", "SD WebUI's /progress tells no state")
         return {**state, "progress": answer.get("progress")}
 
     async def _call(
@@ -59,7 +59,7 @@ class Api:
         except ConnectionTimeoutError as error:
             raise RuntimeUnavailable("runtime-gone", f"SD WebUI cannot be reached at {self._url}: no answer") from error
         except TimeoutError as error:
-            raise TransientError("runtime-silent", f"SD WebUI did not answer {route} in {seconds:g} s") from error
+            raise RuntimeFault("runtime-silent", f"SD WebUI did not answer {route} in {seconds:g} s") from error
         except (ClientError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise RuntimeUnavailable("runtime-gone", f"SD WebUI is gone, it was asked for {route}: {reason}") from error
@@ -68,4 +68,4 @@ class Api:
         try:
             return orjson.loads(data)
         except ValueError as error:
-            raise TransientError("bad-answer", f"SD WebUI's answer to {route} is not JSON") from error
+            raise RuntimeFault("bad-answer", f"SD WebUI's answer to {route} is not JSON") from error

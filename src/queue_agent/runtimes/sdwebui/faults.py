@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from contract.errors import shown
-from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import AgentError, PermanentError, RuntimeFault, RuntimeUnavailable
 
 LONGEST_MESSAGE = 2000
 """Characters of a fault's message; a traceback or a page of HTML would flood the callback."""
@@ -81,14 +81,14 @@ def fault_of(status: int, body: bytes, route: str) -> AgentError:
             "runtime-gone", f"SD WebUI does not serve {route}: it is still starting, or runs without --api"
         )
     if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return TransientError("runtime-error", f"SD WebUI wants a login for {route}: run it without --api-auth")
+        return RuntimeFault("runtime-error", f"SD WebUI wants a login for {route}: run it without --api-auth")
     if "OutOfMemory" in (said.exception or "") or "out of memory" in said.text:
         hint = "; if it comes again, ask for a smaller width, height or batch_size"
-        return TransientError("out-of-memory", _message(f"SD WebUI failed in {route}: {said}{hint}"))
+        return RuntimeFault("out-of-memory", _message(f"SD WebUI failed in {route}: {said}{hint}"))
     if _is_callers(status, said):
         hint = next((f"; {hint}" for words, hint in HINTS.items() if words in said.text), "")
         return PermanentError("invalid-request", _message(f"SD WebUI refused {route}: {said}{hint}"))
-    return TransientError("runtime-error", _message(f"SD WebUI failed in {route}: {said}"))
+    return RuntimeFault("runtime-error", _message(f"SD WebUI failed in {route}: {said}"))
 
 
 def _is_callers(status: int, said: Said) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
 
-from queue_agent.errors import PermanentError, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.sdwebui.api import Api
 from queue_agent.runtimes.sdwebui.content import MODEL
 
@@ -87,33 +87,33 @@ class Models:
         """The model that is loaded; None when the runtime does not say."""
         options = await self._api.get("options")
         if not isinstance(options, dict):
-            raise TransientError("bad-answer", "SD WebUI's /options is no object")
+            raise RuntimeFault("bad-answer", "SD WebUI's /options is no object")
         for name in (options.get(MODEL), options.get("sd_checkpoint_hash")):
             if isinstance(name, str) and name and (model := _match(self._known, name)):
                 return model
         return None
 
     async def check_ran(self, model: Model, info: Mapping[str, Any]) -> None:
-        """Raise TransientError when ``info`` says that another model ran. A file that was replaced has a new hash,
+        """Raise RuntimeFault when ``info`` says that another model ran. A file that was replaced has a new hash,
         so the list is read again before."""
         if model.ran(info):
             return
         await self._list()
         found = _match(self._known, model.title)
         if found is None or not found.ran(info):
-            raise TransientError(
+            raise RuntimeFault(
                 "model-mismatch",
                 f"asked for the model {model.title}, but {info.get('sd_model_name')} ran; "
                 "its pictures are not delivered",
             )
 
     async def load(self, model: Model) -> None:
-        """Switch to the model; takes as long as loading it does. Raises TransientError when it was not loaded: WebUI
+        """Switch to the model; takes as long as loading it does. Raises RuntimeFault when it was not loaded: WebUI
         then stays with the old one and answers as if nothing were wrong."""
         await self._api.post("options", {MODEL: model.title}, seconds=None)
         loaded = await self.current()
         if loaded is not None and loaded != model:
-            raise TransientError(
+            raise RuntimeFault(
                 "model-not-loaded",
                 f"SD WebUI did not load {model.title}, it stays with {loaded.title}; its log says why",
             )
@@ -121,7 +121,7 @@ class Models:
     async def _list(self) -> None:
         items = await self._api.get("sd-models")
         if not isinstance(items, list) or not all(isinstance(item, dict) and item.keys() >= _NAMES for item in items):
-            raise TransientError("bad-answer", "SD WebUI's /sd-models lists no models")
+            raise RuntimeFault("bad-answer", "SD WebUI's /sd-models lists no models")
         self._known = tuple(Model.of(item) for item in items)
 
 
