@@ -28,7 +28,7 @@ from queue_agent.outcome.disposition import MAX_RECEIVES
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Attempts, Store
-from queue_agent.runtimes.base import Job, Result, Runtime
+from queue_agent.runtimes.base import Job, Result, RunMonitor, Runtime
 from queue_agent.telemetry.tracing import Trace
 
 log = logging.getLogger(__name__)
@@ -210,7 +210,9 @@ class Processor:
             log.warning("a run was not announced", extra={"action": "note", "cause": str(error), **delivery.fields})
 
     async def _run(self, job: Job, lease: Lease, abort: asyncio.Event) -> Result:
-        run = asyncio.create_task(self._runtime.run(job), name=f"run {job.id}")
+        run = asyncio.create_task(
+            self._runtime.run(await self._runtime.prepare(job), RunMonitor()), name=f"run {job.id}"
+        )
         stop = [asyncio.create_task(abort.wait()), asyncio.create_task(lease.lost.wait())]
         try:
             done, _ = await asyncio.wait({run, *stop}, timeout=self._task_timeout, return_when=asyncio.FIRST_COMPLETED)

@@ -13,6 +13,7 @@ from contract.task import parse_task
 from frontend_lambda.content import content_problems
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Job
+from test.support.runtimes import run_job
 from utils.simulators.__main__ import make_app
 from utils.simulators.base import Options
 
@@ -62,7 +63,7 @@ async def test_the_example_is_accepted_and_gives_a_picture(example: str) -> None
         ClientSession(connector=TCPConnector(force_close=True)) as session,
         open_runtime(kind, server.make_url("/"), session) as runtime,
     ):
-        result = await runtime.run(Job(id=task.metadata.id, tasktype=tasktype, content=task.content))
+        result = await run_job(runtime, Job(id=task.metadata.id, tasktype=tasktype, content=task.content))
 
     # Then
     assert list(content_problems(task.content, tasktype)) == []

@@ -13,8 +13,8 @@ from contract.runtimes import TaskType
 from contract.task import Metadata, Task
 from contract.wire import encode_task
 from queue_agent.aws.clients import Clients
-from queue_agent.errors import Interrupted
-from queue_agent.runtimes.base import Job, Output, Ran, Result
+from queue_agent.errors import Interrupted, RuntimeUnavailable
+from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
 PATIENCE = 30.0
@@ -120,11 +120,20 @@ class ScriptedRuntime:
     ) -> None:
         return None
 
-    async def ready(self) -> bool:
-        return self.is_ready
+    async def check_ready(self) -> None:
+        if not self.is_ready:
+            raise RuntimeUnavailable("runtime-gone", "the test says that it is not ready")
 
-    async def run(self, job: Job) -> Result:
+    async def prepare(self, job: Job) -> PreparedJob:
+        return PreparedJob(job)
+
+    async def adopt(self, prepared: PreparedJob, job_ref: str, monitor: RunMonitor) -> Result | None:
+        return None
+
+    async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+        job = prepared.job
         self.jobs.append(job)
+        monitor.begin()
         self._stopped.clear()
         work = asyncio.ensure_future(self.work(job))
         stopped = asyncio.ensure_future(self._stopped.wait())

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 
-from queue_agent.errors import RuntimeUnavailable
+from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.lifecycle.shutdown import Shutdown
 from queue_agent.runtimes.base import Runtime
 
@@ -29,7 +29,7 @@ class Readiness:
     async def check(self) -> bool:
         """Ask the runtime now. Raises RuntimeUnavailable when it has been away for longer than the limit."""
         now = asyncio.get_running_loop().time()
-        if await self._runtime.ready():
+        if await self._is_ready():
             if not self.ready.is_set():
                 log.info("the runtime is ready", extra={"action": "ready"})
             self._away_since = None
@@ -45,6 +45,13 @@ class Readiness:
                 f"the runtime was not ready for {self._away_limit:g} s; see its own log, and RUNTIME_AWAY_LIMIT",
             )
         return False
+
+    async def _is_ready(self) -> bool:
+        try:
+            await self._runtime.check_ready()
+        except RuntimeFault:
+            return False
+        return True
 
     async def watch(self, stop: Shutdown) -> None:
         """Keep ``ready`` true until the stop. Raises RuntimeUnavailable as check does."""

@@ -1,5 +1,6 @@
 """What the agent needs of a runtime, whichever it is. An adapter is one file that fulfils ``Runtime``."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -72,6 +73,37 @@ class Result:
     ran: Ran
 
 
+@dataclass(frozen=True, slots=True)
+class PreparedJob:
+    """A job in the form that its runtime takes. ``request`` is the adapter's own, such as an encoded body."""
+
+    job: Job
+    request: Any = None
+
+
+class RunMonitor:
+    """What an adapter reports of one run while it lasts.
+
+    ``begin`` starts the task's time: what a job waits behind somebody else's in the same runtime is not its own.
+    ``accept`` names the job by the runtime's own id, with which a later process can ``adopt`` it.
+    """
+
+    def __init__(self, on_accept: Callable[[str], None] | None = None) -> None:
+        self.begun = asyncio.Event()
+        self.job_ref: str | None = None
+        self._on_accept = on_accept
+
+    def accept(self, job_ref: str) -> None:
+        """The runtime has the job, under this id."""
+        self.job_ref = job_ref
+        if self._on_accept is not None:
+            self._on_accept(job_ref)
+
+    def begin(self) -> None:
+        """The runtime works on the job now."""
+        self.begun.set()
+
+
 class Runtime(Protocol):
     """A runtime beside the agent. Entered once, used for one job at a time, and closed on exit.
 
@@ -84,15 +116,33 @@ class Runtime(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
 
-    async def ready(self) -> bool:
-        """Whether the runtime would take a job now. Answers within a few seconds and never raises."""
+    async def check_ready(self) -> None:
+        """Return when the runtime would take a job now. Answers within a few seconds.
+
+        Raises RuntimeFault that says why not (RuntimeBusy while it works for somebody else).
+        """
         ...
 
-    async def run(self, job: Job) -> Result:
+    async def prepare(self, job: Job) -> PreparedJob:
+        """Do what needs no runtime: check the content and encode the request. Runs while another job does.
+
+        Raises PermanentError for what the job itself got wrong.
+        """
+        ...
+
+    async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
         """Run the job to its end; the caller limits the time.
 
-        Raises PermanentError for what the job itself got wrong, RuntimeUnavailable and RuntimeFault for what
-        another run may mend, Interrupted when the job was stopped by ``interrupt``.
+        Waits while the runtime works for somebody else, then sends the job; ``monitor`` learns of both.
+        Raises PermanentError for what the job itself got wrong, RuntimeFault for what another run may solve,
+        Interrupted when the job was stopped by ``interrupt``.
+        """
+        ...
+
+    async def adopt(self, prepared: PreparedJob, job_ref: str, monitor: RunMonitor) -> Result | None:
+        """Follow a job that an earlier process gave to the runtime, to its end; raises as ``run`` does.
+
+        None when the runtime does not know the job any more, or cannot tell one job from another.
         """
         ...
 

@@ -25,6 +25,7 @@ from contract.runtimes import RuntimeType
 from queue_agent.errors import AgentError
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Job, Runtime
+from test.support.runtimes import is_ready
 
 ROOT = Path(__file__).parents[3]
 KITS = Path(__file__).parent / "kits"
@@ -148,5 +149,5 @@ async def runtime(simulator: Simulator, opened: Open) -> AsyncIterator[Runtime]:
     """The adapter beside a simulator that is ready."""
     await simulator.start()
     async with opened(simulator.url) as runtime:
-        await eventually(runtime.ready)
+        await eventually(lambda: is_ready(runtime))
         yield runtime

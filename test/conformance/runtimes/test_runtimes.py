@@ -11,6 +11,7 @@ from yarl import URL
 from contract.runtimes import RuntimeType
 from queue_agent.errors import Interrupted, PermanentError, RuntimeUnavailable, TaskTimeout
 from queue_agent.runtimes.base import Output, Result, Runtime
+from test.support.runtimes import is_ready, run_job
 
 from .conftest import KITS, PATIENCE, Kit, Open, Simulator, eventually, running
 
@@ -33,7 +34,7 @@ def test_every_runtime_type_takes_part() -> None:
 
 async def test_a_job_gives_its_picture_and_tells_what_ran(kind: RuntimeType, kit: Kit, runtime: Runtime) -> None:
     # When
-    result = await runtime.run(kit.SUCCESS)
+    result = await run_job(runtime, kit.SUCCESS)
 
     # Then
     assert len(result.outputs) == 1
@@ -46,7 +47,7 @@ async def test_a_job_gives_its_picture_and_tells_what_ran(kind: RuntimeType, kit
 
 async def test_the_answer_is_json_with_the_place_where_the_picture_was(kit: Kit, runtime: Runtime) -> None:
     # Given
-    result = await runtime.run(kit.SUCCESS)
+    result = await run_job(runtime, kit.SUCCESS)
     data = await _bytes(result.outputs[0])
 
     # When
@@ -59,7 +60,7 @@ async def test_the_answer_is_json_with_the_place_where_the_picture_was(kit: Kit,
 
 async def test_many_outputs_arrive_whole_and_in_order(kit: Kit, runtime: Runtime) -> None:
     # When
-    result = await runtime.run(kit.MANY)
+    result = await run_job(runtime, kit.MANY)
 
     # Then
     assert len(result.outputs) == kit.MANY_OUTPUTS
@@ -73,8 +74,8 @@ async def test_many_outputs_arrive_whole_and_in_order(kit: Kit, runtime: Runtime
 
 async def test_the_same_job_run_twice_gives_the_same_picture(kit: Kit, runtime: Runtime) -> None:
     # When
-    first = await runtime.run(kit.SUCCESS)
-    second = await runtime.run(kit.SUCCESS)
+    first = await run_job(runtime, kit.SUCCESS)
+    second = await run_job(runtime, kit.SUCCESS)
 
     # Then
     assert await _bytes(first.outputs[0]) == await _bytes(second.outputs[0])
@@ -83,7 +84,7 @@ async def test_the_same_job_run_twice_gives_the_same_picture(kit: Kit, runtime: 
 async def test_what_the_caller_got_wrong_is_the_callers_fault_and_says_what(kit: Kit, runtime: Runtime) -> None:
     # When
     with pytest.raises(PermanentError) as caught:
-        await runtime.run(kit.CALLERS_ERROR)
+        await run_job(runtime, kit.CALLERS_ERROR)
 
     # Then
     assert not isinstance(caught.value, TaskTimeout)
@@ -95,7 +96,7 @@ async def test_what_the_caller_got_wrong_is_the_callers_fault_and_says_what(kit:
 async def test_an_error_while_running_is_told_with_its_cause(kit: Kit, runtime: Runtime) -> None:
     # When
     with pytest.raises(kit.RUNNING_ERROR_FAULT) as caught:
-        await runtime.run(kit.RUNNING_ERROR)
+        await run_job(runtime, kit.RUNNING_ERROR)
 
     # Then
     assert type(caught.value) is kit.RUNNING_ERROR_FAULT
@@ -107,7 +108,7 @@ async def test_a_runtime_killed_while_running_is_gone_and_not_the_callers_fault(
     kit: Kit, simulator: Simulator, runtime: Runtime
 ) -> None:
     # Given
-    run = asyncio.create_task(runtime.run(kit.SLOW))
+    run = asyncio.create_task(run_job(runtime, kit.SLOW))
     await eventually(lambda: running(runtime))
 
     # When
@@ -116,7 +117,7 @@ async def test_a_runtime_killed_while_running_is_gone_and_not_the_callers_fault(
     # Then
     with pytest.raises(RuntimeUnavailable):
         await asyncio.wait_for(run, PATIENCE)
-    assert not await runtime.ready()
+    assert not await is_ready(runtime)
 
 
 async def test_a_runtime_that_starts_slowly_is_not_ready_until_it_has_started(
@@ -126,10 +127,10 @@ async def test_a_runtime_that_starts_slowly_is_not_ready_until_it_has_started(
     await simulator.start(startup_seconds=STARTUP_SECONDS)
     async with opened(simulator.url) as runtime:
         # When
-        before = await runtime.ready()
+        before = await is_ready(runtime)
         with pytest.raises(RuntimeUnavailable):
-            await runtime.run(kit.SUCCESS)
-        await eventually(runtime.ready)
+            await run_job(runtime, kit.SUCCESS)
+        await eventually(lambda: is_ready(runtime))
 
         # Then
         assert not before
@@ -140,7 +141,7 @@ async def test_a_run_that_is_cancelled_can_be_interrupted_so_that_the_next_one_f
     kit: Kit, runtime: Runtime
 ) -> None:
     # Given
-    run = asyncio.create_task(runtime.run(kit.SLOW))
+    run = asyncio.create_task(run_job(runtime, kit.SLOW))
     await eventually(lambda: running(runtime))
 
     # When
@@ -157,7 +158,7 @@ async def test_a_run_that_is_cancelled_can_be_interrupted_so_that_the_next_one_f
 
 async def test_an_interrupted_job_says_so_and_delivers_nothing(kit: Kit, runtime: Runtime) -> None:
     # Given
-    run = asyncio.create_task(runtime.run(kit.SLOW))
+    run = asyncio.create_task(run_job(runtime, kit.SLOW))
     await eventually(lambda: running(runtime))
 
     # When
@@ -183,11 +184,11 @@ async def test_a_restart_between_two_tasks_goes_unnoticed(kit: Kit, simulator: S
     # Given
     assert len(await _outputs_of(runtime, kit)) == 1
     await simulator.kill()
-    assert not await runtime.ready()
+    assert not await is_ready(runtime)
 
     # When
     await simulator.start()
-    await eventually(runtime.ready)
+    await eventually(lambda: is_ready(runtime))
 
     # Then
     assert len(await _outputs_of(runtime, kit)) == 1
@@ -195,7 +196,7 @@ async def test_a_restart_between_two_tasks_goes_unnoticed(kit: Kit, simulator: S
 
 async def test_progress_grows_from_0_to_1_while_the_job_runs(kit: Kit, runtime: Runtime) -> None:
     # Given
-    run = asyncio.create_task(runtime.run(kit.SLOW))
+    run = asyncio.create_task(run_job(runtime, kit.SLOW))
     await eventually(lambda: running(runtime))
     first = await runtime.progress()
     assert first is not None
@@ -233,7 +234,7 @@ async def test_a_runtime_that_hangs_is_not_ready_and_nobody_waits_for_it_for_eve
     # Given
     async with opened(silent) as runtime, asyncio.timeout(PATIENCE):
         # When
-        ready, progress = await asyncio.gather(runtime.ready(), runtime.progress())
+        ready, progress = await asyncio.gather(is_ready(runtime), runtime.progress())
 
     # Then
     assert not ready
@@ -249,15 +250,15 @@ async def test_a_runtime_that_is_not_there_is_gone_in_every_respect(
     async with opened(simulator.url) as runtime:
         # When
         with pytest.raises(RuntimeUnavailable) as caught:
-            await runtime.run(kit.SUCCESS)
+            await run_job(runtime, kit.SUCCESS)
 
         # Then
         assert caught.value.message
-        assert not await runtime.ready()
+        assert not await is_ready(runtime)
         assert await runtime.progress() is None
         assert not await runtime.interrupt()
 
 
 async def _outputs_of(runtime: Runtime, kit: Kit) -> list[bytes]:
-    result = await runtime.run(kit.SUCCESS)
+    result = await run_job(runtime, kit.SUCCESS)
     return [await _bytes(output) for output in result.outputs]

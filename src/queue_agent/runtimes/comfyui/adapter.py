@@ -13,7 +13,7 @@ from yarl import URL
 
 from contract.runtimes import RuntimeType
 from queue_agent.errors import AgentError, RuntimeFault
-from queue_agent.runtimes.base import Job, Output, Ran, Result
+from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
 from queue_agent.runtimes.comfyui.api import Api
 from queue_agent.runtimes.comfyui.events import Events
 from queue_agent.runtimes.comfyui.record import stored_files, with_places
@@ -50,13 +50,13 @@ class Adapter:
             self._listening.cancel()
             await asyncio.wait([self._listening])
 
-    async def ready(self) -> bool:
-        """Whether /system_stats answers: ComfyUI opens its port once its nodes are loaded."""
-        try:
-            self._version = await self._api.version()
-        except AgentError:
-            return False
-        return True
+    async def check_ready(self) -> None:
+        """Ready once /system_stats answers: ComfyUI opens its port once its nodes are loaded."""
+        self._version = await self._api.version()
+
+    async def prepare(self, job: Job) -> PreparedJob:
+        """``content``: a workflow in API format, or ``{"prompt": workflow, "extra_data": …}``."""
+        return PreparedJob(job, read_content(job.content))
 
     async def progress(self) -> float | None:
         """The share of the workflow's nodes that is done, the running one counted by its steps."""
@@ -66,20 +66,24 @@ class Adapter:
         """Interrupt this adapter's prompt, or take it from the queue when it has not started."""
         return await (self._run.interrupt() if self._run else self._api.stop())
 
-    async def run(self, job: Job) -> Result:
-        """Run ``content``: a workflow in API format, or ``{"prompt": workflow, "extra_data": …}``."""
-        run = self._run = Run(self._api, read_content(job.content))
+    async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+        run = self._run = Run(self._api, prepared.request)
         self._events.watch = run.watch
         try:
             if not await self._api.idle() and not await self._api.stop():
                 raise RuntimeFault("busy", "ComfyUI does not stop an earlier task, so this one was not started")
             await self._events.connected(SOCKET_SECONDS)
-            await run.upload(job.files)
+            await run.upload(prepared.job.files)
             await run.post()
+            monitor.begin()
             return await self._result(run, await run.end())
         finally:
             self._run = self._events.watch = None
             await run.clean()
+
+    async def adopt(self, prepared: PreparedJob, job_ref: str, monitor: RunMonitor) -> Result | None:  # noqa: ARG002
+        """Not yet: a job of an earlier process is stopped by ``run``."""
+        return None
 
     async def _result(self, run: Run, record: dict[str, Any]) -> Result:
         files = stored_files(record)

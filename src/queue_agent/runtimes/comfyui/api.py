@@ -18,6 +18,7 @@ from aiohttp import (
 )
 from yarl import URL
 
+from contract.errors import shown
 from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.comfyui.record import Stored
 
@@ -75,7 +76,9 @@ class Api:
 
     async def version(self) -> str:
         """ComfyUI's version, as /system_stats tells it within READY_SECONDS."""
-        system = (await self._get("system_stats", READY_SECONDS)).get("system") or {}
+        system = (await self._get("system_stats", READY_SECONDS)).get("system")
+        if not isinstance(system, dict):
+            raise RuntimeFault("runtime-error", f"ComfyUI's /system_stats tells of no system: {shown(system)}")
         return str(system.get("comfyui_version", "unknown"))
 
     async def record(self, prompt_id: str) -> dict[str, Any] | None:

@@ -22,7 +22,7 @@ from yarl import URL
 from contract.errors import shown
 from contract.runtimes import RuntimeType
 from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.base import File, Job, Output, Path, Ran, Result
+from queue_agent.runtimes.base import File, Job, Output, Path, PreparedJob, Ran, Result, RunMonitor
 from queue_agent.runtimes.invokeai.api import Api
 from queue_agent.runtimes.invokeai.faults import dotted, failure
 from queue_agent.runtimes.invokeai.session import main_models, pictures, seeds, with_places
@@ -66,17 +66,21 @@ class Adapter:
     ) -> None:
         """The session is the caller's; nothing else is held."""
 
-    async def ready(self) -> bool:
-        """Whether the queue answers and its processor is not paused."""
-        try:
-            processor = (await self._api.queue_status()).get("processor")
-        except AgentError:
-            return False
-        return isinstance(processor, dict) and bool(processor.get("is_started"))
+    async def check_ready(self) -> None:
+        """Ready while the queue answers and its processor is not paused."""
+        processor = (await self._api.queue_status()).get("processor")
+        if not isinstance(processor, dict):
+            raise RuntimeFault("bad-answer", "this is no InvokeAI 6: its queue's status names no processor")
+        if not processor.get("is_started"):
+            raise RuntimeFault("paused", "InvokeAI's queue is paused; resume its processor")
 
-    async def run(self, job: Job) -> Result:
+    async def prepare(self, job: Job) -> PreparedJob:
+        return PreparedJob(job)
+
+    async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
         """Run ``{"graph": …}``, or ``{"batch": …}`` with all its items. Every picture that is not intermediate is an
         output."""
+        job = prepared.job
         await self._stop_leftover()
         batch = self._batch = _Batch()
         uploads: dict[Path, str] = {}
@@ -84,6 +88,7 @@ class Adapter:
             for path, file in job.files.items():
                 uploads[path] = await self._upload(path, file)
             await self._enqueue(batch, job, uploads)
+            monitor.begin()
             await self._learn_version()
             await self._wait(batch)
             items = [await self._api.item(item) for item in batch.items]
@@ -96,6 +101,10 @@ class Adapter:
             await self._delete(list(uploads.values()))
         self._batch = None
         return self._result(batch, items)
+
+    async def adopt(self, prepared: PreparedJob, job_ref: str, monitor: RunMonitor) -> Result | None:  # noqa: ARG002
+        """Not yet: a job of an earlier process goes on by itself."""
+        return None
 
     async def interrupt(self) -> bool:
         """Cancel our items and see them leave the processor."""

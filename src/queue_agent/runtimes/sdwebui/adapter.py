@@ -8,8 +8,8 @@ from typing import Any, Self
 from aiohttp import ClientSession
 from yarl import URL
 
-from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeUnavailable
-from queue_agent.runtimes.base import Job, Result
+from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor
 from queue_agent.runtimes.sdwebui.answer import Answer
 from queue_agent.runtimes.sdwebui.api import Api
 from queue_agent.runtimes.sdwebui.content import Request, prepare
@@ -50,21 +50,29 @@ class Adapter:
     ) -> None:
         await self._forget_generation()
 
-    async def ready(self) -> bool:
+    async def check_ready(self) -> None:
+        """Ready once it lists a model and its options."""
         try:
             async with asyncio.timeout(READY_SECONDS):
                 models = await self._api.get("sd-models")
                 options = await self._api.get("options")
-        except (AgentError, TimeoutError):
-            return False
-        return isinstance(models, list) and bool(models) and isinstance(options, dict)
+        except TimeoutError as error:
+            raise RuntimeFault("runtime-silent", f"SD WebUI did not answer within {READY_SECONDS:g} s") from error
+        if not isinstance(models, list) or not isinstance(options, dict):
+            raise RuntimeFault("bad-answer", "this is no SD WebUI: /sdapi/v1/sd-models or /options has another form")
+        if not models:
+            raise RuntimeFault("no-model", "SD WebUI has no model; put one into its models/Stable-diffusion folder")
 
-    async def run(self, job: Job) -> Result:
+    async def prepare(self, job: Job) -> PreparedJob:
+        return PreparedJob(job, prepare(job))
+
+    async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
         self._stopped = False
         await self._forget_generation()
-        request = prepare(job)
+        request: Request = prepared.request
+        monitor.begin()
         model = await self._model_for(request) if request.generates else None
-        answer = Answer(await self._answer_to(request), request, job)
+        answer = Answer(await self._answer_to(request), request, prepared.job)
         state = await self._api.state()
         self._seen_idle = None if state.get("job_count") else asyncio.get_running_loop().time()
         answer.check_whole(state)
@@ -72,6 +80,10 @@ class Adapter:
             await self._models.check_ran(model, answer.info)
         await self._check_sampler(request.sampler, answer.info.get("sampler_name"))
         return answer.result()
+
+    async def adopt(self, prepared: PreparedJob, job_ref: str, monitor: RunMonitor) -> Result | None:  # noqa: ARG002
+        """WebUI gives its jobs no names."""
+        return None
 
     async def interrupt(self) -> bool:
         self._stopped = True

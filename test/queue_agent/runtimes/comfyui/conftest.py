@@ -16,6 +16,7 @@ from queue_agent.errors import AgentError
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import File, Job, Output, Result, Runtime
 from queue_agent.runtimes.base import Path as ContentPath
+from test.support.runtimes import run_job
 from utils.simulators.base import Options
 from utils.simulators.comfyui import make_app
 
@@ -163,7 +164,7 @@ async def read(output: Output) -> bytes:
 
 async def error_of(runtime: Runtime, content: dict[str, Any]) -> AgentError:
     with pytest.raises(AgentError) as caught:
-        await runtime.run(job(content))
+        await run_job(runtime, job(content))
     return caught.value
 
 
@@ -181,7 +182,7 @@ async def eventually(look: Callable[[], Awaitable[T]]) -> T:
 
 async def begin(runtime: Runtime, workflow: dict[str, object]) -> asyncio.Task[Result]:
     """Run the workflow until ComfyUI is at work on it."""
-    run = asyncio.create_task(runtime.run(job(workflow)))
+    run = asyncio.create_task(run_job(runtime, job(workflow)))
     await eventually(runtime.progress)
     return run
 

@@ -9,11 +9,12 @@ from aiohttp.typedefs import Handler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.comfyui.events import Watch
 from queue_agent.runtimes.comfyui.refusals import refusal
 from queue_agent.runtimes.comfyui.workflow import read_content
+from test.support.runtimes import run_job
 
 from .conftest import SLOW, Comfy, Other, error_of, flat, job, node, read, recorded
 
@@ -129,7 +130,7 @@ async def test_a_failure_of_the_machine_is_not_the_callers(
     fault = await error_of(runtime, workflow)
 
     # Then
-    assert isinstance(fault, TransientError)
+    assert isinstance(fault, RuntimeFault)
     assert fault.type == type_
     assert exception_message in fault.message
 
@@ -193,7 +194,7 @@ async def test_a_node_whose_id_is_prompt_is_a_node(runtime: Runtime) -> None:
     }
 
     # When
-    result = await runtime.run(job(workflow))
+    result = await run_job(runtime, job(workflow))
 
     # Then
     assert (await read(result.outputs[0])).startswith(b"\x89PNG")
@@ -202,9 +203,9 @@ async def test_a_node_whose_id_is_prompt_is_a_node(runtime: Runtime) -> None:
 @pytest.mark.parametrize(
     ("status", "text", "fault"),
     [
-        (500, "Internal Server Error", TransientError),
+        (500, "Internal Server Error", RuntimeFault),
         (413, "too large", PermanentError),
-        (200, "<p>", TransientError),
+        (200, "<p>", RuntimeFault),
     ],
 )
 async def test_an_answer_that_says_nothing_of_the_workflow_is_told_by_its_status(

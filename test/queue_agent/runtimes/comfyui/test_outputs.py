@@ -7,9 +7,10 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from queue_agent.errors import RuntimeUnavailable, TransientError
+from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.comfyui.workflow import in_node_order
+from test.support.runtimes import is_ready, run_job
 
 from .conftest import Comfy, flat, job, keys, node, painting, read
 
@@ -27,7 +28,7 @@ async def test_outputs_of_every_kind_arrive_by_node_number_and_as_each_node_list
     }
 
     # When
-    result = await runtime.run(job(workflow))
+    result = await run_job(runtime, job(workflow))
 
     # Then
     extensions = [output.extension for output in result.outputs]
@@ -56,7 +57,7 @@ async def test_nothing_of_a_node_with_two_kinds_of_output_is_lost(runtime: Runti
     saver = node("SimulatedOutputs", images=["1", 0], filename_prefix="both", kinds="images,videos", size=10)
 
     # When
-    result = await runtime.run(job(flat(**saver)))
+    result = await run_job(runtime, job(flat(**saver)))
 
     # Then
     assert [output.extension for output in result.outputs] == ["png", "mp4"]
@@ -67,7 +68,7 @@ async def test_previews_are_left_out_where_something_was_saved(runtime: Runtime)
     workflow = flat() | {"0": node("PreviewImage", images=["1", 0])}
 
     # When
-    result = await runtime.run(job(workflow))
+    result = await run_job(runtime, job(workflow))
 
     # Then
     assert len(result.outputs) == 1
@@ -78,7 +79,7 @@ async def test_previews_are_left_out_where_something_was_saved(runtime: Runtime)
 
 async def test_previews_are_delivered_where_nothing_else_is(runtime: Runtime) -> None:
     # When
-    result = await runtime.run(job(flat(**node("PreviewImage", images=["1", 0]))))
+    result = await run_job(runtime, job(flat(**node("PreviewImage", images=["1", 0]))))
 
     # Then
     assert len(result.outputs) == 1
@@ -99,7 +100,7 @@ async def test_an_animation_that_is_not_to_be_saved_is_a_preview(runtime: Runtim
     }
 
     # When
-    result = await runtime.run(job(workflow))
+    result = await run_job(runtime, job(workflow))
 
     # Then
     assert [output.extension for output in result.outputs] == ["png"]
@@ -110,7 +111,7 @@ async def test_a_workflow_that_gives_only_text_succeeds_and_the_text_is_in_the_a
     saver = node("SimulatedOutputs", images=["1", 0], filename_prefix="x", kinds="a caption", size=0)
 
     # When
-    result = await runtime.run(job(flat(**saver)))
+    result = await run_job(runtime, job(flat(**saver)))
 
     # Then
     assert not result.outputs
@@ -122,7 +123,7 @@ async def test_the_answer_is_the_history_record_with_places_and_without_credenti
     content = {"prompt": flat(), "extra_data": {"api_key_comfy_org": "hush", "extra_pnginfo": {"kept": 1}}}
 
     # When
-    result = await runtime.run(job(content))
+    result = await run_job(runtime, job(content))
     answer = result.answer(keys(result))
 
     # Then
@@ -137,10 +138,10 @@ async def test_the_answer_is_the_history_record_with_places_and_without_credenti
 async def test_what_ran_is_told(runtime: Runtime) -> None:
     # Given
     workflow = painting(seed=42) | {"20": node("KSampler", **(painting()["5"]["inputs"] | {"seed": 5}))}
-    await runtime.ready()
+    await is_ready(runtime)
 
     # When
-    result = await runtime.run(job(workflow))
+    result = await run_job(runtime, job(workflow))
 
     # Then
     assert result.ran.runtime == "comfyui"
@@ -153,7 +154,7 @@ async def test_each_file_is_fetched_once_and_a_large_one_in_small_pieces(comfy: 
     # Given
     size = 8 * 1024 * 1024
     saver = node("SimulatedOutputs", images=["1", 0], filename_prefix="big", kinds="videos", size=size)
-    result = await runtime.run(job(flat(**saver)))
+    result = await run_job(runtime, job(flat(**saver)))
 
     # When
     pieces = [len(piece) async for piece in result.outputs[0].read()]
@@ -177,7 +178,7 @@ async def test_a_file_that_a_node_lists_twice_is_one_output(comfy: Comfy, runtim
     comfy.tamper = doubled
 
     # When
-    result = await runtime.run(job(flat()))
+    result = await run_job(runtime, job(flat()))
 
     # Then
     assert len(result.outputs) == 1
@@ -190,17 +191,17 @@ async def test_a_file_that_is_missing_or_empty_raises_and_is_never_delivered_as_
 ) -> None:
     # Given
     saver = node("SimulatedOutputs", images=["1", 0], filename_prefix="x", kinds="nothing,files", size=0)
-    result = await runtime.run(job(flat(**saver)))
+    result = await run_job(runtime, job(flat(**saver)))
     empty, full = result.outputs
 
     # When
-    with pytest.raises(TransientError, match="is empty"):
+    with pytest.raises(RuntimeFault, match="is empty"):
         await read(empty)
     await comfy.stop()
     with pytest.raises(RuntimeUnavailable, match="cannot be reached"):
         await read(full)
     await comfy.start()
-    with pytest.raises(TransientError) as missing:
+    with pytest.raises(RuntimeFault) as missing:
         await read(full)
 
     # Then
@@ -220,7 +221,7 @@ async def test_a_file_that_breaks_off_raises(comfy: Comfy, runtime: Runtime) -> 
         return answer
 
     comfy.tamper = cut
-    result = await runtime.run(job(flat()))
+    result = await run_job(runtime, job(flat()))
 
     # When
     with pytest.raises(RuntimeUnavailable) as caught:

@@ -8,12 +8,13 @@ from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 
 from contract.runtimes import RuntimeType
-from queue_agent.errors import RuntimeUnavailable, TransientError
+from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.comfyui import events as events_module
 from queue_agent.runtimes.comfyui import run as run_module
 from queue_agent.runtimes.comfyui.api import Api
+from test.support.runtimes import is_ready, run_job
 
 from .conftest import PATIENCE, SLOW, Comfy, Other, begin, end, error_of, eventually, flat, job, painting, read
 
@@ -29,7 +30,7 @@ async def test_one_socket_is_opened_before_the_first_prompt_and_kept_across_task
 ) -> None:
     # When
     for seed in range(3):
-        await runtime.run(job(painting(seed=seed)))
+        await run_job(runtime, job(painting(seed=seed)))
 
     # Then
     assert comfy.calls.count("GET /ws") == 1
@@ -38,10 +39,10 @@ async def test_one_socket_is_opened_before_the_first_prompt_and_kept_across_task
 
 async def test_a_cached_workflow_that_ends_at_once_gives_its_pictures_again(comfy: Comfy, runtime: Runtime) -> None:
     # Given
-    first = await runtime.run(job(flat()))
+    first = await run_job(runtime, job(flat()))
 
     # When
-    again = await runtime.run(job(flat()))
+    again = await run_job(runtime, job(flat()))
 
     # Then
     assert await read(again.outputs[0]) == await read(first.outputs[0])
@@ -58,7 +59,7 @@ async def test_without_any_event_the_history_tells_the_end(comfy: Comfy, runtime
     await comfy.start()
 
     # When
-    result = await runtime.run(job(painting()))
+    result = await run_job(runtime, job(painting()))
 
     # Then
     assert len(result.outputs) == 1
@@ -88,7 +89,7 @@ async def test_events_that_are_no_events_are_passed_over(comfy: Comfy, session: 
     comfy.tamper = babble
     async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
         # When
-        result = await runtime.run(job(flat()))
+        result = await run_job(runtime, job(flat()))
 
         # Then
         assert len(result.outputs) == 1
@@ -97,7 +98,7 @@ async def test_events_that_are_no_events_are_passed_over(comfy: Comfy, session: 
 
 async def test_previews_on_the_socket_do_no_harm(runtime: Runtime) -> None:
     # When
-    result = await runtime.run(job({"prompt": painting(), "extra_data": {"preview_method": "auto"}}))
+    result = await run_job(runtime, job({"prompt": painting(), "extra_data": {"preview_method": "auto"}}))
 
     # Then
     assert len(result.outputs) == 1
@@ -133,7 +134,7 @@ async def test_events_tell_when_to_look_so_that_nobody_waits_for_the_next_poll(
     comfy: Comfy, runtime: Runtime, never_polls: None
 ) -> None:
     # When
-    result = await asyncio.wait_for(runtime.run(job(painting())), PATIENCE)
+    result = await asyncio.wait_for(run_job(runtime, job(painting())), PATIENCE)
     run = await begin(runtime, SLOW)
     await comfy.stop()
     await comfy.start()
@@ -157,7 +158,7 @@ async def test_the_death_of_the_runtime_is_noticed_by_its_socket(
         return [call[:10] for call in comfy.calls[-2:]] == ["GET /histo", "GET /queue"]
 
     await eventually(polled)
-    assert await runtime.ready()
+    assert await is_ready(runtime)
 
     # When
     await comfy.stop()
@@ -187,7 +188,7 @@ async def test_a_run_connects_at_once_where_the_next_attempt_would_be_far_away(
         await eventually(refused)
 
         # When
-        await runtime.run(job(flat()))
+        await run_job(runtime, job(flat()))
 
     # Then
     assert comfy.calls.count("GET /ws") == 2
@@ -204,7 +205,7 @@ async def test_a_restart_in_the_middle_is_told_as_the_runtime_gone(comfy: Comfy,
     # Then
     with pytest.raises(RuntimeUnavailable, match="no longer knows the workflow"):
         await end(run)
-    assert len((await runtime.run(job(flat()))).outputs) == 1
+    assert len((await run_job(runtime, job(flat()))).outputs) == 1
 
 
 async def test_a_runtime_that_falls_silent_is_not_waited_for_without_end(
@@ -221,7 +222,7 @@ async def test_a_runtime_that_falls_silent_is_not_waited_for_without_end(
     comfy.tamper = fail
 
     # Then
-    with pytest.raises(TransientError, match="ComfyUI answered 500 to GET /history/"):
+    with pytest.raises(RuntimeFault, match="ComfyUI answered 500 to GET /history/"):
         await end(run)
 
 
@@ -237,7 +238,7 @@ async def test_a_hiccup_of_the_runtime_does_not_end_the_run(comfy: Comfy, runtim
     comfy.tamper = stumble
 
     # When
-    result = await runtime.run(job(flat()))
+    result = await run_job(runtime, job(flat()))
 
     # Then
     assert len(result.outputs) == 1
@@ -255,7 +256,7 @@ async def test_a_workflow_that_ends_between_two_looks_is_not_taken_as_lost(
     comfy.tamper = come_too_early
 
     # When
-    result = await runtime.run(job(flat()))
+    result = await run_job(runtime, job(flat()))
 
     # Then
     assert len(result.outputs) == 1
@@ -276,7 +277,7 @@ async def test_a_history_without_a_word_of_how_it_ended_is_no_success(comfy: Com
     fault = await error_of(runtime, flat())
 
     # Then
-    assert isinstance(fault, TransientError)
+    assert isinstance(fault, RuntimeFault)
     assert fault.type == "unknown-end"
 
 
@@ -285,7 +286,7 @@ async def test_nothing_of_a_task_is_kept_after_its_end(runtime: Runtime) -> None
     before = {key: value for key, value in vars(runtime).items() if not isinstance(value, Api)}
 
     # When
-    await runtime.run(job(painting(prompt="a secret garden")))
+    await run_job(runtime, job(painting(prompt="a secret garden")))
     await error_of(runtime, {"1": {"class_type": "NoSuchNode", "inputs": {}}})
 
     # Then

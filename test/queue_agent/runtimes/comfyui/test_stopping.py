@@ -7,8 +7,9 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from queue_agent.errors import Interrupted, RuntimeUnavailable, TransientError
+from queue_agent.errors import Interrupted, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Runtime
+from test.support.runtimes import run_job
 
 from .conftest import PATIENCE, SLOW, Comfy, Other, begin, end, error_of, eventually, flat, job
 
@@ -32,7 +33,7 @@ async def test_an_interrupt_stops_only_our_workflow(runtime: Runtime, other: Oth
 async def test_a_workflow_that_has_not_started_is_taken_from_the_queue(runtime: Runtime, other: Other) -> None:
     # Given
     theirs = await other.queue(SLOW)
-    run = asyncio.create_task(runtime.run(job(flat())))
+    run = asyncio.create_task(run_job(runtime, job(flat())))
     await eventually(other.pending)
 
     # When
@@ -61,7 +62,7 @@ async def test_a_run_that_is_interrupted_before_its_workflow_is_sent_does_not_se
         return await handler(request)
 
     comfy.tamper = hold
-    run = asyncio.create_task(runtime.run(job(flat())))
+    run = asyncio.create_task(run_job(runtime, job(flat())))
     await asyncio.wait_for(asked.wait(), PATIENCE)
 
     # When
@@ -86,7 +87,7 @@ async def test_an_interrupt_while_the_workflow_is_on_its_way_waits_until_it_can_
         return await handler(request)
 
     comfy.tamper = hold
-    run = asyncio.create_task(runtime.run(job(SLOW)))
+    run = asyncio.create_task(run_job(runtime, job(SLOW)))
     await asyncio.wait_for(posted.wait(), PATIENCE)
 
     # When
@@ -113,7 +114,7 @@ async def test_an_interruption_by_somebody_else_is_no_success_and_not_the_caller
     await other.post("interrupt", {})
 
     # Then
-    with pytest.raises(TransientError) as caught:
+    with pytest.raises(RuntimeFault) as caught:
         await end(run)
     assert caught.value.type == "interrupted-elsewhere"
     assert caught.value.message == "somebody else interrupted the workflow on this ComfyUI"
@@ -122,7 +123,7 @@ async def test_an_interruption_by_somebody_else_is_no_success_and_not_the_caller
 async def test_a_workflow_that_somebody_else_took_from_the_queue_is_given_back(runtime: Runtime, other: Other) -> None:
     # Given
     await other.queue(SLOW)
-    run = asyncio.create_task(runtime.run(job(flat())))
+    run = asyncio.create_task(run_job(runtime, job(flat())))
     await eventually(other.pending)
 
     # When
@@ -144,7 +145,7 @@ async def test_what_a_cancelled_run_left_behind_is_stopped_before_the_next_begin
     assert (await other.get("queue"))["queue_running"]
 
     # When
-    result = await asyncio.wait_for(runtime.run(job(flat())), PATIENCE)
+    result = await asyncio.wait_for(run_job(runtime, job(flat())), PATIENCE)
 
     # Then
     assert len(result.outputs) == 1
@@ -171,7 +172,7 @@ async def test_a_runtime_that_does_not_stop_is_not_seen_idle_and_gets_no_further
     # Then
     assert not idle
     fault = await error_of(runtime, flat())
-    assert isinstance(fault, TransientError)
+    assert isinstance(fault, RuntimeFault)
     assert fault.type == "busy"
     comfy.tamper = None
     assert await runtime.interrupt()
@@ -191,7 +192,7 @@ async def test_an_older_comfyui_that_gives_ids_of_its_own_is_followed_and_interr
     comfy.tamper = older
 
     # When
-    result = await runtime.run(job(flat()))
+    result = await run_job(runtime, job(flat()))
     run = await begin(runtime, SLOW)
     idle = await runtime.interrupt()
 

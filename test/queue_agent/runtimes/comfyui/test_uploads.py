@@ -10,6 +10,7 @@ from PIL import Image
 
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Path, Result, Runtime
+from test.support.runtimes import run_job
 
 from .conftest import Comfy, Other, error_of, flat, job, node, painting, read
 
@@ -38,7 +39,7 @@ async def test_the_file_behind_a_link_is_what_the_loader_loads(runtime: Runtime)
     task = job(loading(), {("1", "inputs", "image"): picture((10, 200, 30))})
 
     # When
-    result = await runtime.run(task)
+    result = await run_job(runtime, task)
 
     # Then
     assert await first_pixel(result) == (10, 200, 30)
@@ -52,7 +53,7 @@ async def test_any_loader_gets_its_file(runtime: Runtime) -> None:
     workflow["2"]["inputs"]["images"] = ["3", 0]
 
     # When
-    result = await runtime.run(job(workflow, {("1", "inputs", "image"): picture((1, 77, 3))}))
+    result = await run_job(runtime, job(workflow, {("1", "inputs", "image"): picture((1, 77, 3))}))
 
     # Then
     assert await first_pixel(result) == (77, 77, 77)
@@ -63,7 +64,7 @@ async def test_a_file_of_a_wrapped_workflow_finds_its_place(runtime: Runtime) ->
     content = {"prompt": loading(), "extra_data": {}, "client_id": "of a script"}
 
     # When
-    result = await runtime.run(job(content, {("prompt", "1", "inputs", "image"): picture((9, 8, 7))}))
+    result = await run_job(runtime, job(content, {("prompt", "1", "inputs", "image"): picture((9, 8, 7))}))
 
     # Then
     assert await first_pixel(result) == (9, 8, 7)
@@ -83,7 +84,7 @@ async def test_two_files_of_one_name_are_kept_apart(runtime: Runtime) -> None:
     }
 
     # When
-    result = await runtime.run(job(workflow, files))
+    result = await run_job(runtime, job(workflow, files))
 
     # Then
     colours = [Image.open(BytesIO(await read(output))).convert("RGB").getpixel((0, 0)) for output in result.outputs]
@@ -93,10 +94,10 @@ async def test_two_files_of_one_name_are_kept_apart(runtime: Runtime) -> None:
 async def test_the_next_task_never_gets_an_earlier_ones_picture(runtime: Runtime) -> None:
     # Given
     path = ("1", "inputs", "image")
-    await runtime.run(job(loading(), {path: picture((1, 1, 1))}))
+    await run_job(runtime, job(loading(), {path: picture((1, 1, 1))}))
 
     # When
-    result = await runtime.run(job(loading(), {path: picture((2, 2, 2))}))
+    result = await run_job(runtime, job(loading(), {path: picture((2, 2, 2))}))
 
     # Then
     assert await first_pixel(result) == (2, 2, 2)
@@ -121,9 +122,9 @@ async def test_uploaded_files_lie_in_a_folder_of_their_own_and_are_emptied_after
     # When
     if fails:
         with pytest.raises(PermanentError, match="cannot identify image file"):
-            await runtime.run(task)
+            await run_job(runtime, task)
     else:
-        await runtime.run(task)
+        await run_job(runtime, task)
 
     # Then
     top, folder, name = uploads[0].split("/")
@@ -144,7 +145,7 @@ async def test_what_comfyui_calls_the_file_is_what_the_loader_gets(runtime: Runt
     comfy.tamper = tamper
 
     # When
-    result = await runtime.run(job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
+    result = await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
 
     # Then
     assert Image.open(BytesIO(await read(result.outputs[0]))).size == (512, 512), "the example's size"
@@ -159,7 +160,7 @@ async def test_a_file_that_is_too_large_for_comfyui_is_the_callers_fault(runtime
 
     # When
     with pytest.raises(PermanentError) as caught:
-        await runtime.run(job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
+        await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
 
     # Then
     assert "the file 1-photo.png of " in caught.value.message
@@ -178,7 +179,7 @@ async def test_a_runtime_that_does_not_let_its_files_be_emptied_does_not_spoil_t
     comfy.tamper = once
 
     # When
-    result = await runtime.run(job(loading(), {("1", "inputs", "image"): picture((5, 5, 5))}))
+    result = await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((5, 5, 5))}))
 
     # Then
     assert await first_pixel(result) == (5, 5, 5)
@@ -193,7 +194,7 @@ async def test_an_image_to_image_workflow_starts_from_the_file(runtime: Runtime)
     workflow["5"]["inputs"]["denoise"] = 0.0
 
     # When
-    result = await runtime.run(job(workflow, {("8", "inputs", "image"): picture((40, 50, 60))}))
+    result = await run_job(runtime, job(workflow, {("8", "inputs", "image"): picture((40, 50, 60))}))
 
     # Then
     assert await first_pixel(result) == (40, 50, 60)

@@ -9,10 +9,11 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import AgentError, PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.invokeai import Adapter
 from queue_agent.runtimes.invokeai.faults import problems
 from test.support.invokeai import graph_of, text_to_image
+from test.support.runtimes import run_job
 
 from .conftest import PATIENCE, RECORDINGS, Replay, Serve, Simulate, job
 
@@ -37,7 +38,7 @@ def batch_status(**counts: int) -> tuple[int, Any]:
 
 async def cause_of(adapter: Adapter, content: dict[str, Any] | None = None) -> AgentError:
     with pytest.raises(AgentError) as caught:
-        await adapter.run(job(ANY_GRAPH if content is None else content))
+        await run_job(adapter, job(ANY_GRAPH if content is None else content))
     return caught.value
 
 
@@ -177,17 +178,17 @@ async def test_a_failed_node_is_the_callers_fault_with_node_error_and_the_end_of
         ),
         (
             {"error_type": "OutOfMemoryError", "error_message": "out of memory", "error_traceback": ""},
-            TransientError,
+            RuntimeFault,
             "node load (image) failed: OutOfMemoryError: out of memory; if it comes again, ask for a smaller picture",
         ),
         (
             {"error_type": "RuntimeError", "error_message": "CUDA error: device-side assert", "error_traceback": ""},
-            TransientError,
+            RuntimeFault,
             "node load (image) failed: RuntimeError: CUDA error: device-side assert",
         ),
         (
             {"error_type": "OSError", "error_message": "[Errno 28] No space left on device", "error_traceback": ""},
-            TransientError,
+            RuntimeFault,
             "node load (image) failed: OSError: [Errno 28] No space left on device",
         ),
     ],
@@ -265,7 +266,7 @@ async def test_an_item_that_the_queue_does_not_know_is_not_the_callers_fault(rep
     cause = await cause_of(adapter)
 
     # Then
-    assert type(cause) is TransientError
+    assert type(cause) is RuntimeFault
     assert cause.message == (
         "InvokeAI answered 404 to GET /api/v1/queue/default/i/11: Queue item with id 999999 not found in queue default"
     )
@@ -279,7 +280,7 @@ async def test_a_queue_that_takes_only_a_part_of_the_batch_is_full(replay: Repla
     cause = await cause_of(await replay({ENQUEUE: (status, body | {"requested": 5})}))
 
     # Then
-    assert type(cause) is TransientError
+    assert type(cause) is RuntimeFault
     assert cause.message == "InvokeAI took 1 of 5 items; its queue is full"
 
 
@@ -297,7 +298,7 @@ async def test_any_other_answer_is_not_the_callers_fault(status: int, body: Any,
     cause = await cause_of(await replay({ENQUEUE: (status, body)}))
 
     # Then
-    assert type(cause) is TransientError
+    assert type(cause) is RuntimeFault
     assert f"InvokeAI answered {says}" in cause.message
 
 
@@ -333,7 +334,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
     cause = await asyncio.wait_for(cause_of(adapter), PATIENCE)
 
     # Then
-    assert type(cause) is TransientError
+    assert type(cause) is RuntimeFault
     assert cause.type == "runtime-silent"
     assert not await adapter.interrupt()
 
@@ -350,7 +351,7 @@ async def test_a_failed_item_that_is_not_one_of_ours_still_fails_the_batch(repla
     cause = await cause_of(await replay(answers))
 
     # Then
-    assert type(cause) is TransientError
+    assert type(cause) is RuntimeFault
 
 
 JSON = st.recursive(

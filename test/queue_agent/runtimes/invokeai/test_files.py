@@ -11,6 +11,7 @@ from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Path
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import edge, graph_of
+from test.support.runtimes import run_job
 
 from .conftest import Server, Simulate, answer, job, read
 
@@ -44,7 +45,7 @@ async def test_a_linked_picture_is_uploaded_used_and_deleted_and_is_no_output(
     content = {"graph": resized()}
 
     # When
-    result = await Adapter(server.url, session).run(job(content, {PATH: File("in.png", "image/png", picture())}))
+    result = await run_job(Adapter(server.url, session), job(content, {PATH: File("in.png", "image/png", picture())}))
 
     # Then
     [output] = result.outputs
@@ -80,7 +81,7 @@ async def test_links_in_a_list_and_in_batch_data_are_replaced_too(simulate: Simu
     }
 
     # When
-    result = await Adapter(server.url, session).run(job({"batch": {"graph": graph, "data": data}}, files))
+    result = await run_job(Adapter(server.url, session), job({"batch": {"graph": graph, "data": data}}, files))
 
     # Then
     assert [Image.open(BytesIO(await read(output))).width for output in result.outputs] == [8, 16, 32]
@@ -94,7 +95,8 @@ async def test_uploads_are_deleted_when_the_graph_failed(simulate: Simulate, ses
 
     # When
     with pytest.raises(PermanentError):
-        await Adapter(server.url, session).run(job({"graph": graph}, {PATH: File("in.png", "image/png", picture())}))
+        in_png = {PATH: File("in.png", "image/png", picture())}
+        await run_job(Adapter(server.url, session), job({"graph": graph}, in_png))
 
     # Then
     [name] = await uploaded(server)
@@ -116,7 +118,7 @@ async def test_a_link_to_what_is_no_picture_is_the_callers_fault(
 
     # When
     with pytest.raises(PermanentError) as caught:
-        await Adapter(server.url, session).run(job({"graph": resized()}, {PATH: file}))
+        await run_job(Adapter(server.url, session), job({"graph": resized()}, {PATH: file}))
 
     # Then
     assert caught.value.type == "not-a-picture"

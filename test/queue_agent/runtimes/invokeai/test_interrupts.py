@@ -10,6 +10,7 @@ from queue_agent.errors import Interrupted, PermanentError, RuntimeUnavailable
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import graph_of, text_to_image
+from test.support.runtimes import is_ready, run_job
 
 from .conftest import PATIENCE, Serve, Server, Simulate, eventually, job
 
@@ -26,7 +27,7 @@ async def queue_status(server: Server) -> dict[str, Any]:
 
 async def start(server: Server, adapter: Adapter, content: dict[str, Any]) -> asyncio.Task[Any]:
     """Run the content, and return when it runs."""
-    run = asyncio.create_task(adapter.run(job(content)))
+    run = asyncio.create_task(run_job(adapter, job(content)))
 
     async def in_progress() -> bool:
         assert not run.done(), run
@@ -108,7 +109,7 @@ async def test_a_run_that_was_cancelled_is_out_of_the_way_of_the_next(
     await asyncio.wait([run])
 
     # When
-    result = await asyncio.wait_for(adapter.run(job({"graph": text_to_image()})), PATIENCE)
+    result = await asyncio.wait_for(run_job(adapter, job({"graph": text_to_image()})), PATIENCE)
 
     # Then
     assert len(result.outputs) == 1
@@ -125,7 +126,7 @@ async def test_a_failed_item_stops_the_rest_of_its_batch(simulate: Simulate, ses
     # When
     with pytest.raises(PermanentError, match="node lost"):
         await asyncio.wait_for(
-            Adapter(server.url, session).run(job({"batch": {"graph": graph, "data": data}})), PATIENCE
+            run_job(Adapter(server.url, session), job({"batch": {"graph": graph, "data": data}})), PATIENCE
         )
 
     # Then
@@ -146,9 +147,9 @@ async def test_a_runtime_that_came_back_without_our_batch_is_gone(simulate: Simu
     again = await simulate(port=server.url.port, seconds_per_step=0.01)
 
     # Then
-    assert await adapter.ready()
+    assert await is_ready(adapter)
     assert await adapter.interrupt(), "there is nothing left to stop"
-    assert len((await adapter.run(job({"graph": text_to_image()}))).outputs) == 1
+    assert len((await run_job(adapter, job({"graph": text_to_image()}))).outputs) == 1
     assert (await queue_status(again))["queue"]["total"] == 1
 
 
@@ -188,7 +189,7 @@ async def test_a_job_that_is_interrupted_while_its_files_are_uploaded_is_not_sta
     graph = graph_of({"load": {"type": "image", "image": {"image_name": "https://example.com/in.png"}}})
     file = File("in.png", "image/png", b"data")
     path = ("graph", "nodes", "load", "image", "image_name")
-    run = asyncio.create_task(adapter.run(job({"graph": graph}, {path: file})))
+    run = asyncio.create_task(run_job(adapter, job({"graph": graph}, {path: file})))
     await asyncio.wait_for(begun.wait(), PATIENCE)
 
     # When
@@ -209,11 +210,11 @@ async def test_a_paused_processor_is_not_ready(simulate: Simulate, session: Clie
     paused = {**status, "processor": {"is_started": False, "is_processing": False}}
 
     # When
-    ready = await (await replay({"GET /api/v1/queue/default/status": (200, paused)})).ready()
+    ready = await is_ready(await replay({"GET /api/v1/queue/default/status": (200, paused)}))
 
     # Then
     assert not ready
-    assert await Adapter(server.url, session).ready()
+    assert await is_ready(Adapter(server.url, session))
 
 
 @pytest.mark.parametrize("body", [{}, {"processor": "odd"}, ["odd"]])
@@ -222,4 +223,4 @@ async def test_another_server_at_the_address_is_not_ready(body: Any, replay: Any
     adapter = await replay({"GET /api/v1/queue/default/status": (200, body)})
 
     # Then
-    assert not await adapter.ready()
+    assert not await is_ready(adapter)

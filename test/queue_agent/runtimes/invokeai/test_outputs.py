@@ -8,10 +8,11 @@ import pytest
 from aiohttp import ClientSession
 from PIL import Image
 
-from queue_agent.errors import RuntimeUnavailable, TransientError
+from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Result
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import MODEL, edge, graph_of, text_to_image
+from test.support.runtimes import run_job
 
 from .conftest import Simulate, answer, eventually, job, read
 
@@ -26,7 +27,7 @@ async def widths(result: Result) -> list[int]:
 
 
 async def run(simulate: Simulate, session: ClientSession, content: dict[str, Any]) -> Result:
-    return await Adapter((await simulate()).url, session).run(job(content))
+    return await run_job(Adapter((await simulate()).url, session), job(content))
 
 
 async def test_pictures_come_in_the_order_of_the_graphs_nodes_without_intermediates(
@@ -181,14 +182,14 @@ async def test_a_batch_tells_how_far_it_is_and_a_single_item_does_not(
     # Given
     server = await simulate(seconds_per_step=0.05)
     adapter = Adapter(server.url, session)
-    single = asyncio.create_task(adapter.run(job({"graph": text_to_image(steps=4)})))
+    single = asyncio.create_task(run_job(adapter, job({"graph": text_to_image(steps=4)})))
     seen = set()
     while not single.done():
         seen.add(await adapter.progress())
         await asyncio.sleep(0.02)
 
     # When
-    batch = asyncio.create_task(adapter.run(job({"batch": {"graph": text_to_image(steps=4), "runs": 3}})))
+    batch = asyncio.create_task(run_job(adapter, job({"batch": {"graph": text_to_image(steps=4), "runs": 3}})))
 
     async def halfway() -> bool:
         assert not batch.done(), batch
@@ -207,7 +208,7 @@ async def test_a_picture_that_is_gone_when_it_is_read_is_not_an_empty_one(
 ) -> None:
     # Given
     server = await simulate()
-    result = await Adapter(server.url, session).run(job({"graph": graph_of({"a": blank(8)})}))
+    result = await run_job(Adapter(server.url, session), job({"graph": graph_of({"a": blank(8)})}))
     _, item = await server.ask("GET", "api/v1/queue/default/i/1")
     name = next(iter(item["session"]["results"].values()))["image"]["image_name"]
 
@@ -215,14 +216,14 @@ async def test_a_picture_that_is_gone_when_it_is_read_is_not_an_empty_one(
     await server.ask("POST", "api/v1/images/delete", json={"image_names": [name]})
 
     # Then
-    with pytest.raises(TransientError, match="answered 404 for its picture"):
+    with pytest.raises(RuntimeFault, match="answered 404 for its picture"):
         await read(result.outputs[0])
 
 
 async def test_pictures_of_a_runtime_that_died_cannot_be_read(simulate: Simulate, session: ClientSession) -> None:
     # Given
     server = await simulate()
-    result = await Adapter(server.url, session).run(job({"graph": graph_of({"a": blank(8)})}))
+    result = await run_job(Adapter(server.url, session), job({"graph": graph_of({"a": blank(8)})}))
 
     # When
     await server.stop()

@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 
 from contract.runtimes import TaskType
-from queue_agent.errors import PermanentError, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.base import File, Job, Output, Path, Ran
 from queue_agent.runtimes.sdwebui import Adapter
+from test.support.runtimes import run_job
 from test.support.sdwebui import scripted, serve, serve_simulator
 from utils.simulators.base import Options
 from utils.simulators.drawing import draw, encode_png
@@ -33,7 +34,7 @@ def _places(count: int) -> list[str]:
 
 async def test_the_answer_is_whole_with_places_for_pictures(adapter: Adapter, make_job: MakeJob) -> None:
     # When
-    result = await adapter.run(make_job(n_iter=2))
+    result = await run_job(adapter, make_job(n_iter=2))
     answer = result.answer(_places(2))
 
     # Then
@@ -53,7 +54,7 @@ async def test_the_answer_is_whole_with_places_for_pictures(adapter: Adapter, ma
 
 async def test_a_grid_is_told_from_the_pictures(adapter: Adapter, make_job: MakeJob) -> None:
     # When
-    result = await adapter.run(make_job(batch_size=2, save_images=True))
+    result = await run_job(adapter, make_job(batch_size=2, save_images=True))
 
     # Then
     assert [await _size(output) for output in result.outputs] == [(128, 64), (64, 64), (64, 64)]
@@ -69,7 +70,7 @@ async def test_controlnet_maps_are_kept_behind_the_pictures_and_links_stay_links
     files: dict[Path, File] = {("alwayson_scripts", "ControlNet", "args", n, "image"): FILE for n in (0, 1)}
 
     # When
-    result = await adapter.run(Job(id=job.id, tasktype=job.tasktype, content=job.content, files=files))
+    result = await run_job(adapter, Job(id=job.id, tasktype=job.tasktype, content=job.content, files=files))
     answer = result.answer(_places(4))
 
     # Then
@@ -83,7 +84,7 @@ async def test_a_picture_is_changed_from_the_file_that_a_link_named(adapter: Ada
     files: dict[Path, File] = {("init_images", 0): FILE}
 
     # When
-    result = await adapter.run(Job(id="t", tasktype=TaskType.IMAGE_TO_IMAGE, content=content, files=files))
+    result = await run_job(adapter, Job(id="t", tasktype=TaskType.IMAGE_TO_IMAGE, content=content, files=files))
 
     # Then
     data = b"".join([part async for part in result.outputs[0].read()])
@@ -97,7 +98,7 @@ async def test_one_picture_is_upscaled(adapter: Adapter) -> None:
     job = Job(id="t", tasktype=TaskType.EXTRA_SINGLE_IMAGE, content=content, files={("image",): FILE})
 
     # When
-    result = await adapter.run(job)
+    result = await run_job(adapter, job)
 
     # Then
     assert [await _size(output) for output in result.outputs] == [(256, 256)]
@@ -115,7 +116,7 @@ async def test_many_pictures_are_upscaled_in_order(adapter: Adapter) -> None:
     content = {"upscaler_1": "Lanczos", "upscaling_resize": 2, "imageList": images}
 
     # When
-    result = await adapter.run(Job(id="t", tasktype=TaskType.EXTRA_BATCH_IMAGES, content=content, files=files))
+    result = await run_job(adapter, Job(id="t", tasktype=TaskType.EXTRA_BATCH_IMAGES, content=content, files=files))
 
     # Then
     assert [await _size(output) for output in result.outputs] == [(128, 128), (16, 16)]
@@ -125,7 +126,7 @@ async def test_many_pictures_are_upscaled_in_order(adapter: Adapter) -> None:
 async def test_a_job_that_gives_no_image_is_told_why(adapter: Adapter, make_job: MakeJob) -> None:
     # When / Then
     with pytest.raises(PermanentError, match="send_images must not be false") as caught:
-        await adapter.run(make_job(send_images=False))
+        await run_job(adapter, make_job(send_images=False))
     assert caught.value.type == "no-output"
 
 
@@ -140,9 +141,9 @@ async def test_forge_runs_a_sampler_with_its_schedule_and_nothing_else_passes_fo
         # When
         if ran is None:
             with pytest.raises(PermanentError, match=f"there is no sampler '{sampler}'".replace("+", r"\+")):
-                await adapter.run(make_job(sampler_name=sampler))
+                await run_job(adapter, make_job(sampler_name=sampler))
             return
-        result = await adapter.run(make_job(sampler_name=sampler))
+        result = await run_job(adapter, make_job(sampler_name=sampler))
 
     # Then
     assert json.loads(result.answer(_places(1))["info"])["sampler_name"] == ran
@@ -156,8 +157,8 @@ async def test_an_answer_that_no_webui_gives_is_the_runtimes_fault(
     # Given
     async with serve(scripted({"txt2img": body})) as client, connect(client) as adapter:
         # When
-        with pytest.raises(TransientError) as caught:
-            await adapter.run(make_job())
+        with pytest.raises(RuntimeFault) as caught:
+            await run_job(adapter, make_job())
 
     # Then
     assert caught.value.type == "bad-answer"
@@ -168,10 +169,10 @@ async def test_an_image_that_is_not_base64_is_the_runtimes_fault_when_it_is_read
 ) -> None:
     # Given
     async with serve(scripted({"txt2img": {"images": ["no base64!"]}})) as client, connect(client) as adapter:
-        result = await adapter.run(make_job())
+        result = await run_job(adapter, make_job())
 
         # When
-        with pytest.raises(TransientError) as caught:
+        with pytest.raises(RuntimeFault) as caught:
             await anext(result.outputs[0].read())
 
     # Then
@@ -184,7 +185,7 @@ async def test_a_fork_that_prefixes_its_images_is_understood(connect: Connect, m
     answer = {"images": [prefixed], "parameters": {}, "info": "{}"}
     async with serve(scripted({"txt2img": answer})) as client, connect(client) as adapter:
         # When
-        result = await adapter.run(make_job())
+        result = await run_job(adapter, make_job())
 
     # Then
     assert await _size(result.outputs[0]) == (64, 64)

@@ -13,6 +13,7 @@ from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 from queue_agent.runtimes.sdwebui import Adapter
 from queue_agent.runtimes.sdwebui.content import PLATFORM_KEYS, prepare, restore_links
+from test.support.runtimes import run_job
 
 from .conftest import MakeJob
 
@@ -24,6 +25,7 @@ V1ALPHA1_SCRIPTS = {
     "image_link": "https://example.com/cat.png",
     "uid": "42",
 }
+
 
 LINK = "https://example.com/cat.png"
 CAT = File(name="cat.png", media_type="image/png", data=b"cat")
@@ -37,7 +39,7 @@ async def test_what_v1alpha1_leaves_among_the_scripts_does_not_reach_the_runtime
     adapter: Adapter, make_job: MakeJob
 ) -> None:
     # When
-    result = await adapter.run(make_job(alwayson_scripts=V1ALPHA1_SCRIPTS))
+    result = await run_job(adapter, make_job(alwayson_scripts=V1ALPHA1_SCRIPTS))
 
     # Then
     assert result.answer(["s3://bucket/1.png"])["parameters"]["alwayson_scripts"] == {}

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import AgentError, PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.sdwebui.faults import LONGEST_MESSAGE, fault_of
 
 
@@ -16,8 +16,8 @@ def _crash(name: str, text: str) -> dict[str, Any]:
 
 
 CALLERS = (PermanentError, "invalid-request")
-OUT_OF_MEMORY = (TransientError, "out-of-memory")
-BROKEN = (TransientError, "runtime-error")
+OUT_OF_MEMORY = (RuntimeFault, "out-of-memory")
+BROKEN = (RuntimeFault, "runtime-error")
 GONE = (RuntimeUnavailable, "runtime-gone")
 
 
@@ -97,7 +97,7 @@ def test_no_answer_is_too_odd_for_a_fault_with_a_message(status: int, body: byte
     found = fault_of(status, body, "txt2img")
 
     # Then
-    assert isinstance(found, (PermanentError, TransientError))
+    assert isinstance(found, (PermanentError, RuntimeFault))
     assert "txt2img" in found.message
     assert "\n" not in found.message
     assert len(found.message) <= LONGEST_MESSAGE + 1

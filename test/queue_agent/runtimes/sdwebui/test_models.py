@@ -7,9 +7,10 @@ import pytest
 from aiohttp import web
 
 from contract.runtimes import TaskType
-from queue_agent.errors import PermanentError, TransientError
+from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui import Adapter
+from test.support.runtimes import run_job
 from test.support.sdwebui import Client, scripted, serve, serve_simulator
 from utils.simulators.base import Options
 from utils.simulators.sdwebui import make_app
@@ -58,7 +59,7 @@ async def test_a_task_chooses_its_model_by_any_of_its_names(
     webui: Client, dynamic: Adapter, make_job: MakeJob, name: str, title: str
 ) -> None:
     # When
-    result = await dynamic.run(make_job(**_asking(name)))
+    result = await run_job(dynamic, make_job(**_asking(name)))
 
     # Then
     _, models = await webui.get("sd-models")
@@ -70,12 +71,12 @@ async def test_a_task_chooses_its_model_by_its_hash_once_the_runtime_knows_it(
     dynamic: Adapter, make_job: MakeJob
 ) -> None:
     # Given
-    known = await dynamic.run(make_job(**_asking("beta")))
-    await dynamic.run(make_job(**_asking("alpha")))
+    known = await run_job(dynamic, make_job(**_asking("beta")))
+    await run_job(dynamic, make_job(**_asking("alpha")))
     assert known.ran.model_hash is not None
 
     # When
-    result = await dynamic.run(make_job(**_asking(known.ran.model_hash)))
+    result = await run_job(dynamic, make_job(**_asking(known.ran.model_hash)))
 
     # Then
     assert result.ran.model == "beta"
@@ -88,7 +89,7 @@ async def test_the_model_is_switched_only_when_another_one_is_loaded(
     async with serve(watched.app) as client, connect(client, dynamic_model=True) as adapter:
         # When
         for name in ("alpha", "alpha.safetensors", "beta", "beta.safetensors", "alpha"):
-            await adapter.run(make_job(**_asking(name)))
+            await run_job(adapter, make_job(**_asking(name)))
 
     # Then
     assert watched.calls == ["txt2img", "txt2img", "options", "txt2img", "txt2img", "options", "txt2img"]
@@ -99,11 +100,11 @@ async def test_a_runtime_that_changed_its_model_in_between_is_switched_back(
 ) -> None:
     # Given
     async with serve(watched.app) as client, connect(client, dynamic_model=True) as adapter:
-        await adapter.run(make_job(**_asking("beta")))
+        await run_job(adapter, make_job(**_asking("beta")))
         await client.post("options", {"sd_model_checkpoint": "alpha"})
 
         # When
-        result = await adapter.run(make_job(**_asking("beta")))
+        result = await run_job(adapter, make_job(**_asking("beta")))
 
     # Then
     assert result.ran.model == "beta"
@@ -116,7 +117,7 @@ async def test_an_unknown_model_is_looked_for_once_and_fails_with_the_models_the
     async with serve(watched.app) as client, connect(client, dynamic_model=True) as adapter:
         # When
         with pytest.raises(PermanentError) as caught:
-            await adapter.run(make_job(**_asking("delta")))
+            await run_job(adapter, make_job(**_asking("delta")))
 
     # Then
     assert caught.value.type == "unknown-model"
@@ -141,7 +142,7 @@ async def test_a_model_that_arrived_since_the_start_is_found_after_a_refresh(
     }
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        result = await adapter.run(make_job(**_asking("delta")))
+        result = await run_job(adapter, make_job(**_asking("delta")))
 
     # Then
     assert result.ran.model == "delta"
@@ -152,7 +153,7 @@ async def test_a_task_that_names_no_model_runs_on_the_one_that_is_loaded(
     dynamic: Adapter, make_job: MakeJob, content: dict[str, Any]
 ) -> None:
     # When
-    result = await dynamic.run(make_job(**content))
+    result = await run_job(dynamic, make_job(**content))
 
     # Then
     assert result.ran.model == "alpha"
@@ -160,9 +161,9 @@ async def test_a_task_that_names_no_model_runs_on_the_one_that_is_loaded(
 
 async def test_a_runtime_with_a_fixed_model_runs_it_and_refuses_another(adapter: Adapter, make_job: MakeJob) -> None:
     # When
-    result = await adapter.run(make_job(**_asking("alpha.safetensors")))
+    result = await run_job(adapter, make_job(**_asking("alpha.safetensors")))
     with pytest.raises(PermanentError, match="this runtime keeps its model, which is not beta"):
-        await adapter.run(make_job(**_asking("beta")))
+        await run_job(adapter, make_job(**_asking("beta")))
 
     # Then
     assert result.ran.model == "alpha"
@@ -174,13 +175,13 @@ async def test_upscaling_needs_no_model(dynamic: Adapter) -> None:
 
     # When / Then
     with pytest.raises(PermanentError, match="Invalid encoded image"):
-        await dynamic.run(Job(id="task", tasktype=TaskType.EXTRA_SINGLE_IMAGE, content=content))
+        await run_job(dynamic, Job(id="task", tasktype=TaskType.EXTRA_SINGLE_IMAGE, content=content))
 
 
 async def test_override_settings_choose_the_model_for_one_task(adapter: Adapter, make_job: MakeJob) -> None:
     # When
-    other = await adapter.run(make_job(override_settings={"sd_model_checkpoint": "art_beta"}))
-    usual = await adapter.run(make_job())
+    other = await run_job(adapter, make_job(override_settings={"sd_model_checkpoint": "art_beta"}))
+    usual = await run_job(adapter, make_job())
 
     # Then
     assert (other.ran.model, usual.ran.model) == ("beta", "alpha")
@@ -191,13 +192,13 @@ async def test_an_unknown_model_in_override_settings_fails_although_the_runtime_
 ) -> None:
     # When / Then
     with pytest.raises(PermanentError, match="there is no model 'delta'"):
-        await adapter.run(make_job(override_settings={"sd_model_checkpoint": "delta"}))
+        await run_job(adapter, make_job(override_settings={"sd_model_checkpoint": "delta"}))
 
 
 async def test_two_different_models_in_one_task_are_refused(dynamic: Adapter, make_job: MakeJob) -> None:
     # When / Then
     with pytest.raises(PermanentError, match="asks for two models: beta in alwayson_scripts and alpha in override"):
-        await dynamic.run(make_job(**_asking("beta"), override_settings={"sd_model_checkpoint": "alpha"}))
+        await run_job(dynamic, make_job(**_asking("beta"), override_settings={"sd_model_checkpoint": "alpha"}))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +213,7 @@ async def test_a_model_that_is_no_name_is_refused(
 ) -> None:
     # When / Then
     with pytest.raises(PermanentError, match=f"content.{field}: must be the name of a model"):
-        await dynamic.run(make_job(**content))
+        await run_job(dynamic, make_job(**content))
 
 
 async def test_a_model_that_the_runtime_could_not_load_is_told_before_anything_is_generated(
@@ -221,8 +222,8 @@ async def test_a_model_that_the_runtime_could_not_load_is_told_before_anything_i
     # Given
     async with serve(scripted({})) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        with pytest.raises(TransientError) as caught:
-            await adapter.run(make_job(**_asking("beta")))
+        with pytest.raises(RuntimeFault) as caught:
+            await run_job(adapter, make_job(**_asking("beta")))
 
     # Then
     assert caught.value.type == "model-not-loaded"
@@ -240,8 +241,8 @@ async def test_a_runtime_that_ran_another_model_than_it_says_to_have_loaded_deli
     }
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        with pytest.raises(TransientError) as caught:
-            await adapter.run(make_job(**_asking("beta")))
+        with pytest.raises(RuntimeFault) as caught:
+            await run_job(adapter, make_job(**_asking("beta")))
 
     # Then
     assert caught.value.type == "model-mismatch"
@@ -255,16 +256,16 @@ async def test_a_runtime_that_lists_no_models_is_at_fault_itself(
     # Given
     async with serve(scripted({"sd-models": models})) as client, connect(client, dynamic_model=True) as adapter:
         # When / Then
-        with pytest.raises(TransientError, match="/sd-models lists no models"):
-            await adapter.run(make_job(**_asking("beta")))
+        with pytest.raises(RuntimeFault, match="/sd-models lists no models"):
+            await run_job(adapter, make_job(**_asking("beta")))
 
 
 async def test_a_runtime_that_tells_no_options_is_at_fault_itself(connect: Connect, make_job: MakeJob) -> None:
     # Given
     async with serve(scripted({"options": []})) as client, connect(client, dynamic_model=True) as adapter:
         # When / Then
-        with pytest.raises(TransientError, match="/options is no object"):
-            await adapter.run(make_job(**_asking("beta")))
+        with pytest.raises(RuntimeFault, match="/options is no object"):
+            await run_job(adapter, make_job(**_asking("beta")))
 
 
 async def test_a_long_list_of_models_is_cut(connect: Connect, make_job: MakeJob) -> None:
@@ -274,7 +275,7 @@ async def test_a_long_list_of_models_is_cut(connect: Connect, make_job: MakeJob)
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
         # When / Then
         with pytest.raises(PermanentError, match="m48, m49 and 10 more"):
-            await adapter.run(make_job(**_asking("beta")))
+            await run_job(adapter, make_job(**_asking("beta")))
 
 
 async def test_a_model_file_that_was_replaced_is_known_by_its_new_hash(connect: Connect, make_job: MakeJob) -> None:
@@ -290,12 +291,12 @@ async def test_a_model_file_that_was_replaced_is_known_by_its_new_hash(connect: 
         "txt2img": {"images": ["aW1hZ2U="], "info": json.dumps({"sd_model_name": "alpha", "sd_model_hash": "11bb"})},
     }
     async with serve(scripted(answers)) as client, connect(client, dynamic_model=True) as adapter:
-        with pytest.raises(TransientError, match="asked for the model alpha"):
-            await adapter.run(make_job(**_asking("alpha")))
+        with pytest.raises(RuntimeFault, match="asked for the model alpha"):
+            await run_job(adapter, make_job(**_asking("alpha")))
 
         # When
         answers["sd-models"] = listed("11bb")
-        result = await adapter.run(make_job(**_asking("alpha")))
+        result = await run_job(adapter, make_job(**_asking("alpha")))
 
     # Then
     assert result.ran.model_hash == "11bb"
@@ -308,7 +309,7 @@ async def test_forge_s_options_are_understood_though_they_do_not_show_the_title(
     options = Options(models=("alpha.safetensors", "beta.safetensors"), seconds_per_step=0, flavour="forge")
     async with serve_simulator(options) as client, connect(client, dynamic_model=True) as adapter:
         # When
-        result = await adapter.run(make_job(**_asking("beta.safetensors")))
+        result = await run_job(adapter, make_job(**_asking("beta.safetensors")))
 
     # Then
     assert result.ran.model == "beta"

@@ -8,10 +8,11 @@ import pytest
 from aiohttp import ClientSession, web
 from yarl import URL
 
-from queue_agent.errors import AgentError, PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.errors import AgentError, PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui.api import Api
 from queue_agent.runtimes.sdwebui.content import ROUTES
+from test.support.runtimes import run_job
 from test.support.sdwebui import Client, serve
 
 from .conftest import Connect
@@ -50,7 +51,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
         "SD WebUI refused options: RuntimeError: model 'nope.safetensors' not found",
     ),
     f"{A1111}/txt2img-interrupted": (
-        TransientError,
+        RuntimeFault,
         "interrupted-elsewhere",
         "somebody else stopped the job on this SD WebUI: 1 of 4 pictures were begun",
     ),
@@ -159,7 +160,7 @@ async def _send(name: str, client: Client, connect: Connect) -> None:
     route = request["path"].rpartition("/")[2]
     if route in TASK_TYPES and "routing-keys" not in name:
         async with connect(client) as adapter:
-            await adapter.run(Job(id="task", tasktype=TASK_TYPES[route], content=request["body"]))
+            await run_job(adapter, Job(id="task", tasktype=TASK_TYPES[route], content=request["body"]))
     else:
         async with ClientSession() as session:
             await Api(URL(client.base), session).post(route, request["body"])

@@ -7,10 +7,11 @@ import pytest
 from aiohttp import web
 
 from contract.runtimes import TaskType
-from queue_agent.errors import Interrupted, RuntimeUnavailable, TransientError
+from queue_agent.errors import Interrupted, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui import Adapter
 from queue_agent.runtimes.sdwebui import adapter as adapter_module
+from test.support.runtimes import is_ready, run_job
 from test.support.sdwebui import Client, scripted, serve, serve_simulator
 from utils.simulators.base import Options
 from utils.simulators.drawing import draw
@@ -28,14 +29,14 @@ async def test_a_single_picture_that_somebody_else_stopped_is_not_delivered(
 ) -> None:
     # Given
     async with serve_simulator(SLOW) as client, connect(client) as adapter:
-        run = asyncio.create_task(adapter.run(make_job(steps=5000)))
+        run = asyncio.create_task(run_job(adapter, make_job(steps=5000)))
         await client.busy()
 
         # When
         await client.post(how)
 
         # Then
-        with pytest.raises(TransientError) as caught:
+        with pytest.raises(RuntimeFault) as caught:
             await asyncio.wait_for(run, PATIENCE)
         assert caught.value.type == "interrupted-elsewhere"
 
@@ -47,7 +48,7 @@ async def test_the_stop_of_an_earlier_job_is_not_held_against_the_next(
     await webui.post("interrupt")
 
     # When
-    result = await adapter.run(make_job())
+    result = await run_job(adapter, make_job())
 
     # Then
     assert len(result.outputs) == 1
@@ -59,14 +60,14 @@ async def test_a_batch_of_upscalings_that_somebody_else_stopped_is_not_delivered
     content = {"upscaler_1": "Nearest", "imageList": [{"data": picture, "name": str(n)} for n in range(500)]}
     async with serve_simulator(SLOW) as client, connect(client) as adapter:
         job = Job(id="task", tasktype=TaskType.EXTRA_BATCH_IMAGES, content=content)
-        run = asyncio.create_task(adapter.run(job))
+        run = asyncio.create_task(run_job(adapter, job))
         await client.eventually(lambda state: bool(state["job_no"]))
 
         # When
         await client.post("interrupt")
 
         # Then
-        with pytest.raises(TransientError, match="of 500 pictures were begun"):
+        with pytest.raises(RuntimeFault, match="of 500 pictures were begun"):
             await asyncio.wait_for(run, PATIENCE)
 
 
@@ -75,7 +76,9 @@ async def test_an_interrupt_while_the_model_is_loading_keeps_the_job_from_starti
 ) -> None:
     # Given
     async with serve_simulator(SLOW) as client, connect(client, dynamic_model=True) as adapter:
-        run = asyncio.create_task(adapter.run(make_job(alwayson_scripts={"sd_model_checkpoint": "beta"}, steps=5000)))
+        run = asyncio.create_task(
+            run_job(adapter, make_job(alwayson_scripts={"sd_model_checkpoint": "beta"}, steps=5000))
+        )
         async with asyncio.timeout(PATIENCE):
             while (await client.get("options"))[1]["sd_model_checkpoint"] != "beta.safetensors":  # noqa: ASYNC110
                 await asyncio.sleep(0)
@@ -114,7 +117,7 @@ async def test_a_job_that_fails_while_it_is_being_interrupted_was_interrupted(
     app.add_routes([web.post("/sdapi/v1/txt2img", generate), web.post("/sdapi/v1/interrupt", interrupt)])
     app.add_routes([web.get("/sdapi/v1/progress", progress)])
     async with serve(app) as client, connect(client) as adapter:
-        run = asyncio.create_task(adapter.run(make_job()))
+        run = asyncio.create_task(run_job(adapter, make_job()))
         await asyncio.wait_for(started.wait(), PATIENCE)
 
         # When
@@ -134,7 +137,7 @@ async def test_somebody_elses_job_is_not_interrupted(
     async with serve_simulator(SLOW) as client, connect(client) as adapter:
         theirs = asyncio.create_task(client.post("txt2img", {"steps": 150, "n_iter": 50, "width": 64, "height": 64}))
         await client.busy()
-        ours = asyncio.create_task(adapter.run(make_job()))
+        ours = asyncio.create_task(run_job(adapter, make_job()))
         await asyncio.wait([ours], timeout=0.2)
 
         # When
@@ -157,7 +160,7 @@ async def test_an_adapter_that_is_closed_while_a_job_runs_leaves_nothing_behind(
     # Given
     async with serve_simulator(SLOW) as client:
         async with connect(client) as adapter:
-            run = asyncio.create_task(adapter.run(make_job(steps=5000)))
+            run = asyncio.create_task(run_job(adapter, make_job(steps=5000)))
             await client.busy()
             run.cancel()
             await asyncio.wait([run])
@@ -198,7 +201,7 @@ def _breaking(how: str) -> tuple[web.Application, list[str]]:
 
 @pytest.mark.parametrize(
     ("how", "fault"),
-    [("no answer", RuntimeUnavailable), ("half an answer", RuntimeUnavailable), ("not JSON", TransientError)],
+    [("no answer", RuntimeUnavailable), ("half an answer", RuntimeUnavailable), ("not JSON", RuntimeFault)],
 )
 async def test_a_job_is_sent_once_whatever_becomes_of_its_answer(
     connect: Connect, make_job: MakeJob, how: str, fault: type[Exception]
@@ -207,8 +210,8 @@ async def test_a_job_is_sent_once_whatever_becomes_of_its_answer(
     app, received = _breaking(how)
     async with serve(app) as client, connect(client) as adapter:
         # When
-        with pytest.raises(TransientError) as caught:
-            await adapter.run(make_job())
+        with pytest.raises(RuntimeFault) as caught:
+            await run_job(adapter, make_job())
 
     # Then
     assert type(caught.value) is fault
@@ -239,4 +242,4 @@ async def test_a_runtime_is_ready_when_it_lists_models_and_options(
     app = scripted({"sd-models": models, "options": options})
     async with serve(app) as client, connect(client) as adapter:
         # When / Then
-        assert await adapter.ready() is ready
+        assert await is_ready(adapter) is ready
