@@ -94,8 +94,8 @@ async def test_uploads_are_deleted_when_the_graph_failed(simulate: Simulate, ses
     graph["nodes"]["lost"] = {"id": "lost", "type": "image", "image": {"image_name": "nope.png"}}
 
     # When
+    in_png: dict[Path, File] = {PATH: File("in.png", "image/png", picture())}
     with pytest.raises(PermanentError):
-        in_png = {PATH: File("in.png", "image/png", picture())}
         await run_job(Adapter(server.url, session), job({"graph": graph}, in_png))
 
     # Then
