@@ -1,17 +1,17 @@
-"""The agent's loop: while the runtime works on one task, the next is fetched and the last is stored."""
+"""The agent's loop: while the runtime works on one task, the next is prepared and the last is stored."""
 
 import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from queue_agent.aws.queue import Queue
-from queue_agent.delivery import Delivery
-from queue_agent.errors import AgentError
+from queue_agent.concurrency import Background, supervise
+from queue_agent.errors import AgentError, RuntimeFault
+from queue_agent.intake.intake import Intake
 from queue_agent.lifecycle.readiness import Readiness
+from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown
-from queue_agent.prefetch import Prefetch
-from queue_agent.processor import Prepared, Processor
-from queue_agent.runtimes.base import Result, Runtime
+from queue_agent.processor import Completed, Failed, Prepared, Processor
+from queue_agent.settings import Timings
 from queue_agent.telemetry.metrics import GpuClock
 
 if TYPE_CHECKING:
@@ -22,234 +22,128 @@ log = logging.getLogger(__name__)
 MAX_FINISHING = 4
 """Results on their way to S3 while the runtime goes on; more of them would only fill memory while S3 is slow."""
 
-PROGRESS_POLL_SECONDS = 1.0
-"""How often a running task's progress is asked for; tasks shorter than this are paced by what earlier ones took."""
-
-QUICK_SECONDS = 1.0
-"""A receive that took longer was waiting for work, which says nothing of how long a receive takes."""
-
-RECEIVE_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
-"""Seconds between receives while SQS does not answer."""
-
-CLOSING_SECONDS = 2.0
-"""What is about to be told and deleted gets this long when everything is to be handed back now."""
-
 
 class Agent:
-    """Feeds one runtime from one queue until stopped."""
+    """Feeds one runtime from one queue until the shutdown."""
 
     def __init__(
         self,
         *,
-        queue: Queue,
+        intake: Intake,
         processor: Processor,
-        runtime: Runtime,
         readiness: Readiness,
-        stop: Shutdown,
+        state: RuntimeState,
+        deliverable: asyncio.Event,
+        shutdown: Shutdown,
         grace: float,
         gpu: GpuClock,
+        timings: Timings,
         cost: "DeletionCost | None" = None,
     ) -> None:
-        self._queue = queue
-        self._gpu = gpu
+        self._intake = intake
         self._processor = processor
-        self._runtime = runtime
         self._readiness = readiness
-        self._stop = stop
+        self._state = state
+        self._deliverable = deliverable
+        self._shutdown = shutdown
         self._grace = grace
+        self._gpu = gpu
+        self._timings = timings
         self._cost = cost
-        self._pace = Prefetch()
-        self._finishing: set[asyncio.Task[None]] = set()
-        self._receiving = False
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._finishing = Background()
+        self._away: AgentError | None = None
 
     async def run(self) -> None:
-        """Work until told to stop, then finish or hand back what is held.
+        """Work until the shutdown, then finish or release what is held.
 
+        Everything that must live meanwhile is supervised: what any of it raises is raised here.
         Raises RuntimeUnavailable when the runtime stays away for too long.
         """
-        watch = asyncio.create_task(self._watch(), name="watch the runtime")
-        grace = asyncio.create_task(self._enforce_grace(), name="grace")
-        try:
-            await self._work()
-            await self._finish_all()
-            await watch
-        finally:
-            for task in (watch, grace):
-                task.cancel()
-            await asyncio.wait([watch, grace])
+        watchers = [self._cost.keep()] if self._cost else []
+        await supervise(
+            self._work(),
+            self._watch_runtime(),
+            self._enforce_grace(),
+            self._intake.run(),
+            self._intake.watch(),
+            self._finishing.watch(),
+            *watchers,
+        )
+        if self._away is not None:
+            raise self._away
         log.info("stopped", extra={"action": "stopped"})
 
-    async def _watch(self) -> None:
-        try:
-            await self._readiness.watch(self._stop)
-        except AgentError as error:
-            log.error("the runtime stayed away", extra={"action": "runtime_away", "cause": error.message})  # noqa: TRY400
-            self._stop.request()
-            raise
-
-    async def _enforce_grace(self) -> None:
-        await self._stop.requested.wait()
-        await asyncio.sleep(self._grace)
-        log.warning("the grace is over; handing back what still runs", extra={"action": "grace_over"})
-        self._stop.abort.set()
-
     async def _work(self) -> None:
-        stopped = asyncio.create_task(self._stop.requested.wait())
-        upcoming = asyncio.create_task(self._next())
-        current: asyncio.Task[None] | None = None
         try:
-            while True:
-                await asyncio.wait({upcoming, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if self._stop.requested.is_set():
-                    break
-                current = self._begin(await upcoming)
-                upcoming = asyncio.create_task(self._upcoming())
-                await asyncio.wait({current, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if self._stop.requested.is_set():
-                    break
-                await current
+            while await self._process_next():
+                pass
+        except BaseException:
+            self._shutdown.abort.set()
+            raise
         finally:
-            stopped.cancel()
-            self._stop.requested.set()  # also when cancelled: nothing more is taken
-            await self._release_upcoming(upcoming)
-            if current is not None:
-                await current
+            self._shutdown.requested.set()
+            await self._intake.close()
+            await self._finishing.drain(self._shutdown.abort, self._timings.closing)
 
-    def _begin(self, prepared: Prepared | None) -> asyncio.Task[None]:
-        assert prepared is not None, "only a stop ends the search for a task"
-        self._idle.clear()
+    async def _process_next(self) -> bool:
+        """Run the next task and leave the rest to the background; False when it is time to stop. Nothing of the task is
+        kept after that."""
+        prepared = await self._intake.next()
+        if prepared is not None:
+            await self._process(prepared)
+        return prepared is not None
+
+    async def _process(self, prepared: Prepared) -> None:
+        if not (self._deliverable.is_set() and self._state.begin()):
+            self._finishing.spawn(self._processor.release(prepared))
+            return
+        self._gpu.begin()
         if self._cost:
             self._cost.busy()
-        return asyncio.create_task(self._execute(prepared))
-
-    async def _execute(self, prepared: Prepared) -> None:
-        """Run the task and leave the rest to the background."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
         try:
-            if not self._readiness.ready.is_set():
-                await self._processor.release(prepared)
-                return
-            self._readiness.running = True
-            self._gpu.begin()
-            result = await self._processor.run(prepared, self._stop)
+            outcome = await self._processor.run(prepared, self._shutdown)
         finally:
             self._gpu.end()
-            self._readiness.running = False
-            self._idle.set()
+            self._state.end()
             if self._cost:
                 self._cost.idle()
-        seconds = loop.time() - began
-        if result is None:
-            await self._check_readiness()
-            return
-        self._pace.run.add(seconds)
-        await self._finish(prepared.delivery, result, seconds)
+        match outcome:
+            case Completed():
+                self._readiness.succeeded()
+                self._intake.prefetch.run.add(outcome.seconds)
+                self._finishing.spawn(self._processor.finish(outcome))
+            case Failed():
+                await self._note_failure(outcome)
+        await self._finishing.below(MAX_FINISHING)
 
-    async def _check_readiness(self) -> None:
+    async def _note_failure(self, failed: Failed) -> None:
+        """Learn what the failure says of the runtime before another task goes there."""
+        innocent = self._readiness.failed(failed.delivery.lease.message_id, failed.raised)
+        self._finishing.spawn(self._processor.settle(failed, counted=not innocent))
+        if isinstance(failed.raised, RuntimeFault) and self._state.taking.is_set():
+            await self._check_runtime()
+
+    async def _check_runtime(self) -> None:
         try:
             await self._readiness.check()
-        except AgentError:
-            log.debug("the watch will say so too")
+        except AgentError as error:
+            self._give_up(error)
 
-    async def _finish(self, delivery: Delivery, result: Result, seconds: float) -> None:
-        task = asyncio.create_task(self._processor.finish(delivery, result, seconds))
-        self._finishing.add(task)
-        task.add_done_callback(self._finishing.discard)
-        while len(self._finishing) >= MAX_FINISHING:
-            await asyncio.wait(self._finishing, return_when=asyncio.FIRST_COMPLETED)
-
-    async def _upcoming(self) -> Prepared | None:
-        """The next task, taken shortly before the running one ends."""
-        loop = asyncio.get_running_loop()
-        began, progress = loop.time(), None
-        while not self._idle.is_set() and not self._stop.requested.is_set():
-            wait = self._pace.wait(loop.time() - began, progress)
-            if wait is not None and wait <= 0:
-                break
-            await self._until_idle(PROGRESS_POLL_SECONDS if wait is None else min(wait, PROGRESS_POLL_SECONDS))
-            if not self._idle.is_set() and loop.time() - began >= PROGRESS_POLL_SECONDS:
-                progress = await self._runtime.progress()
-        return await self._next()
-
-    async def _until_idle(self, seconds: float) -> None:
+    async def _watch_runtime(self) -> None:
         try:
-            await asyncio.wait_for(self._idle.wait(), seconds)
-        except TimeoutError:
-            return
+            await self._readiness.watch(self._shutdown)
+        except AgentError as error:
+            self._give_up(error)
 
-    async def _next(self) -> Prepared | None:
-        """Receive until a task can start; None when it is time to stop."""
-        loop = asyncio.get_running_loop()
-        failures = 0
-        while await self._ready_or_stopped():
-            began = loop.time()
-            self._receiving = True
-            try:
-                lease = await self._queue.receive()
-            except AgentError as error:
-                pause = RECEIVE_PAUSES[min(failures, len(RECEIVE_PAUSES) - 1)]
-                log.warning(
-                    "could not receive; trying again",
-                    extra={"action": "receive", "cause": error.message, "pause_s": pause},
-                )
-                failures += 1
-                await self._stop.pause(pause)
-                continue
-            finally:
-                self._receiving = False
-            failures = 0
-            received = loop.time()
-            if lease is None:
-                continue
-            if self._stop.requested.is_set() or not (self._readiness.running or self._readiness.ready.is_set()):
-                await self._processor.release_unopened(lease)
-                continue
-            prepared = await self._processor.prepare(lease)
-            if prepared is not None:
-                receiving = received - began
-                spent = loop.time() - received + (receiving if receiving < QUICK_SECONDS else 0.0)
-                self._pace.preparation.add(spent)
-                return prepared
-        return None
+    def _give_up(self, error: AgentError) -> None:
+        """The runtime stays away: release what is held, and end."""
+        if self._away is None:
+            log.error("the runtime stayed away", extra={"action": "runtime_away", "cause": error.message})
+            self._away = error
+            self._shutdown.request()
 
-    async def _ready_or_stopped(self) -> bool:
-        """Wait until the runtime is ready; False when the agent stops."""
-        while not self._stop.requested.is_set() and not self._readiness.ready.is_set():
-            waits = [
-                asyncio.create_task(self._readiness.ready.wait()),
-                asyncio.create_task(self._stop.requested.wait()),
-            ]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-        return not self._stop.requested.is_set()
-
-    async def _release_upcoming(self, upcoming: asyncio.Task[Prepared | None]) -> None:
-        """Hand back what has not started. A poll on its way is let to its end: cut off, it may swallow a message."""
-        aborted = asyncio.create_task(self._stop.abort.wait())
-        if not self._receiving:
-            upcoming.cancel()
-        await asyncio.wait({upcoming, aborted}, return_when=asyncio.FIRST_COMPLETED)
-        aborted.cancel()
-        upcoming.cancel()
-        await asyncio.wait([upcoming])
-        if not upcoming.cancelled() and upcoming.exception() is None:
-            prepared = upcoming.result()
-            if prepared is not None:
-                await self._processor.release(prepared)
-
-    async def _finish_all(self) -> None:
-        aborted = asyncio.create_task(self._stop.abort.wait())
-        while self._finishing and not self._stop.abort.is_set():
-            await asyncio.wait({*self._finishing, aborted}, return_when=asyncio.FIRST_COMPLETED)
-        aborted.cancel()
-        if self._finishing:
-            await asyncio.wait(self._finishing, timeout=CLOSING_SECONDS)
-        late = set(self._finishing)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
+    async def _enforce_grace(self) -> None:
+        await self._shutdown.requested.wait()
+        await asyncio.sleep(self._grace)
+        log.warning("grace period expired; releasing running tasks", extra={"action": "grace_over"})
+        self._shutdown.abort.set()

@@ -1,24 +1,39 @@
-"""The agent's collaborators, put together from its settings."""
+"""The agent put together from its settings: all wiring is here, and nothing else."""
 
+import asyncio
+import json
+import logging
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
 
 from queue_agent.agent import Agent
-from queue_agent.aws.clients import Clients
+from queue_agent.aws.clients import Clients, open_clients
 from queue_agent.aws.queue import Queue
-from queue_agent.inputs.fetcher import Fetcher
+from queue_agent.inputs.fetcher import Fetcher, Limits
+from queue_agent.intake.intake import Intake
+from queue_agent.lifecycle.breaker import Breaker
+from queue_agent.lifecycle.health import Health, serve_health
+from queue_agent.lifecycle.pod_deletion_cost import DeletionCost, Pod
 from queue_agent.lifecycle.readiness import Readiness
-from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.lifecycle.runtime_state import RuntimeState
+from queue_agent.lifecycle.shutdown import Shutdown, shutdown_on_signals
+from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Store
 from queue_agent.processor import Processor
+from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Runtime
-from queue_agent.settings import Settings
+from queue_agent.settings import Settings, Timings
+from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
 
-if TYPE_CHECKING:
-    from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
+log = logging.getLogger("queue_agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +42,40 @@ class App:
 
     queue: Queue
     store: Store
-    ending: TaskFinisher
+    finisher: TaskFinisher
     processor: Processor
+    intake: Intake
+    state: RuntimeState
     readiness: Readiness
+    delivery: DeliveryHealth
     agent: Agent
+
+
+async def serve(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT. Raises AgentError when the runtime stays away."""
+    async with AsyncExitStack() as stack:
+        telemetry = _telemetry(settings)
+        stack.push_async_callback(asyncio.to_thread, telemetry.close)
+        shutdown = await stack.enter_async_context(shutdown_on_signals())
+        clients = await stack.enter_async_context(open_clients(settings.region))
+        session = await stack.enter_async_context(_runtime_session())
+        runtime = await stack.enter_async_context(
+            open_runtime(settings.runtime_type, settings.runtime_url, session, dynamic_model=settings.dynamic_model)
+        )
+        fetcher = await stack.enter_async_context(Fetcher(clients.s3, _link_limits(settings)))
+        app = assemble(
+            settings,
+            clients,
+            runtime=runtime,
+            fetcher=fetcher,
+            telemetry=telemetry,
+            shutdown=shutdown,
+            cost=_deletion_cost(settings),
+        )
+        health = Health(app.state, app.readiness, app.delivery, shutdown, telemetry.metrics)
+        await stack.enter_async_context(serve_health(settings.health_host, settings.health_port, health))
+        log.info("started", extra={"action": "started", "runtime_type": settings.runtime_type.value})
+        await app.agent.run()
 
 
 def assemble(
@@ -40,20 +85,24 @@ def assemble(
     runtime: Runtime,
     fetcher: Fetcher,
     telemetry: Telemetry,
-    stop: Shutdown,
-    cost: "DeletionCost | None" = None,
+    shutdown: Shutdown,
+    cost: DeletionCost | None = None,
+    timings: Timings | None = None,
 ) -> App:
     """Everything around what is open already; nothing is begun."""
+    timings = timings or Timings()
+    metrics = telemetry.metrics
     queue = Queue(
         clients.sqs, settings.queue_url, settings.dead_letter_queue_url, settings.lease_seconds, telemetry=telemetry
     )
     store = Store(clients.s3, settings.bucket)
     notifier = Notifier(clients.sns, settings.topic_arn)
-    ending = TaskFinisher(
+    delivery = DeliveryHealth(metrics)
+    finisher = TaskFinisher(
         queue=queue,
         store=store,
         notifier=notifier,
-        metrics=telemetry.metrics,
+        metrics=metrics,
         runtime_name=settings.runtime_name,
         max_attempts=settings.max_attempts,
     )
@@ -63,21 +112,97 @@ def assemble(
         fetcher=fetcher,
         store=store,
         notifier=notifier,
-        ending=ending,
+        finisher=finisher,
         bucket=settings.bucket,
         task_timeout=settings.task_timeout,
         max_attempts=settings.max_attempts,
         running_callbacks=settings.running_callbacks,
+        timings=timings,
     )
-    readiness = Readiness(runtime, settings.runtime_away_limit)
-    agent = Agent(
+    state = RuntimeState()
+    readiness = Readiness(runtime, state, Breaker(timings.trial_pauses), settings.runtime_away_limit, timings)
+    metrics.gpu.ready = state.taking.is_set
+    intake = Intake(
         queue=queue,
         processor=processor,
         runtime=runtime,
+        state=state,
+        deliverable=delivery.ok,
+        shutdown=shutdown,
+        timings=timings,
+    )
+    agent = Agent(
+        intake=intake,
+        processor=processor,
         readiness=readiness,
-        stop=stop,
+        state=state,
+        deliverable=delivery.ok,
+        shutdown=shutdown,
         grace=settings.grace,
-        gpu=telemetry.metrics.gpu,
+        gpu=metrics.gpu,
+        timings=timings,
         cost=cost,
     )
-    return App(queue=queue, store=store, ending=ending, processor=processor, readiness=readiness, agent=agent)
+    return App(
+        queue=queue,
+        store=store,
+        finisher=finisher,
+        processor=processor,
+        intake=intake,
+        state=state,
+        readiness=readiness,
+        delivery=delivery,
+        agent=agent,
+    )
+
+
+def _telemetry(settings: Settings) -> Telemetry:
+    """The SDK is loaded only where there is somewhere to send to."""
+    endpoint, traces, metrics = settings.otlp_endpoint, settings.traces_exporter, settings.metrics_exporter
+    if endpoint is None or traces == metrics == "none":
+        return Telemetry(Metrics(settings.runtime_name))
+    from queue_agent.telemetry.otel import ExportingTelemetry  # noqa: PLC0415
+
+    return ExportingTelemetry(endpoint, settings.runtime_name, traces=traces == "otlp", metrics=metrics == "otlp")
+
+
+def _deletion_cost(settings: Settings) -> DeletionCost | None:
+    if not (settings.pod_name and settings.pod_namespace):
+        return None
+    return DeletionCost(
+        Pod(
+            api=URL.build(scheme="https", host=settings.kubernetes_host, port=settings.kubernetes_port),
+            namespace=settings.pod_namespace,
+            name=settings.pod_name,
+            account=settings.service_account,
+        )
+    )
+
+
+def _runtime_session() -> aiohttp.ClientSession:
+    """Without kept connections, since one that the runtime closed meanwhile would cost a run; the task's own limit
+    rules the time."""
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True),
+        timeout=aiohttp.ClientTimeout(total=None, connect=5),
+        json_serialize_bytes=_json,
+        trust_env=False,
+    )
+
+
+def _json(body: Any) -> bytes:
+    """A body may hold megabytes of base64, and the GPU waits while it is written."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits
+        return json.dumps(body).encode()
+
+
+def _link_limits(settings: Settings) -> Limits:
+    return Limits(
+        max_bytes=settings.max_link_bytes,
+        timeout=settings.link_timeout,
+        names=settings.allowed_names,
+        networks=settings.allowed_networks,
+        buckets=frozenset({settings.bucket, *settings.input_buckets}),
+    )

@@ -6,6 +6,7 @@ AgentError
 │   └── TaskTimeout          it ran longer than a task may
 ├── TransientError           worth another run, for at most so many runs
 │   ├── RuntimeFault         the runtime failed at the task; several in a row make the runtime suspect
+│   │   ├── RuntimeHung          it goes on with a task that was to stop; only a restart helps
 │   │   └── RuntimeUnavailable   it cannot be reached, died, or does not take jobs now
 │   │       └── RuntimeBusy      it works for somebody else; nothing was begun, so nothing is counted
 │   └── AwsError             an AWS call failed; what is held is kept, and the call is repeated
@@ -52,6 +53,16 @@ class RuntimeFault(TransientError):
     def __init__(self, type_: str, message: str, *, broken: bool = False) -> None:
         super().__init__(type_, message)
         self.broken = broken
+
+
+class RuntimeHung(RuntimeFault):
+    """The runtime ignores interrupts, so nothing else can run there. ``type`` is ``runtime-hung``."""
+
+    TYPE = "runtime-hung"
+
+    def __init__(self, seconds: float) -> None:
+        message = f"the runtime did not stop the task within {seconds:g} s of its time-out; restart it"
+        super().__init__(self.TYPE, message, broken=True)
 
 
 class RuntimeUnavailable(RuntimeFault):

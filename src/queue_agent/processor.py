@@ -1,10 +1,11 @@
-"""One task on its way: prepare (decode, look for its record, fetch its inputs), run, and on to its ending."""
+"""One task on its way: prepare (decode, look for its record, fetch its inputs), run, and on to its outcome."""
 
 import asyncio
 import json
 import logging
 import time
 from dataclasses import dataclass, field
+from functools import partial
 
 from contract.callback import Cause
 from contract.metrics import FETCHED_BYTES
@@ -12,12 +13,14 @@ from contract.object_keys import REQUESTS_PREFIX, ObjectKeys
 from contract.runtimes import TASK_TYPES, RuntimeType
 from contract.wire import Order, UndecodableMessage, decode
 from queue_agent.aws.queue import Lease
+from queue_agent.concurrency import within
 from queue_agent.delivery import Delivery
 from queue_agent.errors import (
     AgentError,
     Interrupted,
-    LeaseLost,
     PermanentError,
+    RuntimeBusy,
+    RuntimeHung,
     RuntimeUnavailable,
     TaskTimeout,
     TransientError,
@@ -28,7 +31,9 @@ from queue_agent.outcome.disposition import MAX_RECEIVES
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Attempts, Store
-from queue_agent.runtimes.base import Job, Result, RunMonitor, Runtime
+from queue_agent.runner import Runner
+from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
+from queue_agent.settings import Timings
 from queue_agent.telemetry.tracing import Trace
 
 log = logging.getLogger(__name__)
@@ -36,21 +41,47 @@ log = logging.getLogger(__name__)
 UNNOTED_RUNS = 1
 """A redelivered message of which nothing is noted was held by an agent that died without a word; most likely it ran."""
 
-IDLE_LIMIT_SECONDS = 60
-"""How long a stopped runtime may take until it is seen idle: one sampling step of a large batch on a slow GPU."""
-
-
-INTERRUPT_PAUSE_SECONDS = 0.5
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A task that could start at once."""
 
     delivery: Delivery
-    job: Job
+    job: PreparedJob
     since: float = field(default_factory=time.time)
     """Wall clock, in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """What is noted and sent when a run begins, in the background: nothing but the runtime is waited for."""
+
+    sending: "asyncio.Task[None]"
+
+    async def settled(self) -> None:
+        """Wait for it: the callback of the end must not overtake that of the beginning."""
+        await asyncio.wait([self.sending])
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A run that gave a result, after ``seconds`` on the runtime. ``delivery`` counts it."""
+
+    delivery: Delivery
+    result: Result
+    seconds: float
+    announcement: Announcement
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A run that gave none. ``delivery`` counts it. ``error`` decides what becomes of the task, ``raised`` is what the
+    runtime's adapter raised."""
+
+    delivery: Delivery
+    error: Exception
+    raised: Exception
+    announcement: Announcement
 
 
 class Processor:
@@ -64,29 +95,32 @@ class Processor:
         fetcher: Fetcher,
         store: Store,
         notifier: Notifier,
-        ending: TaskFinisher,
+        finisher: TaskFinisher,
         bucket: str,
         task_timeout: float,
         max_attempts: int,
         running_callbacks: bool,
+        timings: Timings,
     ) -> None:
         self._runtime = runtime
+        self._runner = Runner(runtime, task_timeout, timings)
         self._runtime_type = runtime_type
         self._fetcher = fetcher
         self._store = store
         self._notifier = notifier
-        self._ending = ending
+        self._finisher = finisher
         self._bucket = bucket
         self._task_timeout = task_timeout
         self._max_attempts = max_attempts
         self._running_callbacks = running_callbacks
+        self._timings = timings
 
     async def prepare(self, lease: Lease) -> Prepared | None:
         """Make the task ready to start; None when it has ended already, one way or the other."""
         try:
             order = decode(lease.body)
         except UndecodableMessage as error:
-            await self._ending.refuse(lease, error)
+            await self._finisher.refuse(lease, error)
             return None
         delivery = self._opened(lease, order)
         try:
@@ -96,59 +130,83 @@ class Processor:
                 if recalled is None:
                     return None
                 delivery = recalled
-            self._check_type(order)
-            content = await self._content(order, lease.trace)
-            files = await self._fetcher.fetch(content, lease.trace)
-        except Exception as error:  # noqa: BLE001 - the fate of unknown errors is decided like any other
-            await self._ending.settle(delivery, error)
+            return Prepared(delivery, await self._prepare_job(order, lease.trace))
+        except Exception as error:  # noqa: BLE001 - what becomes of unknown errors is decided like any other
+            await self._finisher.settle(delivery, error)
             return None
         except asyncio.CancelledError:
-            await self._ending.release(delivery)
+            await self._release_now(delivery)
             raise
-        job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content, files=files)
-        return Prepared(delivery, job)
 
-    async def run(self, prepared: Prepared, stop: Shutdown) -> Result | None:
-        """Run the task; None when it went wrong and has been settled. ``stop.abort`` ends it and hands it back."""
+    async def run(self, prepared: Prepared, shutdown: Shutdown) -> Completed | Failed:
+        """Run the task. ``shutdown.abort`` interrupts it."""
         delivery = prepared.delivery.begun()
         trace = delivery.lease.trace
         trace.note(attempt=delivery.runs)
         trace.record("hold", prepared.since, time.time())
-        notes = asyncio.create_task(self._announce(delivery))
+        announcement = Announcement(asyncio.create_task(self._announce(delivery)))
+        monitor = RunMonitor()
+        began = time.monotonic()
         try:
             with trace.span("run", attempt=delivery.runs) as span:
-                result = await self._run(prepared.job, delivery.lease, stop.abort)
+                result = await self._runner.run(
+                    partial(self._runtime.run, prepared.job), monitor, delivery.lease, shutdown.abort
+                )
                 span.note(model=result.ran.model, outputs=len(result.outputs))
-                return result
         except Exception as error:  # noqa: BLE001
-            # A pod's containers stop together: a runtime that dies now is no fault of the task.
-            ours = isinstance(error, RuntimeUnavailable) and stop.requested.is_set()
-            await self._ending.settle(delivery, Interrupted("shutdown", "the pod is shutting down") if ours else error)
-            return None
-        finally:
-            await asyncio.wait([notes])
+            return Failed(delivery, self._judged(error, delivery, shutdown), error, announcement)
+        except asyncio.CancelledError:
+            await self._release_now(prepared.delivery)
+            raise
+        return Completed(delivery, result, time.monotonic() - began, announcement)
+
+    async def finish(self, completed: Completed) -> None:
+        """Store, notify, delete. The task's inputs are not needed any more."""
+        try:
+            await completed.announcement.settled()
+            await self._finisher.complete(completed.delivery, completed.result, completed.seconds)
+        except asyncio.CancelledError:
+            await self._release_now(completed.delivery)
+            raise
+
+    async def settle(self, failed: Failed, *, counted: bool) -> None:
+        """Decide what becomes of a task whose run failed; one that is not ``counted`` goes back as if not begun."""
+        error = failed.error
+        if not counted and isinstance(error, AgentError):
+            error = Interrupted(error.type, error.message)
+        try:
+            await failed.announcement.settled()
+            await self._finisher.settle(failed.delivery, error)
+        except asyncio.CancelledError:
+            await self._release_now(failed.delivery)
+            raise
 
     async def release(self, prepared: Prepared) -> None:
         """Give back a task that has not started."""
-        await self._ending.release(prepared.delivery)
+        await self._finisher.release(prepared.delivery)
 
     async def release_unopened(self, lease: Lease) -> None:
         """Give back a message that came too late to be prepared."""
         try:
             delivery = self._opened(lease, decode(lease.body))
         except UndecodableMessage:
-            await self._ending.release_unread(lease)
+            await self._finisher.release_unread(lease)
         else:
-            await self._ending.release(delivery)
+            await self._finisher.release(delivery)
 
-    async def finish(self, delivery: Delivery, result: Result, seconds: float) -> None:
-        """Store, tell, delete; ``seconds`` is how long the run took. The task's inputs are not needed any more."""
-        delivery = delivery.begun()
+    async def _release_now(self, delivery: Delivery) -> None:
+        """Give the message back although this task is being cancelled; at worst its lease runs out."""
         try:
-            await self._ending.complete(delivery, result, seconds)
-        except asyncio.CancelledError:
-            await self._ending.release(delivery)
-            raise
+            await within(self._timings.release, self._finisher.release(delivery))
+        except TimeoutError:
+            log.warning("AWS is too slow to release the message", extra={"action": "hand_back", **delivery.fields})
+
+    async def _prepare_job(self, order: Order, trace: Trace) -> PreparedJob:
+        self._check_type(order)
+        content = await self._content(order, trace)
+        files = await self._fetcher.fetch(content, trace)
+        job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content, files=files)
+        return await self._runtime.prepare(job)
 
     async def _recall(self, delivery: Delivery) -> Delivery | None:
         """What earlier deliveries left: None when the task has ended with that."""
@@ -158,11 +216,11 @@ class Processor:
         noted = attempts or Attempts(UNNOTED_RUNS)
         recalled = Delivery(delivery.lease, delivery.metadata, keys, noted.runs, noted.cause)
         if record is not None:
-            await self._ending.repeat(recalled, record.callback)
+            await self._finisher.repeat(recalled, record.callback)
             return None
         if noted.runs >= self._max_attempts or delivery.lease.receives >= MAX_RECEIVES:
             cause = noted.cause or Cause(type="agent-died", message="the agent died in each of them")
-            await self._ending.settle(recalled, TransientError(cause.type, cause.message))
+            await self._finisher.settle(recalled, TransientError(cause.type, cause.message))
             return None
         return recalled
 
@@ -200,7 +258,7 @@ class Processor:
         return content
 
     async def _announce(self, delivery: Delivery) -> None:
-        """Note the run where earlier ones are noted, and tell the caller that it began if that is wanted."""
+        """Note the run where earlier ones are noted, and send the callback that it began if that is wanted."""
         try:
             if not delivery.first:
                 await self._store.note_attempts(delivery.keys, Attempts(delivery.runs or 1, delivery.last_cause))
@@ -209,34 +267,15 @@ class Processor:
         except AgentError as error:
             log.warning("a run was not announced", extra={"action": "note", "cause": str(error), **delivery.fields})
 
-    async def _run(self, job: Job, lease: Lease, abort: asyncio.Event) -> Result:
-        run = asyncio.create_task(
-            self._runtime.run(await self._runtime.prepare(job), RunMonitor()), name=f"run {job.id}"
-        )
-        stop = [asyncio.create_task(abort.wait()), asyncio.create_task(lease.lost.wait())]
-        try:
-            done, _ = await asyncio.wait({run, *stop}, timeout=self._task_timeout, return_when=asyncio.FIRST_COMPLETED)
-            if run in done:
-                return await run
-            await self._stop_runtime(run, abort)
-            if stop[0] in done:
-                raise Interrupted("shutdown", "this agent is shutting down")
-            if stop[1] in done:
-                raise LeaseLost
-            raise TaskTimeout(self._task_timeout)
-        finally:
-            for task in (run, *stop):
-                task.cancel()
-            await asyncio.wait([run, *stop])
-
-    async def _stop_runtime(self, run: asyncio.Task[Result], abort: asyncio.Event) -> None:
-        """Interrupt until the runtime is seen idle, or gone: the next task would wait for what still runs."""
-        deadline = asyncio.get_running_loop().time() + IDLE_LIMIT_SECONDS
-        while not await self._runtime.interrupt():
-            gone = run.done() and not run.cancelled() and isinstance(run.exception(), RuntimeUnavailable)
-            if gone or abort.is_set():
-                return
-            if asyncio.get_running_loop().time() > deadline:
-                log.error("the runtime does not stop", extra={"action": "interrupt"})
-                return
-            await asyncio.sleep(INTERRUPT_PAUSE_SECONDS)
+    def _judged(self, error: Exception, delivery: Delivery, shutdown: Shutdown) -> Exception:
+        """The error as the task's outcome sees it."""
+        if isinstance(error, RuntimeBusy):
+            return error
+        if isinstance(error, RuntimeUnavailable) and shutdown.requested.is_set():
+            # A pod's containers stop together: a runtime that dies now is no fault of the task.
+            return Interrupted("shutdown", "the pod is shutting down")
+        hung_before = delivery.last_cause is not None and delivery.last_cause.type == RuntimeHung.TYPE
+        if isinstance(error, RuntimeHung) and hung_before:
+            # Two runtimes ignored the interrupt: it is the task that cannot be stopped.
+            return TaskTimeout(self._task_timeout)
+        return error

@@ -5,6 +5,7 @@ The names without a comment of their own are those that existing charts set.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -44,6 +45,36 @@ def _link_host(value: str) -> str:
     return value
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Waits of the agent's own, in seconds. Nobody has to set them; tests shorten them."""
+
+    ready_poll: float = 5.0
+    """Between looks at a runtime that is idle and well: a crashed one must not take messages for long."""
+    away_poll: float = 0.5
+    """Between looks at a runtime that is away: a GPU that is ready again should not wait."""
+    ready_limit: float = 15.0
+    """For one look: a runtime that loads a model may hold its interpreter for seconds."""
+    busy_limit: float = 30.0
+    """How long a task waits for a runtime that works for somebody else, before it is released to other agents."""
+    idle_limit: float = 60.0
+    """How long a stopped runtime may take until it is seen idle: one sampling step of a large batch on a slow GPU. A
+    shorter task time-out is the limit where there is one."""
+    interrupt_pause: float = 0.5
+    """Between two interrupts of a run that goes on."""
+    slow_preparation: float = 1.0
+    """A preparation that takes longer lets another task be prepared meanwhile."""
+    closing: float = 2.0
+    """What is about to be notified and deleted gets this long when everything is to be released now."""
+    release: float = 5.0
+    """For the release of one message while this agent ends: its attempt is noted, then the message is given back."""
+    receive_pauses: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0)
+    """Between receives while SQS does not answer."""
+    trial_pauses: tuple[float, ...] = (5.0, 10.0, 20.0, 40.0, 60.0)
+    """Before the first, second, … trial of a runtime that failed; the last one from then on. A trial costs a task a few
+    seconds and a sick GPU does not heal by itself, while a healthy one that was suspected wrongly should not idle."""
+
+
 Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 LinkHosts = Annotated[tuple[Annotated[str, AfterValidator(_link_host)], ...], BeforeValidator(_listed)]
 
@@ -65,7 +96,8 @@ class Settings(BaseModel):
 
     dead_letter_queue_url: str | None = Field(default=None, alias="DEAD_LETTER_QUEUE_URL")
     task_timeout: float = Field(default=300, alias="TASK_TIMEOUT", gt=0)
-    lease_seconds: int = Field(default=60, alias="LEASE_SECONDS", ge=1, le=MAX_LEASE_SECONDS)
+    lease_seconds: int = Field(default=20, alias="LEASE_SECONDS", ge=1, le=MAX_LEASE_SECONDS)
+    """How long a message stays this agent's without a renewal, and so how soon others have a lost node's tasks."""
     max_attempts: int = Field(default=3, alias="MAX_ATTEMPTS", ge=1)
     shutdown_grace: float | None = Field(default=None, alias="SHUTDOWN_GRACE", ge=0)
     """How long a running task may go on after SIGTERM; as long as a task may take, unless set."""
@@ -85,6 +117,9 @@ class Settings(BaseModel):
     metrics_exporter: Literal["otlp", "none"] = Field(default="otlp", alias="OTEL_METRICS_EXPORTER")
     running_callbacks: bool = Field(default=False, alias="RUNNING_CALLBACKS")
     """Whether a callback with status ``running`` is sent when a run begins."""
+    state_dir: Path | None = Field(default=None, alias="STATE_DIR")
+    """A folder that outlives the process (an emptyDir in the chart), in which the agent keeps what it holds, so that
+    its successor in the same pod goes on with it; nothing is kept when absent."""
     pod_name: str | None = Field(default=None, alias="POD_NAME")
     """With the namespace too, Kubernetes is told whether this pod is busy, so that it removes idle ones first."""
     pod_namespace: str | None = Field(default=None, alias="POD_NAMESPACE")

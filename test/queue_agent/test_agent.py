@@ -3,12 +3,15 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
+from contract.callback import Cause
 from queue_agent.aws.queue import Lease
 from queue_agent.delivery import Delivery
-from queue_agent.errors import PermanentError, RuntimeUnavailable
+from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
+from queue_agent.lifecycle.runtime_state import STARTING, Phase
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
@@ -21,7 +24,7 @@ from test.support.agent import (
     never_finish,
     until,
 )
-from test.support.agents import assembled, at_work, held, told
+from test.support.agents import QUICK, assembled, at_work, held, told
 from utils.local.aws_proxy import Conditions, down
 
 
@@ -228,11 +231,11 @@ async def test_a_message_that_comes_while_the_runtime_is_away_goes_back_unopened
     # Given a poll that began while the runtime was there
     runtime, metrics = ScriptedRuntime(), Metrics("r")
     async with assembled(world, runtime, telemetry=Telemetry(metrics)) as parts, at_work(parts):
-        await until(parts.readiness.ready.is_set)
+        await until(parts.state.taking.is_set)
         await asyncio.sleep(0.1)
         # When the runtime goes, and then a message comes
         runtime.is_ready = False
-        parts.readiness.ready.clear()
+        parts.state.away(STARTING)
         await world.ask()
         # Then it is back in the queue, and the runtime has not seen it
         await until(lambda: 'task_hand_backs_total{runtime="r"} 1' in metrics.text())
@@ -270,7 +273,7 @@ async def test_a_runtime_that_was_away_for_too_long_after_a_failed_run_ends_the_
         # Then the agent says so and ends, and the task is there for others
         with pytest.raises(RuntimeUnavailable, match="was not ready"):
             await asyncio.wait_for(parts.agent.run(), 30)
-        assert await held(world, 0)
+        await until(lambda: held(world, 0))
 
 
 async def test_results_wait_for_a_slow_s3_only_up_to_a_number(
@@ -290,3 +293,96 @@ async def test_results_wait_for_a_slow_s3_only_up_to_a_number(
         # When S3 is back, then all are done
         conditions.failure = None
         await until(lambda: told(world, 4))
+
+
+async def test_a_watcher_that_raises_anything_ends_the_agent_with_its_cause(world: World) -> None:
+    # Given an adapter that breaks its contract while the agent is at a task
+    class Broken(ScriptedRuntime):
+        async def progress(self) -> float | None:
+            raise AttributeError("'NoneType' object has no attribute 'get'")
+
+    runtime = Broken(never_finish)
+    await world.ask()
+    async with assembled(world, runtime) as parts:
+        # Then the process ends with the cause instead of going on half alive
+        with pytest.raises(AttributeError, match="has no attribute 'get'"):
+            await asyncio.wait_for(parts.agent.run(), 30)
+    # And the task is there for others
+    await until(lambda: held(world, 0))
+
+
+async def test_a_slow_sns_does_not_stand_between_two_runs(world: World, conditions: Conditions) -> None:
+    # Given running callbacks, and SNS seconds away
+    conditions.latency = {"sns": 2}
+    began: list[float] = []
+
+    async def work(_: Job) -> Result:
+        began.append(asyncio.get_running_loop().time())
+        return a_result()
+
+    for name in ("one", "two", "three"):
+        await world.ask(name)
+    async with assembled(world, ScriptedRuntime(work), running_callbacks=True) as parts, at_work(parts):
+        await until(lambda: len(began) == 3)
+        # Then the runs follow each other before the first callback is through
+        assert began[-1] - began[0] < 2
+        every = await until(lambda: told(world, 6))
+    # And no running callback overtakes the completed one
+    for name in ("one", "two", "three"):
+        assert [callback["status"] for callback in every if callback["id"] == name] == ["running", "completed"]
+
+
+async def test_a_task_whose_inputs_are_slow_holds_up_nobody(world: World, conditions: Conditions) -> None:
+    # Given a task whose input does not come, and one behind it
+    conditions.latency = {"s3": 20}
+    await world.ask("slow", content={"init_images": [f"s3://{world.bucket}/inputs/a.png"]})
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime, timings=replace(QUICK, slow_preparation=0.2)) as parts, at_work(parts):
+        await until(lambda: conditions.calls["s3", "GET"] == 1)
+        await world.ask("fast")
+        # Then the other one is run meanwhile
+        await until(lambda: [job.id for job in runtime.jobs] == ["fast"])
+        conditions.latency = {}
+
+
+async def test_a_runtime_that_fails_at_everything_gets_few_tasks_and_none_fails(world: World) -> None:
+    # Given a runtime that answers everything with an error, and tasks that may fail once
+    async def fail(_: Job) -> Result:
+        raise RuntimeFault("runtime-error", "500 Internal Server Error")
+
+    runtime = ScriptedRuntime(fail)
+    for number in range(6):
+        await world.ask(str(number))
+    timings = replace(QUICK, trial_pauses=(0.2, 3600.0))
+    async with assembled(world, runtime, timings=timings, max_attempts=2) as parts, at_work(parts):
+        await until(lambda: parts.state.phase is Phase.SUSPECT)
+        # When there was time for a trial
+        await until(lambda: len(runtime.jobs) == 3)
+        await until(lambda: held(world, 0))
+        # Then it gets no more, and nobody was told of a failure
+        assert await world.callbacks() == []
+        assert len(runtime.jobs) == 3
+        # When it works again and is tried
+        runtime.work = finish_at_once
+        runtime.is_ready = False
+        await until(lambda: parts.state.phase is Phase.AWAY)
+        runtime.is_ready = True
+        # Then all are done
+        every = await until(lambda: told(world, 6))
+    assert {callback["status"] for callback in every} == {"completed"}
+
+
+async def test_an_agent_that_cannot_deliver_takes_no_task(world: World) -> None:
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime) as parts, at_work(parts):
+        await until(parts.state.taking.is_set)
+        # Given results are not taken
+        parts.delivery.suspend("store", Cause(type="aws-denied", message="PutObject is denied"))
+        await asyncio.sleep(1.5)
+        await world.ask()
+        await asyncio.sleep(1.5)
+        assert runtime.jobs == []
+        assert await world.depth() == (1, 0)
+        # When they are again
+        parts.delivery.resume("store")
+        assert await until(world.callbacks)

@@ -1,13 +1,14 @@
 """How an agent stops: what runs may end within the grace, what has not started goes back at once."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from queue_agent.errors import RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Result
 from test.support.agent import ScriptedRuntime, World, a_result, never_finish, running, until
-from test.support.agents import assembled, at_work, held
+from test.support.agents import QUICK, assembled, at_work, held
 from utils.local.aws_proxy import Conditions, down
 
 
@@ -102,7 +103,7 @@ async def test_a_stop_while_idle_ends_without_a_word_from_the_runtime(world: Wor
     # Given an agent with nothing to do
     runtime = ScriptedRuntime()
     async with assembled(world, runtime) as parts, at_work(parts):
-        await until(parts.readiness.ready.is_set)
+        await until(parts.state.taking.is_set)
     # Then it has asked nothing of the runtime
     assert runtime.jobs == []
 
@@ -110,7 +111,7 @@ async def test_a_stop_while_idle_ends_without_a_word_from_the_runtime(world: Wor
 async def test_a_cancelled_agent_ends_and_leaves_its_message_to_others(world: World) -> None:
     # Given an agent that waits for work
     async with assembled(world, ScriptedRuntime()) as parts, running(parts.agent.run()) as agent:
-        await until(parts.readiness.ready.is_set)
+        await until(parts.state.taking.is_set)
         # When it is cancelled from outside
         agent.cancel()
         # Then it ends, as if it had been told to stop
@@ -120,15 +121,15 @@ async def test_a_cancelled_agent_ends_and_leaves_its_message_to_others(world: Wo
     assert await world.depth() == (1, 0)
 
 
-async def test_a_second_stop_hands_back_what_cannot_be_stored(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_second_stop_hands_back_what_cannot_be_stored(world: World, conditions: Conditions) -> None:
     # Given a result that S3 does not take
-    monkeypatch.setattr("queue_agent.agent.CLOSING_SECONDS", 0.2)
     runtime = ScriptedRuntime()
     await world.ask()
     conditions.failure = down("s3")
-    async with assembled(world, runtime, shutdown_grace=60) as parts, running(parts.agent.run()) as agent:
+    async with (
+        assembled(world, runtime, shutdown_grace=60, timings=replace(QUICK, closing=0.2)) as parts,
+        running(parts.agent.run()) as agent,
+    ):
         await until(lambda: conditions.calls["s3", "PUT"] >= 1)
         # When the agent is told to stop, and again while it waits for S3
         parts.stop.request()

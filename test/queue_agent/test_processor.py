@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from contract.object_keys import ObjectKeys
 from contract.wire import encode_content, encode_reference
-from queue_agent.errors import RuntimeUnavailable
-from queue_agent.runtimes.base import Job, Output, Ran, Result
+from queue_agent.errors import RuntimeBusy, RuntimeUnavailable
+from queue_agent.processor import Completed, Failed
+from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
 from test.support.agent import ScriptedRuntime, World, a_result, a_task, never_finish, until
-from test.support.agents import assembled, key_of, killed, ran, received, worked
+from test.support.agents import QUICK, assembled, key_of, killed, ran, received, worked
 from utils.local.aws_proxy import Call, Conditions, error_answer
 
 
@@ -113,13 +115,13 @@ async def test_an_agent_whose_pictures_places_are_taken_by_the_same_message_keep
     async with assembled(world, ScriptedRuntime()) as first, assembled(world, ScriptedRuntime()) as second:
         prepared = await first.processor.prepare(await received(first))
         assert prepared is not None
-        result = await first.processor.run(prepared, first.stop)
-        assert result is not None
+        completed = await first.processor.run(prepared, first.stop)
+        assert isinstance(completed, Completed)
         # When the other one has ended it, and then this one would
         await ran(second, prepared)
         told = await world.callbacks()
         assert len(told) == 1
-        await first.processor.finish(prepared.delivery, result, 1)
+        await first.processor.finish(completed)
     # Then the caller was told once
     assert len(await world.callbacks()) == 1
 
@@ -150,11 +152,11 @@ async def test_a_lease_lost_while_storing_is_as_silent(world: World) -> None:
         lease = await received(parts)
         prepared = await parts.processor.prepare(lease)
         assert prepared is not None
-        result = await parts.processor.run(prepared, parts.stop)
-        assert result is not None
+        completed = await parts.processor.run(prepared, parts.stop)
+        assert isinstance(completed, Completed)
         lease.lost.set()
         # When it is stored
-        await parts.processor.finish(prepared.delivery, result, 1)
+        await parts.processor.finish(completed)
     # Then it is not told
     assert await world.callbacks() == []
 
@@ -292,8 +294,10 @@ async def test_a_task_cancelled_on_its_way_is_handed_back(world: World) -> None:
     async with assembled(world, ScriptedRuntime()) as parts:
         prepared = await parts.processor.prepare(await received(parts))
         assert prepared is not None
+        completed = await parts.processor.run(prepared, parts.stop)
+        assert isinstance(completed, Completed)
         result = Result([Output(_endless)], lambda _: {}, Ran("scripted"))
-        storing = asyncio.create_task(parts.processor.finish(prepared.delivery, result, 1))
+        storing = asyncio.create_task(parts.processor.finish(replace(completed, result=result)))
         await asyncio.sleep(0.1)
         # When it is cancelled
         storing.cancel()
@@ -327,22 +331,80 @@ async def test_a_task_cancelled_while_it_is_fetched_is_handed_back(world: World,
     assert await world.depth() == (1, 0)
 
 
-async def test_a_runtime_that_does_not_stop_is_left_after_a_while(
-    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_a_task_that_a_runtime_does_not_stop_is_run_once_more_elsewhere(
+    world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
-    # Given a runtime that goes on whatever it is told
-    monkeypatch.setattr("queue_agent.processor.IDLE_LIMIT_SECONDS", 0)
-    runtime = ScriptedRuntime(never_finish)
-
+    # Given runtimes that go on whatever they are told
     async def deaf() -> bool:
         return False
 
-    runtime.interrupt = deaf  # type: ignore[method-assign]
+    first, second = ScriptedRuntime(never_finish), ScriptedRuntime(never_finish)
+    for runtime in (first, second):
+        runtime.interrupt = deaf  # type: ignore[method-assign]
     await world.ask()
-    # When its task takes too long
-    async with assembled(world, runtime, task_timeout=0.2) as parts:
+    # When the task takes too long on one of them
+    async with assembled(world, first, task_timeout=0.2) as parts:
         await worked(parts)
-    # Then the caller hears of it all the same, and the log tells of the runtime
+    # Then the runtime is to blame, and the task is there for another
+    assert await world.callbacks() == []
+    assert "the runtime does not stop" in caplog.text
+    # When it does so there, too
+    async with assembled(world, second, task_timeout=0.2) as parts:
+        await worked(parts)
+    # Then the task is
     (callback,) = await world.callbacks()
     assert callback["error"]["type"] == "timeout"
-    assert "the runtime does not stop" in caplog.text
+
+
+async def test_a_task_that_waits_behind_somebody_elses_job_does_not_use_up_its_time(world: World) -> None:
+    # Given a runtime that begins with the task only after twice the task's time
+    class Busy(ScriptedRuntime):
+        async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+            await asyncio.sleep(0.4)
+            return await super().run(prepared, monitor)
+
+    await world.ask()
+    async with assembled(world, Busy(), task_timeout=0.2) as parts:
+        await worked(parts)
+    # Then it completes
+    assert [callback["status"] for callback in await world.callbacks()] == ["completed"]
+
+
+async def test_a_task_that_waits_for_too_long_is_released_and_does_not_count(world: World) -> None:
+    # Given a runtime that never begins with the task
+    class Taken(ScriptedRuntime):
+        async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    await world.ask()
+    async with assembled(world, Taken(), timings=replace(QUICK, busy_limit=0.1), max_attempts=1) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        failed = await parts.processor.run(prepared, parts.stop)
+        assert isinstance(failed, Failed)
+        assert isinstance(failed.raised, RuntimeBusy)
+        await parts.processor.settle(failed, counted=not parts.readiness.failed("m", failed.raised))
+    # Then it is there for others, and nobody hears of a failure
+    assert await world.depth() == (1, 0)
+    assert await world.callbacks() == []
+
+
+async def test_a_run_that_ends_as_its_time_is_over_counts_as_ended(world: World) -> None:
+    # Given a runtime that has just finished when it is interrupted
+    class JustInTime(ScriptedRuntime):
+        async def interrupt(self) -> bool:
+            finished.set()
+            await asyncio.sleep(0.05)
+            return True
+
+    finished = asyncio.Event()
+
+    async def work(_: Job) -> Result:
+        await finished.wait()
+        return a_result()
+
+    await world.ask()
+    async with assembled(world, JustInTime(work), task_timeout=0.1) as parts:
+        await worked(parts)
+    assert [callback["status"] for callback in await world.callbacks()] == ["completed"]

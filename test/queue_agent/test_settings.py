@@ -51,7 +51,7 @@ def test_every_other_setting_has_the_default_that_is_documented() -> None:
     assert settings.log_level == "INFO"
     assert settings.dead_letter_queue_url is None
     assert settings.task_timeout == 300
-    assert settings.lease_seconds == 60
+    assert settings.lease_seconds == 20
     assert settings.max_attempts == 3
     assert settings.runtime_away_limit == 900
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 8090)

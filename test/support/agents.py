@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -13,12 +13,15 @@ from queue_agent.aws.queue import Lease
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
 from queue_agent.lifecycle.shutdown import Shutdown
-from queue_agent.processor import Prepared
+from queue_agent.processor import Completed, Failed, Prepared
 from queue_agent.runtimes.base import Runtime
-from queue_agent.settings import read_settings
+from queue_agent.settings import Timings, read_settings
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
 from test.support.agent import World, running, until
+
+QUICK = Timings(away_poll=0.05, ready_poll=0.2, trial_pauses=(0.2,))
+"""Waits of the agent, for tests."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ async def assembled(
     limits: Limits | None = None,
     telemetry: Telemetry | None = None,
     cost: DeletionCost | None = None,
+    timings: Timings = QUICK,
     **settings: Any,
 ) -> AsyncIterator[Assembled]:
     """``settings`` by their names in the agent's Settings; they are not checked, so that tests can be quick."""
@@ -60,8 +64,9 @@ async def assembled(
             runtime=runtime,
             fetcher=fetcher,
             telemetry=telemetry or Telemetry(Metrics("r")),
-            stop=stop,
+            shutdown=stop,
             cost=cost,
+            timings=timings,
         )
         yield Assembled(**{field.name: getattr(parts, field.name) for field in fields(parts)}, stop=stop)
 
@@ -102,9 +107,11 @@ async def worked(parts: Assembled) -> None:
 
 async def ran(parts: Assembled, prepared: Prepared) -> None:
     """A prepared task through its run and its ending."""
-    result = await parts.processor.run(prepared, parts.stop)
-    if result is not None:
-        await parts.processor.finish(prepared.delivery, result, 1.25)
+    match await parts.processor.run(prepared, parts.stop):
+        case Completed() as completed:
+            await parts.processor.finish(replace(completed, seconds=1.25))
+        case Failed() as failed:
+            await parts.processor.settle(failed, counted=True)
 
 
 def key_of(url: str) -> str:

@@ -7,15 +7,14 @@ aiohttp, which is there anyway: the kubernetes package takes 39 MB of memory jus
 import asyncio
 import logging
 import ssl
-from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import aiohttp
 from yarl import URL
+
+from queue_agent.concurrency import any_set
 
 log = logging.getLogger(__name__)
 
@@ -26,10 +25,13 @@ IDLE_COST = 0
 """What a pod without the annotation costs too."""
 
 BUSY_COST = 100
+"""Plus a point for each second that the running task has taken so far."""
 
-SETTLE_SECONDS = 10.0
-"""A pod is called idle after this long without a task, so that one task after another is one write; the HPA, by whose
-word pods are removed, looks every 15 s."""
+SPACING_SECONDS = 2.0
+"""Between two writes: a pod that runs one short task after another must not flood the Kubernetes API."""
+
+GROWTH_SECONDS = 15.0
+"""A running task's cost is written again when it has grown by this: the HPA, which removes pods, looks every 15 s."""
 
 WRITE_SECONDS = 10.0
 """For one request, from the connection to the answer."""
@@ -60,7 +62,7 @@ class _RefusedError(Exception):
 
 
 class DeletionCost:
-    """Keeps the annotation of one pod, for as long as the context lasts.
+    """Keeps the annotation of one pod while ``keep`` runs.
 
     ``busy`` and ``idle`` return at once and never raise: the write follows in the background, and only when the cost
     differs from what was written last. A write that fails is tried again until it is out of date.
@@ -70,58 +72,52 @@ class DeletionCost:
         self,
         pod: Pod,
         *,
-        settle: float = SETTLE_SECONDS,
+        spacing: float = SPACING_SECONDS,
+        growth: float = GROWTH_SECONDS,
         timeout: float = WRITE_SECONDS,
         pauses: tuple[float, ...] = RETRY_PAUSES,
     ) -> None:
         self._pod = pod
-        self._settle = settle
+        self._spacing = spacing
+        self._growth = growth
         self._timeout = aiohttp.ClientTimeout(total=timeout)
         self._pauses = pauses
-        self._wanted = IDLE_COST
+        self._busy_since: float | None = None
         self._written: int | None = None
         self._failures = 0
         self._changed = asyncio.Event()
-        self._keeper: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        self._keeper = asyncio.create_task(self._keep(), name="deletion cost")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._keeper:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
 
     def busy(self) -> None:
         """A task runs from now on."""
-        self._want(BUSY_COST)
+        self._busy_since = asyncio.get_running_loop().time()
+        self._changed.set()
 
     def idle(self) -> None:
         """No task runs any more."""
-        self._want(IDLE_COST)
-
-    def _want(self, cost: int) -> None:
-        self._wanted = cost
+        self._busy_since = None
         self._changed.set()
 
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
+        """Write the cost whenever it has changed, until cancelled."""
         while True:
             self._changed.clear()
-            wanted = self._wanted
-            if wanted == self._written:
-                await self._changed.wait()
-            elif wanted == IDLE_COST and self._written == BUSY_COST and await self._busy_again():
-                continue
+            cost = self._cost()
+            if self._differs(cost):
+                await self._write(cost)
+                await asyncio.sleep(self._spacing)
             else:
-                await self._write(wanted)
+                await any_set(self._changed, seconds=None if self._busy_since is None else self._growth)
 
-    async def _busy_again(self) -> bool:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), self._settle)
-        return self._changed.is_set()
+    def _cost(self) -> int:
+        """Grows with the work that would be lost."""
+        if self._busy_since is None:
+            return IDLE_COST
+        return BUSY_COST + int(asyncio.get_running_loop().time() - self._busy_since)
+
+    def _differs(self, cost: int) -> bool:
+        if self._written is None or (cost == IDLE_COST) != (self._written == IDLE_COST):
+            return self._written != cost
+        return abs(cost - self._written) >= self._growth
 
     async def _write(self, cost: int) -> None:
         try:

@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-import subprocess
-import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from queue_agent.app import _deletion_cost
 from queue_agent.lifecycle.pod_deletion_cost import ANNOTATION, BUSY_COST, IDLE_COST, DeletionCost, Pod
 from queue_agent.runtimes.base import Job, Result
-from test.bench.stage import agent_environment, end, environment, start_agent
+from queue_agent.settings import read_settings
+from test.bench.stage import agent_environment, end, start_agent
 from test.bench.webui import Gpu, webui
 from test.support.agent import ScriptedRuntime, World, a_result, running, until
 from test.support.agents import assembled
@@ -28,8 +29,14 @@ async def kubernetes(tmp_path: Path) -> AsyncIterator[ApiServer]:
         yield server
 
 
-def a_cost(pod: Pod, *, settle: float = 0, timeout: float = 30, pause: float = 0.01) -> DeletionCost:
-    return DeletionCost(pod, settle=settle, timeout=timeout, pauses=(pause,))
+@asynccontextmanager
+async def a_cost(
+    pod: Pod, *, spacing: float = 0, growth: float = LONG, limit: float = 30, pause: float = 0.01
+) -> AsyncIterator[DeletionCost]:
+    """A cost that is kept while the context lasts."""
+    cost = DeletionCost(pod, spacing=spacing, growth=growth, timeout=limit, pauses=(pause,))
+    async with running(cost.keep()):
+        yield cost
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -49,8 +56,8 @@ async def test_a_busy_pod_costs_more_than_an_idle_one(kubernetes: ApiServer) -> 
     assert kubernetes.annotations == {"karpenter.sh/do-not-disrupt": "true", ANNOTATION: IDLE}
 
 
-async def test_one_task_after_another_is_one_write(kubernetes: ApiServer) -> None:
-    async with a_cost(kubernetes.pod, settle=LONG) as cost:
+async def test_one_task_after_another_is_one_write_at_a_time(kubernetes: ApiServer) -> None:
+    async with a_cost(kubernetes.pod, spacing=LONG) as cost:
         cost.busy()
         await until(lambda: kubernetes.costs)
         # When tasks follow each other
@@ -63,8 +70,16 @@ async def test_one_task_after_another_is_one_write(kubernetes: ApiServer) -> Non
         # And there was time to write
         async with a_cost(replace(kubernetes.pod, name="another")):
             await until(lambda: kubernetes.asked >= 2)
-    # Then nothing more was said of this pod
+    # Then nothing more was said of this pod before the next write is due
     assert kubernetes.costs == [BUSY]
+
+
+async def test_a_running_tasks_cost_grows_with_its_time(kubernetes: ApiServer) -> None:
+    async with a_cost(kubernetes.pod, growth=1.0) as cost:
+        cost.busy()
+        await until(lambda: len(kubernetes.costs) >= 2)
+    first, second = map(int, kubernetes.costs[:2])
+    assert BUSY_COST <= first < second
 
 
 async def test_what_changes_during_a_slow_write_is_written_once(kubernetes: ApiServer) -> None:
@@ -162,7 +177,7 @@ async def test_a_server_that_does_not_answer_is_given_up_and_asked_again(
     kubernetes: ApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     kubernetes.open.clear()
-    async with a_cost(kubernetes.pod, timeout=0.2):
+    async with a_cost(kubernetes.pod, limit=0.2):
         await until(lambda: kubernetes.asked >= 2)
         assert len(warnings(caplog)) == 1
         kubernetes.open.set()
@@ -172,7 +187,7 @@ async def test_a_server_that_does_not_answer_is_given_up_and_asked_again(
 async def test_the_end_does_not_wait_for_a_write(kubernetes: ApiServer) -> None:
     # Given a write that hangs
     kubernetes.open.clear()
-    async with asyncio.timeout(20), a_cost(kubernetes.pod, timeout=LONG):
+    async with asyncio.timeout(20), a_cost(kubernetes.pod, limit=LONG):
         await until(lambda: kubernetes.waiting == 1)
     # Then the context is left all the same
     assert kubernetes.costs == []
@@ -217,8 +232,8 @@ async def test_an_agent_is_busy_from_the_beginning_of_a_run_to_its_end(
 
     runtime = ScriptedRuntime(work)
     await world.ask("dog")
+    cost = DeletionCost(kubernetes.pod, spacing=0, growth=LONG)
     async with (
-        a_cost(kubernetes.pod) as cost,
         assembled(world, runtime, cost=cost) as parts,
         running(parts.agent.run()) as agent,
     ):
@@ -257,17 +272,7 @@ async def test_a_process_in_a_pod_tells_kubernetes_what_it_costs(
 
 
 @pytest.mark.parametrize("half", [{}, {"POD_NAME": NAME}, {"POD_NAMESPACE": NAMESPACE}])
-def test_outside_kubernetes_nothing_is_loaded(half: dict[str, str]) -> None:
-    program = (
-        "import asyncio, os, sys\n"
-        "from contextlib import AsyncExitStack\n"
-        "from queue_agent import __main__ as entry\n"
-        "assert asyncio.run(entry._deletion_cost(entry.read_settings(os.environ), AsyncExitStack())) is None\n"
-        "assert 'queue_agent.lifecycle.pod_deletion_cost' not in sys.modules\n"
-    )
-    told = {
-        **dict.fromkeys(("AWS_DEFAULT_REGION", "SQS_QUEUE_URL", "SNS_TOPIC_ARN", "S3_BUCKET", "RUNTIME_NAME"), "x"),
-        "RUNTIME_TYPE": "comfyui",
-        "API_BASE_URL": "http://127.0.0.1:1",
-    }
-    subprocess.run([sys.executable, "-c", program], env=environment({**told, **half}), check=True, timeout=60)
+def test_outside_kubernetes_no_cost_is_kept(half: dict[str, str]) -> None:
+    required = dict.fromkeys(("AWS_DEFAULT_REGION", "SQS_QUEUE_URL", "SNS_TOPIC_ARN", "S3_BUCKET", "RUNTIME_NAME"), "x")
+    settings = read_settings({**required, "RUNTIME_TYPE": "comfyui", "API_BASE_URL": "http://127.0.0.1:1", **half})
+    assert _deletion_cost(settings) is None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
+from queue_agent.processor import Completed
 from queue_agent.runtimes.base import Job, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
@@ -175,10 +176,10 @@ async def test_s3_down_while_storing_does_not_cost_the_gpus_work(world: World, c
     async with assembled(world, runtime) as parts:
         prepared = await parts.processor.prepare(await received(parts))
         assert prepared is not None
-        result = await parts.processor.run(prepared, parts.stop)
-        assert result is not None
+        completed = await parts.processor.run(prepared, parts.stop)
+        assert isinstance(completed, Completed)
         conditions.failure = down("s3")
-        storing = asyncio.create_task(parts.processor.finish(prepared.delivery, result, 1))
+        storing = asyncio.create_task(parts.processor.finish(completed))
         await until(lambda: conditions.calls["s3", "PUT"] >= 5)
         # When it is back
         conditions.failure = None

@@ -15,6 +15,7 @@ from queue_agent.telemetry.metrics import CONTENT_TYPE, GpuClock, Metrics
 from queue_agent.telemetry.tracing import Telemetry
 from test.support.agent import ScriptedRuntime, World, a_result
 from test.support.agents import assembled, worked
+from test.support.health import a_health
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +36,7 @@ def values(metrics: Metrics) -> dict[str, float]:
 async def test_the_health_port_tells_every_metric_with_its_type() -> None:
     metrics = Metrics("sdruntime")
     async with (
-        serve_health("127.0.0.1", 0, ready=lambda: True, metrics=metrics) as port,
+        serve_health("127.0.0.1", 0, a_health(ScriptedRuntime(), metrics=metrics)) as port,
         aiohttp.ClientSession() as session,
         session.get(f"http://127.0.0.1:{port}/metrics") as answer,
     ):

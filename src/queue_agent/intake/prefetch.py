@@ -1,4 +1,4 @@
-"""When to take the next message: shortly before the runtime needs it, from what runs and preparations took so far."""
+"""When to take the next message while a task runs: as late as its preparation allows, so that an idle pod gets it."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,10 @@ DEVIATIONS = 4.0
 
 MARGIN_SECONDS = 0.02
 """Slack for the event loop itself."""
+
+MAX_AHEAD_SECONDS = 2.0
+"""No message waits longer than this behind a running task, however long its preparation takes: another pod may be idle.
+What is prepared late idles this GPU for once; what is taken early idles another one and keeps its caller waiting."""
 
 SURE_PROGRESS = 0.05
 """Below this share a runtime's progress says too little to reckon with."""
@@ -29,6 +33,11 @@ class Average:
         self.deviation += GAIN * (abs(seconds - self.mean) - self.deviation)
         self.mean += GAIN * (seconds - self.mean)
 
+    @property
+    def spread(self) -> float:
+        """How far the next observation may lie from the mean."""
+        return DEVIATIONS * self.deviation
+
 
 class Prefetch:
     """Learns how long runs and preparations (receive and fetch) take."""
@@ -39,18 +48,20 @@ class Prefetch:
 
     def wait(self, elapsed: float, progress: float | None) -> float | None:
         """Seconds from now until the next message should be taken, when a run began ``elapsed`` seconds ago and the
-        runtime says it is ``progress`` (0..1) done. None when nothing is known yet; 0 when it is time."""
+        runtime says it is ``progress`` (0..1) done; 0 when it is time. None when its end is not known well enough: the
+        message is then taken at the end."""
         remaining = self._remaining(elapsed, progress)
-        if remaining is None:
-            return None
-        ahead = (self.preparation.mean or 0.0) + DEVIATIONS * self.preparation.deviation + MARGIN_SECONDS
-        return max(0.0, remaining - ahead)
+        return None if remaining is None else max(0.0, remaining - self._ahead())
+
+    def _ahead(self) -> float:
+        needed = (self.preparation.mean or 0.0) + self.preparation.spread + MARGIN_SECONDS
+        return min(needed, MAX_AHEAD_SECONDS)
 
     def _remaining(self, elapsed: float, progress: float | None) -> float | None:
-        usual = None
-        if self.run.mean is not None:
-            usual = max(0.0, self.run.mean - DEVIATIONS * self.run.deviation - elapsed)
-        if progress is None or progress < SURE_PROGRESS:
-            return usual
-        told = max(0.0, elapsed / progress - elapsed)
-        return min(told, usual) if usual else told
+        """By the runtime's own progress where it is known, else by earlier runs if these were alike."""
+        if progress is not None and progress >= SURE_PROGRESS:
+            return max(0.0, elapsed / progress - elapsed)
+        if self.run.mean is None or self.run.spread + self._ahead() > MAX_AHEAD_SECONDS:
+            return None
+        earliest = self.run.mean - self.run.spread - elapsed
+        return max(0.0, earliest) if elapsed <= self.run.mean + self.run.spread else None

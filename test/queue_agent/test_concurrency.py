@@ -1,0 +1,93 @@
+"""Waiting with limits, and nobody dying silently."""
+
+import asyncio
+
+import pytest
+
+from queue_agent.concurrency import Background, any_set, cancel_all, set_within, supervise, until_done_or, within
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def fail() -> None:
+    raise AttributeError("no such thing")
+
+
+async def test_an_event_is_waited_for_within_its_time() -> None:
+    event = asyncio.Event()
+    assert not await set_within(event, 0.01)
+    event.set()
+    assert await set_within(event, 0)
+    await any_set(asyncio.Event(), event)
+
+
+async def test_work_that_takes_too_long_is_cancelled_and_waited_for() -> None:
+    ended = asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await forever()
+        finally:
+            await asyncio.sleep(0.01)
+            ended.set()
+
+    with pytest.raises(TimeoutError):
+        await within(0.01, slow())
+    assert ended.is_set()
+
+
+async def test_a_limit_holds_in_a_task_that_is_being_cancelled() -> None:
+    """Before Python 3.11.3 asyncio.timeout does not do that (gh-102780)."""
+    limits: list[str] = []
+
+    async def give_back() -> None:
+        try:
+            await forever()
+        except asyncio.CancelledError:
+            try:
+                await within(0.01, forever())
+            except TimeoutError:
+                limits.append("kept")
+            raise
+
+    task = asyncio.create_task(give_back())
+    await asyncio.sleep(0)
+    await cancel_all([task])
+    assert limits == ["kept"]
+    assert task.cancelled()
+
+
+async def test_the_end_of_the_main_part_ends_its_watchers() -> None:
+    await asyncio.wait_for(supervise(asyncio.sleep(0.01), forever(), forever()), 30)
+
+
+async def test_a_watcher_that_raises_ends_the_main_part() -> None:
+    with pytest.raises(AttributeError, match="no such thing"):
+        await asyncio.wait_for(supervise(forever(), fail(), forever()), 30)
+
+
+async def test_an_error_of_the_main_part_is_raised_as_it_is() -> None:
+    with pytest.raises(AttributeError, match="no such thing"):
+        await asyncio.wait_for(supervise(fail(), forever()), 30)
+
+
+async def test_what_goes_wrong_in_the_background_is_raised_by_its_watch() -> None:
+    background = Background()
+    background.spawn(asyncio.sleep(0.01))
+    background.spawn(fail())
+    with pytest.raises(AttributeError):
+        await asyncio.wait_for(background.watch(), 30)
+    await background.below(1)
+    assert len(background) == 0
+
+
+async def test_background_work_is_waited_for_until_the_abort_and_then_cut_off() -> None:
+    background, abort = Background(), asyncio.Event()
+    background.spawn(forever())
+    draining = asyncio.create_task(background.drain(abort, 0.01))
+    assert not await until_done_or(draining, seconds=0.05)
+    abort.set()
+    await asyncio.wait_for(draining, 30)
+    assert len(background) == 0
