@@ -17,12 +17,13 @@ import filetype
 from botocore.exceptions import ClientError
 from yarl import URL
 
+from contract.links import find_links
 from contract.metrics import FETCHED_BYTES
 from contract.object_keys import RESERVED_PREFIX
 from queue_agent.aws.clients import aws_errors, code_of
 from queue_agent.errors import AgentError, AwsError, PermanentError
 from queue_agent.inputs.address_guard import ForbiddenAddress, SocketFactory, guarded
-from queue_agent.inputs.links import find_links, shown_link
+from queue_agent.inputs.links import shown_link
 from queue_agent.runtimes.base import File, Path
 from queue_agent.settings import Network
 from queue_agent.telemetry.tracing import Trace

@@ -1,61 +1,6 @@
-"""Which strings of a content are links to files: whole strings, in fields that hold files, never in text."""
-
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+"""How the agent names a link in errors and logs. What is a link, ``contract.links`` says."""
 
 from yarl import URL
-
-from queue_agent.runtimes.base import Path
-
-MAX_LINK_LENGTH = 8192
-"""Longer strings are data (base64), and no server takes such a URL."""
-
-_LINK = re.compile(r"(?:https?|s3)://\S+", re.IGNORECASE)
-
-TEXT_FIELDS = frozenset(
-    {
-        "prompt",
-        "negative_prompt",
-        "hr_prompt",
-        "hr_negative_prompt",
-        "styles",
-        "infotext",
-        "comments",
-        # text inputs of ComfyUI's encoders and of InvokeAI's prompt nodes
-        "text",
-        "text_g",
-        "text_l",
-        "clip_l",
-        "clip_g",
-        "t5xxl",
-        "positive",
-        "negative",
-        "positive_prompt",
-        "caption",
-        "style",
-        "filename_prefix",
-    }
-)
-"""Fields in which a URL is text: a prompt may well be a link's words."""
-
-OPAQUE_FIELDS = frozenset({"_meta", "extra_data", "extra_pnginfo", "workflow"})
-"""What editors keep beside the work itself, with everything below it."""
-
-
-def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every link of the content with its path, in the content's order."""
-    pending: list[tuple[Path, Any]] = [((), content)]
-    while pending:
-        path, value = pending.pop()
-        if isinstance(value, Mapping):
-            pending.extend(
-                ((*path, key), inner) for key, inner in reversed(list(value.items())) if not _text(key, inner)
-            )
-        elif isinstance(value, list):
-            pending.extend(((*path, index), inner) for index, inner in reversed(list(enumerate(value))))
-        elif isinstance(value, str) and len(value) <= MAX_LINK_LENGTH and _LINK.fullmatch(value):
-            yield path, value
 
 
 def shown_link(link: str) -> str:
@@ -67,7 +12,3 @@ def shown_link(link: str) -> str:
         return str(URL(link).with_user(None).with_query(None).with_fragment(None))
     except ValueError:
         return f"{link.partition('://')[0]}://…"
-
-
-def _text(key: str, value: Any) -> bool:
-    return key in OPAQUE_FIELDS or (key in TEXT_FIELDS and not isinstance(value, Mapping))
