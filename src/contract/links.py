@@ -1,5 +1,8 @@
 """Which strings of a content are links to files: whole strings, in fields that hold files, never in text.
 
+A runtime may fetch by itself whatever begins like a link. So everything that does is one, white space around it
+removed, also if it turns out to be none that can be fetched: it is resolved or refused, and never passed on.
+
 The front door counts them, the agent fetches them.
 """
 
@@ -14,9 +17,10 @@ MAX_LINKS = 64
 """Links of one task. Real tasks have a handful; each more is a request to somebody's server."""
 
 MAX_LINK_LENGTH = 8192
-"""Longer strings are data (base64), and no server takes such a URL."""
+"""No server takes a longer URL."""
 
-_LINK = re.compile(r"(?:https?|s3)://\S+", re.IGNORECASE)
+_LINK = re.compile(r"\s*((?:https?|s3)://\S.*)", re.IGNORECASE | re.DOTALL)
+_SPACE = re.compile(r"\s")
 
 TEXT_FIELDS = frozenset(
     {
@@ -49,7 +53,7 @@ OPAQUE_FIELDS = frozenset({"_meta", "extra_data", "extra_pnginfo", "workflow"})
 
 
 def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every link of the content with its path, in the content's order."""
+    """Every link of the content with its path, in the content's order, without white space around it."""
     pending: list[tuple[Path, Any]] = [((), content)]
     while pending:
         path, value = pending.pop()
@@ -59,8 +63,17 @@ def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
             )
         elif isinstance(value, list):
             pending.extend(((*path, index), inner) for index, inner in reversed(list(enumerate(value))))
-        elif isinstance(value, str) and len(value) <= MAX_LINK_LENGTH and _LINK.fullmatch(value):
-            yield path, value
+        elif isinstance(value, str) and (link := _LINK.fullmatch(value)):
+            yield path, link[1].rstrip()
+
+
+def link_problem(link: str) -> str | None:
+    """Why nobody could fetch a link that ``find_links`` found; None when nothing is wrong with how it is written."""
+    if len(link) > MAX_LINK_LENGTH:
+        return f"it is longer than {MAX_LINK_LENGTH} characters"
+    if link[:2].lower() != "s3" and _SPACE.search(link):
+        return "it contains white space; encode it as %20, or put text into a field for text such as 'prompt'"
+    return None
 
 
 def _text(key: str, value: Any) -> bool:

@@ -45,6 +45,12 @@ STORED_BYTES = Metric("stored_bytes_total", Kind.COUNTER, "By", "bytes of pictur
 GPU_BUSY = Metric("gpu_busy_seconds_total", Kind.COUNTER, "s", "time in which the runtime worked on a task")
 GPU_IDLE = Metric("gpu_idle_seconds_total", Kind.COUNTER, "s", "time in which it did not, its start included")
 READY = Metric("runtime_ready", Kind.GAUGE, "1", "1 while the runtime would take a task or runs one, else 0")
+DELIVERY_SUSPENDED = Metric(
+    "delivery_suspended",
+    Kind.GAUGE,
+    "1",
+    "1 while AWS does not take results, callbacks or deletions and no task is taken for that, else 0",
+)
 QUEUE_WAIT = Metric("queue_wait_seconds", Kind.HISTOGRAM, "s", "from the sending of a message to its first delivery")
 FETCH_TIME = Metric("fetch_seconds", Kind.HISTOGRAM, "s", "fetching one link")
 RUN_TIME = Metric("run_seconds", Kind.HISTOGRAM, "s", "the runtime's work on one task")
@@ -66,6 +72,7 @@ METRICS = (
     GPU_BUSY,
     GPU_IDLE,
     READY,
+    DELIVERY_SUSPENDED,
     QUEUE_WAIT,
     FETCH_TIME,
     RUN_TIME,

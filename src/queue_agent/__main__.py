@@ -135,7 +135,9 @@ def _link_limits(settings: Settings) -> Limits:
         timeout=settings.link_timeout,
         names=settings.allowed_names,
         networks=settings.allowed_networks,
-        buckets=frozenset({settings.bucket, *settings.input_buckets}),
+        buckets=frozenset(settings.input_buckets),
+        output_bucket=settings.bucket,
+        allow_loopback=settings.allow_loopback_links,
     )
 
 

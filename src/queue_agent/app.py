@@ -9,6 +9,7 @@ from queue_agent.aws.queue import Queue
 from queue_agent.inputs.fetcher import Fetcher
 from queue_agent.lifecycle.readiness import Readiness
 from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.outcome.delivery_retry import RetryTimings
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Store
@@ -42,6 +43,7 @@ def assemble(
     telemetry: Telemetry,
     stop: Shutdown,
     cost: "DeletionCost | None" = None,
+    retry_timings: RetryTimings | None = None,
 ) -> App:
     """Everything around what is open already; nothing is begun."""
     queue = Queue(
@@ -56,6 +58,7 @@ def assemble(
         metrics=telemetry.metrics,
         runtime_name=settings.runtime_name,
         max_attempts=settings.max_attempts,
+        timings=retry_timings,
     )
     processor = Processor(
         runtime=runtime,

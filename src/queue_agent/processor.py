@@ -98,7 +98,7 @@ class Processor:
                 delivery = recalled
             self._check_type(order)
             content = await self._content(order, lease.trace)
-            files = await self._fetcher.fetch(content, lease.trace)
+            files = await self._fetcher.fetch(content, lease.trace, prefix=order.metadata.prefix)
         except Exception as error:  # noqa: BLE001 - the fate of unknown errors is decided like any other
             await self._ending.settle(delivery, error)
             return None
@@ -169,7 +169,7 @@ class Processor:
     def _opened(self, lease: Lease, order: Order) -> Delivery:
         metadata = order.metadata
         lease.trace.note(task_id=metadata.id, tasktype=metadata.tasktype.value)
-        keys = ObjectKeys(self._bucket, metadata.prefix, metadata.id, lease.message_id)
+        keys = ObjectKeys(self._bucket, metadata.prefix, metadata.id, lease.message_id, request_id=lease.request_id)
         return Delivery(lease, metadata, keys, runs=0 if lease.receives == 1 else None)
 
     def _check_type(self, order: Order) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.links import MAX_LINK_LENGTH, OPAQUE_FIELDS, TEXT_FIELDS, Path, find_links
+from contract.links import MAX_LINK_LENGTH, OPAQUE_FIELDS, TEXT_FIELDS, Path, find_links, link_problem
 
 LINK = "https://files.example.com/cat.png"
 
@@ -90,13 +90,49 @@ def test_http_https_and_s3_are_links(link: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *("", "http://", "ftp://a/b", "file:///etc/passwd", "//a/b", "a http://a/b", "http://a/b c", "http://a/b\n"),
+        *(
+            "",
+            "http://",
+            "ftp://a/b",
+            "file:///etc/passwd",
+            "//a/b",
+            "a http://a/b",
+        ),
         *("data:image/png;base64,AAAA", "gopher://a", "javascript:alert(1)", "httpx://a", 5, None, True, 1.5),
-        "http://a/" + "x" * MAX_LINK_LENGTH,
     ],
 )
 def test_only_a_whole_string_that_is_a_link_is_one(value: Any) -> None:
     assert list(find_links({"image": value})) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "link"),
+    [
+        (" http://a/b", "http://a/b"),
+        ("\n\thttps://a/b \r\n", "https://a/b"),
+        ("http://a/b c", "http://a/b c"),
+        ("s3://b/a cat.png\n", "s3://b/a cat.png"),
+        ("http://a/" + "x" * MAX_LINK_LENGTH, "http://a/" + "x" * MAX_LINK_LENGTH),
+    ],
+)
+def test_what_a_runtime_might_take_for_a_link_is_one(value: str, link: str) -> None:
+    assert list(find_links({"image": value})) == [(("image",), link)]
+
+
+@pytest.mark.parametrize(
+    ("link", "problem"),
+    [
+        ("http://a/b", None),
+        ("s3://b/a cat.png", None),
+        ("http://a/b c", "it contains white space"),
+        ("HTTPS://a/b\nc", "it contains white space"),
+        ("http://a/" + "x" * MAX_LINK_LENGTH, f"it is longer than {MAX_LINK_LENGTH} characters"),
+        ("s3://a/" + "x" * MAX_LINK_LENGTH, f"it is longer than {MAX_LINK_LENGTH} characters"),
+    ],
+)
+def test_a_link_that_nobody_could_fetch_is_told_why(link: str, problem: str | None) -> None:
+    assert (link_problem(link) or "").startswith(problem or "")
+    assert (link_problem(link) is None) == (problem is None)
 
 
 def test_a_content_nested_beyond_reason_does_not_break_the_search() -> None:

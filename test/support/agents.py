@@ -13,12 +13,15 @@ from queue_agent.aws.queue import Lease
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
 from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.outcome.delivery_retry import RetryTimings
 from queue_agent.processor import Prepared
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import read_settings
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
 from test.support.agent import World, running, until
+
+QUICK_RETRIES = RetryTimings(first_pause=0.05, longest_pause=0.2, suspend_after=0.2)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ async def assembled(
     limits: Limits | None = None,
     telemetry: Telemetry | None = None,
     cost: DeletionCost | None = None,
+    retry_timings: RetryTimings = QUICK_RETRIES,
     **settings: Any,
 ) -> AsyncIterator[Assembled]:
     """``settings`` by their names in the agent's Settings; they are not checked, so that tests can be quick."""
@@ -51,7 +55,7 @@ async def assembled(
             "API_BASE_URL": "http://127.0.0.1:9",
         }
     ).model_copy(update=settings)
-    limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}))
+    limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}), retry_pause=0.02)
     async with Fetcher(world.clients.s3, limits) as fetcher:
         stop = Shutdown()
         parts = assemble(
@@ -62,6 +66,7 @@ async def assembled(
             telemetry=telemetry or Telemetry(Metrics("r")),
             stop=stop,
             cost=cost,
+            retry_timings=retry_timings,
         )
         yield Assembled(**{field.name: getattr(parts, field.name) for field in fields(parts)}, stop=stop)
 

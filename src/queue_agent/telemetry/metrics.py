@@ -4,7 +4,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
 
-from contract.metrics import BUCKETS, GPU_BUSY, GPU_IDLE, METRICS, READY, Kind, Metric
+from contract.metrics import BUCKETS, DELIVERY_SUSPENDED, GPU_BUSY, GPU_IDLE, METRICS, READY, Kind, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -51,11 +51,13 @@ class GpuClock:
 
 
 class Metrics:
-    """The counters of one process. ``add`` counts, ``observe`` files a value in a histogram."""
+    """The metrics of one process. ``add`` counts, ``set`` says what a gauge is now, ``observe`` files a value in a
+    histogram."""
 
     def __init__(self, runtime: str) -> None:
         self.runtime = runtime
         self.gpu = GpuClock()
+        self.gauges: dict[Metric, float] = {DELIVERY_SUSPENDED: 0.0}
         self._sums: dict[tuple[Metric, LabelValues], float] = {}
         self._spreads: dict[Metric, _Histogram] = {
             metric: _Histogram() for metric in METRICS if metric.kind is Kind.HISTOGRAM
@@ -66,6 +68,10 @@ class Metrics:
         key = (metric, labels)
         self._sums[key] = self._sums.get(key, 0) + amount
 
+    def set(self, metric: Metric, value: float) -> None:
+        """What a gauge is from now on."""
+        self.gauges[metric] = value
+
     def observe(self, metric: Metric, seconds: float) -> None:
         self._spreads[metric].add(seconds)
 
@@ -75,7 +81,7 @@ class Metrics:
         for metric in METRICS:
             if metric.kind is Kind.COUNTER and not metric.labels:
                 sums.setdefault((metric, ()), 0)
-        for metric, value in self.gpu.values().items():
+        for metric, value in {**self.gpu.values(), **self.gauges}.items():
             sums[metric, ()] = value
         return "".join(line for metric in METRICS for line in self._lines(metric, sums))
 

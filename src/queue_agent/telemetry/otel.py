@@ -174,6 +174,8 @@ class ExportedMetrics(Metrics):
         for metric in self.gpu.values():
             make = meter.create_observable_counter if metric.kind is Kind.COUNTER else meter.create_observable_gauge
             make(metric.name, [self._watch(metric)], metric.unit, metric.meaning)
+        for metric in self.gauges:
+            meter.create_observable_gauge(metric.name, [self._watch_gauge(metric)], metric.unit, metric.meaning)
         self._own = {"runtime": runtime}
 
     def add(self, metric: Metric, *labels: str, amount: float = 1) -> None:
@@ -186,6 +188,9 @@ class ExportedMetrics(Metrics):
 
     def _watch(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
         return lambda _: [Observation(self.gpu.values()[metric], {"runtime": self.runtime})]
+
+    def _watch_gauge(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        return lambda _: [Observation(self.gauges[metric], {"runtime": self.runtime})]
 
 
 class ExportingTelemetry(Telemetry):
