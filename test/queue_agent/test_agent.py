@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contract.object_keys import CODE_LENGTH
 from queue_agent.aws.queue import Lease
 from queue_agent.delivery import Delivery
 from queue_agent.errors import PermanentError, RuntimeUnavailable
@@ -50,7 +51,7 @@ async def test_a_task_is_run_stored_told_and_deleted(world: World) -> None:
         "error": None,
     }
     assert stem.startswith(f"s3://{world.bucket}/out/dog/dog-")
-    assert len(stem.rpartition("-")[2]) == 4
+    assert len(stem.rpartition("-")[2]) == CODE_LENGTH
     assert await world.read(f"{stem}-1.png".removeprefix(f"s3://{world.bucket}/")) == PNG
     assert await world.depth() == (0, 0)
     assert message_id

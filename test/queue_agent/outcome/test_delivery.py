@@ -8,7 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from contract.callback import Cause
 from queue_agent.errors import LeaseLost, TransientError
+from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.finisher import GAVE_UP
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
@@ -65,7 +67,7 @@ async def test_a_denied_call_is_repeated_until_it_is_allowed_and_the_task_has_ru
     assert await world.depth() == (0, 0)
     assert await world.dead_letters() == []
     assert health.ok.is_set()
-    assert (health.cause, health.since) == (None, None)
+    assert _state(health) == (None, None)
     assert 'delivery_suspended{runtime="r"} 0\n' in metrics.text()
     assert caplog.text.count("results can be delivered again") == 1
 
@@ -388,6 +390,10 @@ async def test_a_task_whose_lease_is_lost_while_it_is_delivered_is_left_to_the_n
     assert callback["result"] is True
     assert (await world.read(key_of(callback["output_url"]))).startswith(b"{")
     assert len(runtime.jobs) == 1
+
+
+def _state(health: DeliveryHealth) -> tuple[Cause | None, float | None]:
+    return health.cause, health.since
 
 
 async def _worked_elsewhere(world: World, runtime: ScriptedRuntime) -> None:
