@@ -1,4 +1,4 @@
-"""The callback: what the output topic says of a task that ended."""
+"""The callback: the message on the output topic about a task that began or ended."""
 
 from enum import StrEnum
 from typing import Any
@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Status(StrEnum):
-    """``running`` is only sent where the agent is told to (it is not terminal)."""
+    """``running`` is sent only where the agent has RUNNING_CALLBACKS on; it is not terminal."""
 
     RUNNING = "running"
     COMPLETED = "completed"
@@ -26,7 +26,7 @@ class Cause(BaseModel):
 class Callback(BaseModel):
     """The message on the output topic. The first five keys are the guide's.
 
-    ``result`` is None while the task runs; ``output_url`` is None when not even the failure could be stored.
+    ``result`` is None while the task runs; ``output_url`` is None while it runs and for a message that is no task.
     """
 
     model_config = ConfigDict(frozen=True)

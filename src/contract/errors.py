@@ -36,13 +36,18 @@ class ContractError(Exception):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems: tuple[Problem, ...] = tuple(problems)
         text = "; ".join(f"{p.field}: {p.problem}" if p.field else p.problem for p in self.problems)
-        super().__init__(_cut(text, MAX_TEXT))
+        super().__init__(truncate(text, MAX_TEXT))
+
+
+def truncate(text: str, length: int) -> str:
+    """The first ``length`` characters of ``text``, with ``…`` behind them when there were more."""
+    return text if len(text) <= length else f"{text[:length]}…"
 
 
 def shown(value: object) -> str:
     """The value as an error may show it: on one line, and cut."""
     try:
-        return _cut(repr(value), MAX_SHOWN_VALUE)
+        return truncate(repr(value), MAX_SHOWN_VALUE)
     except RecursionError:
         return f"a deeply nested {type(value).__name__}"
 
@@ -65,7 +70,3 @@ def _sentence(kind: str, message: str, value: object) -> str:
         return "is not a known field"
     rule = _RULES.get(kind) or _SHOULD.sub("must ", message).removeprefix("Value error, ")
     return f"{rule}, got {shown(value)}"
-
-
-def _cut(text: str, length: int) -> str:
-    return text if len(text) <= length else f"{text[:length]}…"

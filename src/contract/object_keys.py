@@ -1,4 +1,4 @@
-"""Where a task's objects lie in the output bucket. Every name follows from the task and its SQS message."""
+"""Which objects of the output bucket are a task's. Every key follows from the task and from its request."""
 
 import base64
 import hashlib
@@ -11,46 +11,56 @@ REQUESTS_PREFIX = f"{RESERVED_PREFIX}/requests"
 """Contents of tasks that are too large for a message (claim check)."""
 
 ATTEMPTS_PREFIX = f"{RESERVED_PREFIX}/attempts"
-"""How often a redelivered task ran, one object a message."""
+"""How often a redelivered task ran, one object a task."""
 
-CODE_LENGTH = 4
-"""The guide's names carry four characters; 32^4 codes keep two tasks that share an id apart."""
+CODE_LENGTH = 13
+"""Characters of base32, 5 bits each: with 65 bits, two of a billion tasks with one id share a code with a probability
+of 1.4 %. Four characters would collide after a thousand tasks."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectKeys:
     """The objects of one task: ``s3://{bucket}/{prefix}/{id}/{id}-{code}-{n}.{ext}`` and ``….out``.
 
-    ``code`` follows from the SQS message id, so that a redelivered message finds what an earlier delivery stored.
-    ``turn`` counts the codes that were taken by other tasks of the same prefix and id.
+    ``code`` follows from ``identity``, so that a redelivered message finds what an earlier delivery stored, and so that
+    two messages of one request share their objects. ``turn`` counts the codes that were taken by other tasks of the
+    same prefix and id.
     """
 
     bucket: str
     prefix: str
     task_id: str
     message_id: str
+    """Of the SQS message."""
     turn: int = 0
+    request_id: str | None = None
+    """Of the request at the front door; None when the message was sent by something else."""
+
+    @property
+    def identity(self) -> str:
+        """What the task is one of: its request, or its message where no request is named."""
+        return self.request_id or self.message_id
 
     @property
     def code(self) -> str:
-        name = f"{self.message_id}/{self.turn}" if self.turn else self.message_id
+        name = f"{self.identity}/{self.turn}" if self.turn else self.identity
         return base64.b32encode(hashlib.sha256(name.encode()).digest()).decode()[:CODE_LENGTH].lower()
 
     def next_turn(self) -> "ObjectKeys":
-        """The places with another code, for when another task of the same prefix and id has this one."""
+        """The keys with another code, for when another task of the same prefix and id has this one."""
         return replace(self, turn=self.turn + 1)
 
     @property
     def record_key(self) -> str:
-        """Key of ``.out``, the commit record, which is written after all pictures."""
+        """Key of ``.out``, the commit record, which is written after all outputs."""
         return f"{self._stem}.out"
 
     @property
     def attempts_key(self) -> str:
-        return f"{ATTEMPTS_PREFIX}/{self.message_id}.json"
+        return f"{ATTEMPTS_PREFIX}/{self.identity}.json"
 
     def image_key(self, number: int, extension: str) -> str:
-        """Key of picture ``number`` (from 1); ``extension`` comes without its dot."""
+        """Key of output ``number`` (from 1); ``extension`` comes without its dot."""
         return f"{self._stem}-{number}.{extension}"
 
     def url(self, key: str) -> str:

@@ -1,10 +1,11 @@
-"""A task as it lies in SNS and SQS: ``{"task": {"metadata": …, "content": …}}``.
+"""A task as SNS and SQS carry it: ``{"task": {"metadata": …, "content": …}}``.
 
-A content too large for a message lies in S3, and the message carries its place instead (claim check):
+A content too large for a message is stored in S3, and the message carries its URL instead (claim check):
 ``{"task": {"metadata": …, "content_url": "s3://…"}}``.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,12 +22,23 @@ ATTRIBUTE_ROOM = 4 * 1024
 
 MAX_BODY_BYTES = MAX_MESSAGE_BYTES - ATTRIBUTE_ROOM
 
+REQUEST_ID_ATTRIBUTE = "request_id"
+"""Message attribute: a UUID that the front door makes once for each request, so that all messages of the request are
+one task."""
+
+REPEAT_ATTRIBUTE = "repeat"
+"""Message attribute, ``true`` on a message that is published again because nobody knows whether the first one was."""
+
+REPEAT = "true"
+
 MAX_READABLE_ID = 256
-"""Characters of an id that breaks the rules and is still told to its sender; a message attribute must hold it."""
+"""Characters of an id that breaks the rules and is still sent back to its sender; a message attribute must hold it."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class UndecodableMessage(ContractError):
-    """A queue message that is no task. Carries what could still be read, so that its sender can be told.
+    """A queue message that is no task. Carries what could still be read, so that its sender can be notified.
 
     ``task_id`` may break the contract's rule, but it and ``context`` are such that a callback can carry them.
     """
@@ -39,7 +51,7 @@ class UndecodableMessage(ContractError):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A decoded message: the metadata, and the content itself or the place where it lies."""
+    """A decoded message: the metadata, and the content itself or the URL under which it is stored."""
 
     metadata: Metadata
     content: dict[str, Any] | None
@@ -52,7 +64,7 @@ def encode_task(task: Task) -> str:
 
 
 def encode_reference(task: Task, content_url: str) -> str:
-    """The message body of a task whose content lies at ``content_url``."""
+    """The message body of a task whose content is stored at ``content_url``."""
     return _dump({"metadata": _metadata(task), "content_url": content_url})
 
 
@@ -64,6 +76,11 @@ def encode_content(content: dict[str, Any]) -> str:
 def fits(body: str) -> bool:
     """Whether SNS would carry the body."""
     return len(body.encode()) <= MAX_BODY_BYTES
+
+
+def request_id_of(value: str) -> str | None:
+    """The attribute's value if it is a UUID; anybody may publish anything, and object keys follow from it."""
+    return value if _UUID.fullmatch(value) else None
 
 
 def decode(body: str) -> Order:

@@ -67,6 +67,7 @@ class Agent:
             self._intake.run(),
             self._intake.watch(),
             self._finishing.watch(),
+            self._processor.refusals.watch(),
             *watchers,
         )
         if self._away is not None:
@@ -84,6 +85,7 @@ class Agent:
             self._shutdown.requested.set()
             await self._intake.close()
             await self._finishing.drain(self._shutdown.abort, self._timings.closing)
+            await self._processor.refusals.cancel()
 
     async def _process_next(self) -> bool:
         """Run the next task and leave the rest to the background; False when it is time to stop. Nothing of the task is

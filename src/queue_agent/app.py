@@ -23,6 +23,8 @@ from queue_agent.lifecycle.readiness import Readiness
 from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown, shutdown_on_signals
 from queue_agent.outcome.delivery_health import DeliveryHealth
+from queue_agent.outcome.delivery_retry import RetryTimings
+from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Store
@@ -88,6 +90,7 @@ def assemble(
     shutdown: Shutdown,
     cost: DeletionCost | None = None,
     timings: Timings | None = None,
+    retry_timings: RetryTimings | None = None,
 ) -> App:
     """Everything around what is open already; nothing is begun."""
     timings = timings or Timings()
@@ -97,7 +100,6 @@ def assemble(
     )
     store = Store(clients.s3, settings.bucket)
     notifier = Notifier(clients.sns, settings.topic_arn)
-    delivery = DeliveryHealth(metrics)
     finisher = TaskFinisher(
         queue=queue,
         store=store,
@@ -105,6 +107,7 @@ def assemble(
         metrics=metrics,
         runtime_name=settings.runtime_name,
         max_attempts=settings.max_attempts,
+        timings=retry_timings,
     )
     processor = Processor(
         runtime=runtime,
@@ -113,6 +116,7 @@ def assemble(
         store=store,
         notifier=notifier,
         finisher=finisher,
+        duplicates=Duplicates(store=store, finisher=finisher, task_timeout=settings.task_timeout),
         bucket=settings.bucket,
         task_timeout=settings.task_timeout,
         max_attempts=settings.max_attempts,
@@ -127,7 +131,7 @@ def assemble(
         processor=processor,
         runtime=runtime,
         state=state,
-        deliverable=delivery.ok,
+        deliverable=finisher.health.ok,
         shutdown=shutdown,
         timings=timings,
     )
@@ -136,7 +140,7 @@ def assemble(
         processor=processor,
         readiness=readiness,
         state=state,
-        deliverable=delivery.ok,
+        deliverable=finisher.health.ok,
         shutdown=shutdown,
         grace=settings.grace,
         gpu=metrics.gpu,
@@ -151,7 +155,7 @@ def assemble(
         intake=intake,
         state=state,
         readiness=readiness,
-        delivery=delivery,
+        delivery=finisher.health,
         agent=agent,
     )
 
@@ -204,5 +208,7 @@ def _link_limits(settings: Settings) -> Limits:
         timeout=settings.link_timeout,
         names=settings.allowed_names,
         networks=settings.allowed_networks,
-        buckets=frozenset({settings.bucket, *settings.input_buckets}),
+        buckets=frozenset(settings.input_buckets),
+        output_bucket=settings.bucket,
+        allow_loopback=settings.allow_loopback_links,
     )

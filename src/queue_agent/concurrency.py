@@ -1,7 +1,8 @@
 """Small helpers around asyncio's tasks and events.
 
 None of them uses ``asyncio.timeout``: before Python 3.11.3 it passes its own expiry on as a cancellation when the task
-around it is being cancelled (gh-102780), which is just when a message is released.
+around it is being cancelled (gh-102780), which is just when a message is released. ``asyncio.wait_for`` of 3.11 may
+swallow a cancellation that comes as its work ends (gh-86296).
 """
 
 import asyncio
@@ -42,13 +43,31 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     """The result of ``work``. Raises TimeoutError, after its cancellation has ended, when it takes longer."""
     task = asyncio.create_task(work)
     try:
-        await asyncio.wait({task}, timeout=seconds)
-        late = not task.done()
+        await asyncio.wait({task}, timeout=max(0.0, seconds))
+        if task.done():
+            return task.result()
+        raise TimeoutError(f"no answer within {max(0.0, seconds):.3g} s")
     finally:
-        await cancel_all([] if task.done() else [task])
-    if late:
-        raise TimeoutError
-    return task.result()
+        if not task.done():
+            await cancel_all([task])
+
+
+async def all_of(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all works, in order. When one raises, the others are cancelled and awaited before its error is
+    raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        if tasks:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        for task in tasks:
+            if task.done():
+                task.result()
+        return [task.result() for task in tasks]
+    finally:
+        await cancel_all(task for task in tasks if not task.done())
+        for task in tasks:
+            if not task.cancelled():
+                task.exception()  # seen, so that asyncio does not report it as never retrieved
 
 
 async def until_done_or(task: "asyncio.Task[Any]", *events: asyncio.Event, seconds: float | None = None) -> bool:

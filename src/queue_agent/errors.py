@@ -9,6 +9,7 @@ AgentError
 │   │   ├── RuntimeHung          it goes on with a task that was to stop; only a restart helps
 │   │   └── RuntimeUnavailable   it cannot be reached, died, or does not take jobs now
 │   │       └── RuntimeBusy      it works for somebody else; nothing was begun, so nothing is counted
+│   ├── LinkUnavailable      the server of a link cannot be reached now, or not from here
 │   └── AwsError             an AWS call failed; what is held is kept, and the call is repeated
 │       └── AwsDenied        AWS refused it for want of a permission, which only an operator can grant
 ├── Interrupted              the run was stopped on this agent's own word (shutdown); nobody's fault
@@ -71,6 +72,13 @@ class RuntimeUnavailable(RuntimeFault):
 
 class RuntimeBusy(RuntimeUnavailable):
     """The runtime works for somebody else; the task has not begun."""
+
+
+class LinkUnavailable(TransientError):
+    """The server of a link does not answer, or says that it is in trouble. ``type`` is ``link-unavailable``."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("link-unavailable", message)
 
 
 class AwsError(TransientError):

@@ -12,9 +12,8 @@ from contract.metrics import FETCHED_BYTES
 from contract.object_keys import REQUESTS_PREFIX, ObjectKeys
 from contract.runtimes import TASK_TYPES, RuntimeType
 from contract.wire import Order, UndecodableMessage, decode
-from queue_agent.aws.queue import Lease
-from queue_agent.concurrency import within
-from queue_agent.delivery import Delivery
+from queue_agent.aws.lease import Lease
+from queue_agent.concurrency import Background, within
 from queue_agent.errors import (
     AgentError,
     Interrupted,
@@ -27,7 +26,9 @@ from queue_agent.errors import (
 )
 from queue_agent.inputs.fetcher import Fetcher
 from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.disposition import MAX_RECEIVES
+from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Attempts, Store
@@ -96,6 +97,7 @@ class Processor:
         store: Store,
         notifier: Notifier,
         finisher: TaskFinisher,
+        duplicates: Duplicates,
         bucket: str,
         task_timeout: float,
         max_attempts: int,
@@ -109,6 +111,9 @@ class Processor:
         self._store = store
         self._notifier = notifier
         self._finisher = finisher
+        self._duplicates = duplicates
+        self.refusals = Background()
+        """What is no task is dead-lettered in the background: no task waits for that."""
         self._bucket = bucket
         self._task_timeout = task_timeout
         self._max_attempts = max_attempts
@@ -120,10 +125,12 @@ class Processor:
         try:
             order = decode(lease.body)
         except UndecodableMessage as error:
-            await self._finisher.refuse(lease, error)
+            self.refusals.spawn(self._finisher.refuse(lease, error))
             return None
         delivery = self._opened(lease, order)
         try:
+            if await self._duplicates.dismiss(delivery):
+                return None
             if not delivery.first:
                 with delivery.lease.trace.span("recall"):
                     recalled = await self._recall(delivery)
@@ -204,7 +211,7 @@ class Processor:
     async def _prepare_job(self, order: Order, trace: Trace) -> PreparedJob:
         self._check_type(order)
         content = await self._content(order, trace)
-        files = await self._fetcher.fetch(content, trace)
+        files = await self._fetcher.fetch(content, trace, prefix=order.metadata.prefix)
         job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content, files=files)
         return await self._runtime.prepare(job)
 
@@ -227,7 +234,7 @@ class Processor:
     def _opened(self, lease: Lease, order: Order) -> Delivery:
         metadata = order.metadata
         lease.trace.note(task_id=metadata.id, tasktype=metadata.tasktype.value)
-        keys = ObjectKeys(self._bucket, metadata.prefix, metadata.id, lease.message_id)
+        keys = ObjectKeys(self._bucket, metadata.prefix, metadata.id, lease.message_id, request_id=lease.request_id)
         return Delivery(lease, metadata, keys, runs=0 if lease.receives == 1 else None)
 
     def _check_type(self, order: Order) -> None:

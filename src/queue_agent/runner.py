@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from queue_agent.aws.queue import Lease
+from queue_agent.aws.lease import Lease
 from queue_agent.concurrency import cancel_all, until_done_or
 from queue_agent.errors import (
     Interrupted,

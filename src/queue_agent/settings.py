@@ -106,11 +106,15 @@ class Settings(BaseModel):
     health_port: int = Field(default=8090, alias="HEALTH_PORT", ge=0, le=65535)
     health_host: str = Field(default="0.0.0.0", alias="HEALTH_HOST")  # noqa: S104 - the kubelet probes the pod's address
     input_buckets: Listed = Field(default=(), alias="INPUT_BUCKETS")
-    """Buckets that ``s3://`` links may name, besides the output bucket."""
+    """Buckets that ``s3://`` links may name; of the output bucket, a task reads what is below its own prefix."""
     allowed_link_hosts: LinkHosts = Field(default=(), alias="ALLOWED_LINK_HOSTS")
     """Host names and networks (CIDR) that links may reach although their addresses are not public."""
+    allow_loopback_links: bool = Field(default=False, alias="ALLOW_LOOPBACK_LINKS")
+    """Whether ``allowed_link_hosts`` may name loopback, too. Only the platform on one machine sets it: in a pod,
+    loopback is the runtime's own API."""
     max_link_bytes: int = Field(default=32 * 1024 * 1024, alias="MAX_LINK_BYTES", ge=1)
     link_timeout: float = Field(default=30, alias="LINK_TIMEOUT", gt=0)
+    """For all links of a task together."""
     otlp_endpoint: str | None = Field(default=None, alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern="^https?://")
     """Where traces and metrics go, as OTLP over HTTP, such as ``http://collector:4318``; nowhere when absent."""
     traces_exporter: Literal["otlp", "none"] = Field(default="otlp", alias="OTEL_TRACES_EXPORTER")

@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
+from contract.links import find_links
 from queue_agent.aws.clients import Clients, open_clients
-from queue_agent.inputs.links import find_links
 
 
 async def main() -> None:

@@ -23,7 +23,7 @@ MESSAGE = "5fea7756-0ea4-451a-a703-a558b933e274"
 KEYS = ObjectKeys("bucket", "team/output", "test-t2i", MESSAGE)
 
 
-def test_names_are_task_id_then_four_characters_then_a_number() -> None:
+def test_names_are_task_id_then_a_code_then_a_number() -> None:
     stem = rf"team/output/test-t2i/test-t2i-[a-z2-7]{{{CODE_LENGTH}}}"
     assert re.fullmatch(rf"{stem}-1\.png", KEYS.image_key(1, "png"))
     assert re.fullmatch(rf"{stem}\.out", KEYS.record_key)
@@ -39,8 +39,8 @@ def test_all_objects_of_a_task_lie_in_the_folder_that_the_front_door_named() -> 
 
 
 def test_the_code_is_known_and_stays_since_redelivered_messages_look_for_it() -> None:
-    """The start of the base32 of the SHA-256 of the message id; another formula would not find older records."""
-    assert KEYS.code == "lx4h"
+    """The start of the base32 of the SHA-256 of the identity; another formula would not find older records."""
+    assert KEYS.code == "lx4h6i4bt444j"
 
 
 @given(st.uuids(), st.integers(0, 50))
@@ -48,7 +48,7 @@ def test_a_redelivered_message_finds_the_same_names(message: object, turn: int) 
     first, again = (ObjectKeys("b", "p", "a", str(message), turn) for _ in range(2))
     assert first == again
     assert first.record_key == again.record_key
-    assert re.fullmatch(r"[a-z2-7]{4}", first.code)
+    assert re.fullmatch(rf"[a-z2-7]{{{CODE_LENGTH}}}", first.code)
 
 
 def test_two_tasks_of_the_same_id_do_not_overwrite_each_other() -> None:
@@ -65,6 +65,23 @@ def test_a_taken_code_gives_way_to_another_one(message: object) -> None:
         codes.add(keys.code)
     assert len(codes) > 1
     assert keys.turn == 3
+
+
+def test_all_messages_of_a_request_share_their_objects() -> None:
+    # Given two messages of one request, and one of another
+    first, again = (ObjectKeys("b", "p", "a", message, request_id="r-1") for message in ("m-1", "m-2"))
+    other = ObjectKeys("b", "p", "a", "m-1", request_id="r-2")
+
+    # Then
+    assert (first.record_key, first.attempts_key) == (again.record_key, again.attempts_key)
+    assert first.record_key != other.record_key
+    assert first.next_turn().record_key == again.next_turn().record_key
+
+
+def test_a_code_is_too_wide_to_be_met_twice_by_chance() -> None:
+    """5 bits a character: of a thousand tasks with one id, no two may share a code."""
+    assert CODE_LENGTH * 5 >= 64
+    assert len({ObjectKeys("b", "p", "a", str(number)).code for number in range(20_000)}) == 20_000
 
 
 def test_what_the_platform_keeps_for_itself_lies_where_no_task_may_write() -> None:

@@ -125,8 +125,8 @@ def _new_id() -> str:
 async def _put_start(clients: Clients, bucket: str) -> str:
     file = io.BytesIO()
     Image.new("RGB", (START_SIDE, START_SIDE), "teal").save(file, "PNG")
-    await clients.s3.put_object(Bucket=bucket, Key="start/picture.png", Body=file.getvalue())
-    return f"s3://{bucket}/start/picture.png"
+    await clients.s3.put_object(Bucket=bucket, Key="output/start/picture.png", Body=file.getvalue())
+    return f"s3://{bucket}/output/start/picture.png"
 
 
 def _shaped(body: dict[str, Any]) -> tuple[str, Any]:

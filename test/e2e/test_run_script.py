@@ -36,7 +36,7 @@ def run(variables: Mapping[str, str], *words: str, cwd: Path = ROOT / "test") ->
 
 def reached(platform: Running) -> dict[str, str]:
     addresses = platform.addresses
-    link = f"s3://{addresses['bucket']}/samples/picture.png"
+    link = f"s3://{addresses['bucket']}/output/samples/picture.png"
     return {"ENDPOINT": addresses["endpoint"], "API_KEY": addresses["api_key"], "LINK": link}
 
 

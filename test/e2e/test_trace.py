@@ -46,7 +46,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
 async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple[Running, Path]) -> None:
     # Given a task with a link, sent through the front door
     platform, traces = traced
-    picture = f"s3://{platform.addresses['bucket']}/samples/picture.png"
+    picture = f"s3://{platform.addresses['bucket']}/output/samples/picture.png"
     before = time.time()
 
     # When its callback is there
@@ -168,7 +168,7 @@ async def test_a_collector_of_the_users_own_gets_traces_and_metrics(tmp_path: Pa
 
 async def _ended(platform: Running, task_id: str, tasktype: TaskType, content: dict[str, object]) -> bool:
     """Send the task, wait for its callback, and return the result that it tells."""
-    metadata = {"id": task_id, "runtime": "sdruntime", "tasktype": tasktype.value, "prefix": "out"}
+    metadata = {"id": task_id, "runtime": "sdruntime", "tasktype": tasktype.value, "prefix": "output"}
     async with (
         platform.listening() as listener,
         ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from contract.callback import Cause
-from queue_agent.aws.queue import Lease
-from queue_agent.delivery import Delivery
+from contract.object_keys import CODE_LENGTH
+from queue_agent.aws.lease import Lease
 from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.lifecycle.runtime_state import STARTING, Phase
+from queue_agent.outcome.delivery import Delivery
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
@@ -53,7 +54,7 @@ async def test_a_task_is_run_stored_told_and_deleted(world: World) -> None:
         "error": None,
     }
     assert stem.startswith(f"s3://{world.bucket}/out/dog/dog-")
-    assert len(stem.rpartition("-")[2]) == 4
+    assert len(stem.rpartition("-")[2]) == CODE_LENGTH
     assert await world.read(f"{stem}-1.png".removeprefix(f"s3://{world.bucket}/")) == PNG
     assert await world.depth() == (0, 0)
     assert message_id

@@ -21,7 +21,6 @@ from utils.local.aws_proxy import Call, Conditions, error_answer
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.finisher.FIRST_PAUSE", 0.05)
     monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
 
 
@@ -61,7 +60,8 @@ async def test_a_redelivered_task_whose_out_exists_is_told_again_without_the_gpu
         dying = asyncio.create_task(ran(parts, prepared))
         first = await until(world.callbacks)
         await killed(dying, parts, prepared)
-        conditions.failure = None
+    conditions.failure = None
+    async with assembled(world, runtime) as parts:
         # When the message is delivered again
         await worked(parts)
     # Then the caller hears the same words, and the runtime was asked once

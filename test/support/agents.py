@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from queue_agent.app import App, assemble
-from queue_agent.aws.queue import Lease
+from queue_agent.aws.lease import Lease
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
 from queue_agent.lifecycle.shutdown import Shutdown
+from queue_agent.outcome.delivery_retry import RetryTimings
 from queue_agent.processor import Completed, Failed, Prepared
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import Timings, read_settings
@@ -22,6 +23,7 @@ from test.support.agent import World, running, until
 
 QUICK = Timings(away_poll=0.05, ready_poll=0.2, trial_pauses=(0.2,))
 """Waits of the agent, for tests."""
+QUICK_RETRIES = RetryTimings(first_pause=0.05, longest_pause=0.2, suspend_after=0.2)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ async def assembled(
     telemetry: Telemetry | None = None,
     cost: DeletionCost | None = None,
     timings: Timings = QUICK,
+    retry_timings: RetryTimings = QUICK_RETRIES,
     **settings: Any,
 ) -> AsyncIterator[Assembled]:
     """``settings`` by their names in the agent's Settings; they are not checked, so that tests can be quick."""
@@ -55,7 +58,7 @@ async def assembled(
             "API_BASE_URL": "http://127.0.0.1:9",
         }
     ).model_copy(update=settings)
-    limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}))
+    limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}), retry_pause=0.02)
     async with Fetcher(world.clients.s3, limits) as fetcher:
         stop = Shutdown()
         parts = assemble(
@@ -67,6 +70,7 @@ async def assembled(
             shutdown=stop,
             cost=cost,
             timings=timings,
+            retry_timings=retry_timings,
         )
         yield Assembled(**{field.name: getattr(parts, field.name) for field in fields(parts)}, stop=stop)
 
@@ -103,6 +107,7 @@ async def worked(parts: Assembled) -> None:
     prepared = await parts.processor.prepare(await received(parts))
     if prepared is not None:
         await ran(parts, prepared)
+    await parts.processor.refusals.below(1)
 
 
 async def ran(parts: Assembled, prepared: Prepared) -> None:

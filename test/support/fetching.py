@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from queue_agent.errors import PermanentError
+from queue_agent.errors import LinkUnavailable, PermanentError
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.runtimes.base import File, Path
 from test.support.telemetry import a_trace
@@ -19,12 +19,18 @@ JPG = b"\xff\xd8\xff\xe0" + b"a photo"
 PATIENCE = 30.0
 """Seconds a link may take where a test is about something else."""
 
+PREFIX = "out"
+"""Of the task whose links are fetched."""
+
 LOOPBACK_NETWORK = ip_network("127.0.0.0/8")
 
 
 def http_fetcher(**limits: Any) -> Fetcher:
-    """It may reach loopback unless told otherwise, and has no S3 to ask."""
-    return a_fetcher(cast("S3Client", None), **{"networks": (LOOPBACK_NETWORK,), **limits})
+    """It may reach loopback unless the limits say otherwise, and has no S3 to ask."""
+    return a_fetcher(
+        cast("S3Client", None),
+        **{"networks": (LOOPBACK_NETWORK,), "allow_loopback": True, "retry_pause": 0.01, **limits},
+    )
 
 
 def a_fetcher(s3: "S3Client", **limits: Any) -> Fetcher:
@@ -34,7 +40,7 @@ def a_fetcher(s3: "S3Client", **limits: Any) -> Fetcher:
 
 async def fetch(fetcher: Fetcher, content: Mapping[str, Any]) -> dict[Path, File]:
     """As the agent fetches for one delivery."""
-    return await fetcher.fetch(content, a_trace())
+    return await fetcher.fetch(content, a_trace(), prefix=PREFIX)
 
 
 async def fetched(link: str, **limits: Any) -> bytes:
@@ -43,8 +49,16 @@ async def fetched(link: str, **limits: Any) -> bytes:
         return (await fetch(fetcher, {"image": link}))["image",].data
 
 
+async def unavailable(*links: str, **limits: Any) -> str:
+    """Why a task with these links is to be tried again."""
+    async with http_fetcher(**limits) as fetcher:
+        with pytest.raises(LinkUnavailable) as caught:
+            await fetch(fetcher, {"images": list(links)})
+    return caught.value.message
+
+
 async def refusal(*links: str, **limits: Any) -> str:
-    """What the caller of a task with these links is told."""
+    """Why a task with these links fails."""
     async with http_fetcher(**limits) as fetcher:
         with pytest.raises(PermanentError) as caught:
             await fetch(fetcher, {"images": list(links)})

@@ -74,7 +74,7 @@ def agent_part(
     health_port: int,
     telemetry: Mapping[str, str],
 ) -> Part:
-    """The queue agent beside one runtime."""
+    """The queue agent of one runtime. Files that are served on this machine are on loopback."""
     told = topology.agent_environment(
         route,
         region=cloud.access.region,
@@ -87,6 +87,7 @@ def agent_part(
     own = {
         "HEALTH_HOST": LOOPBACK,
         "HEALTH_PORT": str(health_port),
+        "ALLOW_LOOPBACK_LINKS": "true",
         "SHUTDOWN_GRACE": AGENT_GRACE,
         **telemetry,
     }

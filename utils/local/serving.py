@@ -19,7 +19,8 @@ from utils.smoke.callbacks import Listener, download
 from utils.smoke.client import Request, Target, callbacks_of, requests_for, send
 from utils.smoke.samples import version
 
-PICTURE_KEY = "samples/picture.png"
+PICTURE_KEY = "output/samples/picture.png"
+"""Below the prefix of the samples' tasks: of the output bucket, a task reads nothing else."""
 PICTURE_SIDE = 512
 
 

@@ -19,20 +19,19 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 LONG_POLL_SECONDS = 10
-"""Below SQS's 20, because a stopping agent waits for its poll to end: a poll cut off may swallow a message until its
-lease runs out."""
+"""Below SQS's 20, because a stopping agent waits for its poll to end: a message that an aborted poll received stays
+invisible until its lease expires."""
 
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = LONG_POLL_SECONDS + 10
 """Seconds; beyond the long poll, short enough to notice a dead connection well within a lease."""
 
 CALL_ATTEMPTS = 4
-"""botocore's own tries of one call (standard mode: 500, 503, throttling and connection errors, with jitter): a few
-seconds. Longer outages are sat out by the caller, which knows what it holds."""
+"""botocore's own attempts at one call (standard mode: 500, 503, throttling and connection errors, with jitter): a few
+seconds. Longer outages are the caller's to wait for, which knows what it holds."""
 
 POOL_SIZE = 16
-"""Connections per service: parallel pictures and links, plus renewals."""
-
+"""Connections per service: parallel outputs and links, plus renewals."""
 
 DENIED_CODES = frozenset(
     {
@@ -48,8 +47,26 @@ DENIED_CODES = frozenset(
 )
 """Codes of S3, SNS and SQS for a call that this agent may not make. Waiting does not help; an operator does."""
 
+CREDENTIAL_CODES = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch"})
+"""Those of them that are about who calls, not about what it may do."""
+
+PERMISSIONS = {
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+    "ChangeMessageVisibility": "sqs:ChangeMessageVisibility",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "DeleteMessage": "sqs:DeleteMessage",
+    "GetObject": "s3:GetObject",
+    "Publish": "sns:Publish",
+    "PutObject": "s3:PutObject",
+    "ReceiveMessage": "sqs:ReceiveMessage",
+    "SendMessage": "sqs:SendMessage",
+    "UploadPart": "s3:PutObject",
+}
+"""The IAM action that each call of the agent needs. Source: AWS's service authorization reference."""
+
 _LEAN: dict[str, Any] = {
-    # botocore spells its user agent out and checks every parameter anew on each call. A task takes five calls, and the
+    # botocore builds its user agent and checks every parameter on each call. A task takes five calls, and the
     # agent shares its node's few cores with a runtime that needs them.
     "user_agent": "sd-on-eks-queue-agent",
     "parameter_validation": False,
@@ -92,18 +109,26 @@ async def open_clients(region: str) -> AsyncIterator[Clients]:
 
 @contextmanager
 def aws_errors(action: str) -> Iterator[None]:
-    """Turn what AWS raises into AwsError, or AwsDenied. ``action`` says what was tried, as in "could not store …"."""
+    """Turn what AWS raises into AwsError, or AwsDenied. ``action`` is what was attempted, as in "could not store …"."""
     try:
         yield
     except ClientError as error:
-        detail = error.response.get("Error", {})
-        code = detail.get("Code", "unknown")
-        kind = AwsDenied if code in DENIED_CODES else AwsError
-        raise kind(f"could not {action}: {code}: {detail.get('Message', '')}") from error
+        code = code_of(error)
+        said = f"could not {action}: {code}: {error.response.get('Error', {}).get('Message', '')}"
+        if code in DENIED_CODES:
+            raise AwsDenied(f"{said}; {_remedy(code, error.operation_name)}") from error
+        raise AwsError(said) from error
     except (BotoCoreError, HTTPClientError, HttpError, OSError) as error:
         raise AwsError(f"could not {action}: {type(error).__name__}: {error}") from error
 
 
-def code_of(error: ClientError) -> str:
-    """The service's error code, such as ``NoSuchKey`` or ``404``."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+def code_of(error: BaseException) -> str:
+    """The service's error code, such as ``NoSuchKey`` or ``404``, also of an AwsError made of it; empty without one."""
+    answered = error.__cause__ if isinstance(error, AwsError) else error
+    return str(answered.response.get("Error", {}).get("Code", "unknown")) if isinstance(answered, ClientError) else ""
+
+
+def _remedy(code: str, operation: str) -> str:
+    if code in CREDENTIAL_CODES:
+        return f"AWS refused the credentials of this pod for {operation}"
+    return f"AWS denied {PERMISSIONS.get(operation, operation)}: the role of this pod needs it"

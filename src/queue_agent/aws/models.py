@@ -1,6 +1,6 @@
 """botocore's descriptions of the services, read so that they take little memory.
 
-botocore keeps what it reads for the life of the process, as ordered dicts, and one of the files tells the endpoints of
+botocore keeps what it reads for the life of the process, as ordered dicts, and one of the files lists the endpoints of
 all services of AWS. Read by orjson, and with the endpoints of our services only, an agent is 8 MB smaller.
 """
 
@@ -17,7 +17,7 @@ OUR_SERVICES = frozenset({"s3", "sns", "sqs", "sts"})
 
 class _Files(JSONFileLoader):
     def load_file(self, file_path: str) -> Any:
-        """What stands in the file, which is named without its extension; None when there is none."""
+        """The content of the file, which is named without its extension; None when there is none."""
         plain, packed = Path(f"{file_path}.json"), Path(f"{file_path}.json.gz")
         if plain.is_file():
             read = orjson.loads(plain.read_bytes())

@@ -1,18 +1,23 @@
-"""The runtime's queue: messages are leased, renewed while held, and end by one of three words: done, back, buried."""
+"""The runtime's queue: messages are leased, renewed while held, then deleted, released, dead-lettered or abandoned."""
 
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
 from contract import trace
-from contract.metrics import DEAD_LETTERS, LEASE_RENEWALS, LEASES_LOST
+from contract.metrics import DEAD_LETTERS
+from contract.wire import REPEAT, REPEAT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, request_id_of
 from queue_agent.aws.clients import LONG_POLL_SECONDS, aws_errors, code_of
+from queue_agent.aws.lease import Lease
+from queue_agent.aws.recent_ids import RecentIds
+from queue_agent.aws.renewals import GONE_CODES, Renewals
+from queue_agent.concurrency import within
 from queue_agent.errors import AgentError, LeaseLost
-from queue_agent.telemetry.tracing import Telemetry, Trace
+from queue_agent.telemetry.tracing import Telemetry
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -20,53 +25,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-RENEWALS_PER_LEASE = 3
-"""A lease is renewed after a third of it, so that two renewals may fail before it is lost."""
-
-RENEWAL_RETRY_SECONDS = 1.0
-
-GONE_CODES = frozenset(
-    {
-        "ReceiptHandleIsInvalid",
-        "InvalidParameterValue",
-        "MessageNotInflight",
-        "AWS.SimpleQueueService.MessageNotInflight",
-    }
-)
-"""What SQS says of a message that is no longer this receiver's; asking again would not help."""
+RELEASE_SECONDS = 3.0
+"""How long a release may take: a stopping process does not wait for SQS, and the lease expires by itself."""
 
 MILLISECONDS = 1000
 """In a second; SQS's times of day."""
 
 MAX_REASON_LENGTH = 1024
-"""Characters of the reason that a dead letter carries as an attribute: enough for a person, small beside the body."""
-
-
-@dataclass(eq=False, slots=True)
-class Lease:
-    """One message, held by this agent until ``expires`` (loop time). ``receives`` counts SQS's deliveries of it."""
-
-    message_id: str
-    receipt: str
-    body: str
-    receives: int
-    traceparent: str | None
-    trace: Trace
-    expires: float
-    lost: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def fields(self) -> dict[str, object]:
-        """What every log line of the message carries."""
-        return {"message_id": self.message_id, "receives": self.receives, "trace_id": self.trace.trace_id}
-
-    def check(self) -> None:
-        """Raises LeaseLost when the message may be another agent's by now.
-
-        The clock counts, not only what a renewal said: after a stall of the whole process the renewal is late, too.
-        """
-        if self.lost.is_set() or asyncio.get_running_loop().time() >= self.expires:
-            raise LeaseLost
+"""Characters of the reason that a dead letter carries as an attribute: enough for a person, small compared to the
+body."""
 
 
 class Queue:
@@ -86,73 +53,103 @@ class Queue:
         self._dead_letter_url = dead_letter_url
         self._lease_seconds = lease_seconds
         self._telemetry = telemetry
-        self._renewals: dict[Lease, asyncio.Task[None]] = {}
+        self._renewals = Renewals(client, url, lease_seconds, telemetry.metrics)
+        self._dead_lettered = RecentIds()
 
     async def receive(self) -> Lease | None:
-        """Wait up to LONG_POLL_SECONDS for a message. Raises TransientError when SQS does not answer."""
+        """Wait up to LONG_POLL_SECONDS for a message.
+
+        Raises AwsError when SQS does not answer, AwsDenied when it refuses to give messages, or to renew leases: a task
+        that outlives its lease would be lost, so none is taken until renewals are allowed again.
+        """
+        if self._renewals.denied:
+            await self._renewals.check_allowed()
         polled = time.time()
         with aws_errors("receive from the queue"):
-            answer = await self._client.receive_message(
+            response = await self._client.receive_message(
                 QueueUrl=self._url,
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 VisibilityTimeout=self._lease_seconds,
-                MessageAttributeNames=[trace.ATTRIBUTE],
-                MessageSystemAttributeNames=["ApproximateReceiveCount", "AWSTraceHeader", "SentTimestamp"],
+                MessageAttributeNames=[trace.ATTRIBUTE, REQUEST_ID_ATTRIBUTE, REPEAT_ATTRIBUTE],
+                MessageSystemAttributeNames=[
+                    "ApproximateFirstReceiveTimestamp",
+                    "ApproximateReceiveCount",
+                    "AWSTraceHeader",
+                    "SentTimestamp",
+                ],
             )
-        messages = answer.get("Messages", [])
+        messages = response.get("Messages", [])
         return self._hold(messages[0], polled) if messages else None
 
     async def delete(self, lease: Lease) -> None:
-        """The task has ended: the message goes. Raises TransientError."""
+        """Delete the message: its task has ended. May be called until it succeeds.
+
+        Raises AwsError, and LeaseLost when SQS does not know the message as this agent's any more.
+        """
+        lease.deleting = True
         with lease.trace.span("delete"), aws_errors("delete the message"):
-            await self._client.delete_message(QueueUrl=self._url, ReceiptHandle=lease.receipt)
-        await self._stop_renewing(lease)
+            try:
+                await self._client.delete_message(QueueUrl=self._url, ReceiptHandle=lease.receipt)
+            except ClientError as error:
+                if code_of(error) in GONE_CODES:
+                    raise LeaseLost from error
+                raise
+        await self._renewals.stop(lease)
         lease.trace.end("deleted", final=True)
 
     async def release(self, lease: Lease, delay: int = 0) -> None:
-        """Let the next receiver have it after ``delay`` seconds. Never raises: at worst the lease runs out."""
-        await self._stop_renewing(lease)
+        """Let the next receiver have the message after ``delay`` seconds. Takes RELEASE_SECONDS at most.
+
+        Never raises: at worst the lease expires by itself.
+        """
+        await self._renewals.stop(lease)
         try:
-            with lease.trace.span("hand back", delay=delay), aws_errors("hand the message back"):
-                await self._set_visibility(lease, delay)
+            with lease.trace.span("hand back", delay=delay), aws_errors("release the message"):
+                await within(RELEASE_SECONDS, self._set_visibility(lease, delay))
         except AgentError as error:
             log.warning(
-                "the message was not handed back; its lease runs out by itself",
+                "the message was not released; its lease expires by itself",
                 extra={"action": "hand_back", "cause": error.message, **lease.fields},
             )
         lease.trace.end("handed back", final=False)
 
     async def dead_letter(self, lease: Lease, reason: str) -> None:
-        """Move the message to the dead-letter queue, with the reason as attribute. Raises TransientError.
+        """Move the message to the dead-letter queue, with the reason as attribute.
 
-        Without a dead-letter queue in the settings it is left to the queue's own redrive.
+        May be called until it succeeds: this process sends a message there once, also if only its deletion fails and it
+        is delivered again. Without a dead-letter queue in the settings the message is left to the queue's own redrive.
+        Raises AwsError, and LeaseLost as ``delete`` does.
         """
         if self._dead_letter_url is None:
             await self.abandon(lease)
             return
-        told = {"reason": _attribute(reason), "message_id": lease.message_id, trace.ATTRIBUTE: lease.traceparent}
-        attributes: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in told.items() if value
-        }
-        attributes["receives"] = {"DataType": "Number", "StringValue": str(lease.receives)}
-        with lease.trace.span("bury"), aws_errors("send the message to the dead-letter queue"):
-            await self._client.send_message(
-                QueueUrl=self._dead_letter_url, MessageBody=lease.body, MessageAttributes=attributes
-            )
-        self._telemetry.metrics.add(DEAD_LETTERS)
+        if lease.message_id not in self._dead_lettered:
+            await self._send_dead_letter(self._dead_letter_url, lease, reason)
+            self._dead_lettered.add(lease.message_id)
+            self._telemetry.metrics.add(DEAD_LETTERS)
         await self.delete(lease)
 
     async def abandon(self, lease: Lease) -> None:
         """Stop renewing and leave the message alone."""
-        await self._stop_renewing(lease)
+        await self._renewals.stop(lease)
         lease.trace.end("left", final=False)
+
+    async def _send_dead_letter(self, url: str, lease: Lease, reason: str) -> None:
+        # Without its request's id: a dead letter that is sent again is a task of its own, and is to run again.
+        texts = {"reason": _attribute(reason), "message_id": lease.message_id, trace.ATTRIBUTE: lease.traceparent}
+        attributes: dict[str, MessageAttributeValueTypeDef] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in texts.items() if value
+        }
+        attributes["receives"] = {"DataType": "Number", "StringValue": str(lease.receives)}
+        with lease.trace.span("bury"), aws_errors("send the message to the dead-letter queue"):
+            await self._client.send_message(QueueUrl=url, MessageBody=lease.body, MessageAttributes=attributes)
 
     def _hold(self, message: "MessageTypeDef", polled: float) -> Lease:
         system = message.get("Attributes", {})
         receives = int(system.get("ApproximateReceiveCount", "1"))
         context = _context(message)
-        sent = int(system["SentTimestamp"]) / MILLISECONDS if "SentTimestamp" in system else polled
+        sent = _seconds(system, "SentTimestamp", polled)
         lease = Lease(
             message_id=message["MessageId"],
             receipt=message["ReceiptHandle"],
@@ -161,42 +158,12 @@ class Queue:
             traceparent=context.traceparent if context else None,
             trace=self._telemetry.received(context, sent=sent, polled=polled, receives=receives),
             expires=asyncio.get_running_loop().time() + self._lease_seconds,
+            first_received=_seconds(system, "ApproximateFirstReceiveTimestamp", time.time()),
+            request_id=request_id_of(_text(message, REQUEST_ID_ATTRIBUTE)),
+            repeat=_text(message, REPEAT_ATTRIBUTE) == REPEAT,
         )
-        self._renewals[lease] = asyncio.create_task(self._renew(lease), name=f"renew {lease.message_id}")
+        self._renewals.start(lease)
         return lease
-
-    async def _stop_renewing(self, lease: Lease) -> None:
-        renewal = self._renewals.pop(lease, None)
-        if renewal is not None:
-            renewal.cancel()
-            # Awaited, so that no renewal on its way makes the message invisible again after it was handed back.
-            await asyncio.wait([renewal])
-
-    async def _renew(self, lease: Lease) -> None:
-        loop = asyncio.get_running_loop()
-        pause = self._lease_seconds / RENEWALS_PER_LEASE
-        while True:
-            await asyncio.sleep(pause)
-            now = loop.time()
-            try:
-                async with asyncio.timeout_at(lease.expires):
-                    await self._set_visibility(lease, self._lease_seconds)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the lease is as good as its expiry
-                gone = isinstance(error, ClientError) and code_of(error) in GONE_CODES
-                if gone or loop.time() >= lease.expires:
-                    self._lose(lease, error)
-                    return
-                log.warning("a lease was not renewed; trying again", extra=_fields(lease, error))
-                pause = min(RENEWAL_RETRY_SECONDS, self._lease_seconds / RENEWALS_PER_LEASE)
-            else:
-                self._telemetry.metrics.add(LEASE_RENEWALS)
-                lease.expires = now + self._lease_seconds
-                pause = self._lease_seconds / RENEWALS_PER_LEASE
-
-    def _lose(self, lease: Lease, error: Exception) -> None:
-        lease.lost.set()
-        self._telemetry.metrics.add(LEASES_LOST)
-        log.error("a lease was lost; another agent will end the task", extra=_fields(lease, error))
 
     async def _set_visibility(self, lease: Lease, seconds: int) -> None:
         await self._client.change_message_visibility(
@@ -206,13 +173,17 @@ class Queue:
 
 def _context(message: "MessageTypeDef") -> trace.TraceContext | None:
     header = message.get("Attributes", {}).get("AWSTraceHeader", "")
-    attribute = message.get("MessageAttributes", {}).get(trace.ATTRIBUTE)
-    told = attribute.get("StringValue", "") if attribute else ""
-    return trace.from_xray(header) or trace.from_traceparent(told)
+    return trace.from_xray(header) or trace.from_traceparent(_text(message, trace.ATTRIBUTE))
 
 
-def _fields(lease: Lease, error: Exception) -> dict[str, object]:
-    return {"action": "renew", **lease.fields, "cause": f"{type(error).__name__}: {error}"}
+def _text(message: "MessageTypeDef", name: str) -> str:
+    """A message attribute; empty when the message has none of this name."""
+    attribute = message.get("MessageAttributes", {}).get(name)
+    return attribute.get("StringValue", "") if attribute else ""
+
+
+def _seconds(system: Mapping[Any, str], name: str, default: float) -> float:
+    return int(system[name]) / MILLISECONDS if name in system else default
 
 
 def _attribute(reason: str) -> str:

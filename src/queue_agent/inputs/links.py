@@ -1,61 +1,25 @@
-"""Which strings of a content are links to files: whole strings, in fields that hold files, never in text."""
+"""How links are shown, named and refused. What a link is, and where, is the contract's."""
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from pathlib import PurePosixPath
 
 from yarl import URL
 
-from queue_agent.runtimes.base import Path
+from contract.errors import truncate
+from queue_agent.errors import LinkUnavailable, PermanentError
 
-MAX_LINK_LENGTH = 8192
-"""Longer strings are data (base64), and no server takes such a URL."""
+MAX_SHOWN_LINK = 300
+"""Characters of a link that an error or a log shows."""
 
-_LINK = re.compile(r"(?:https?|s3)://\S+", re.IGNORECASE)
-
-TEXT_FIELDS = frozenset(
-    {
-        "prompt",
-        "negative_prompt",
-        "hr_prompt",
-        "hr_negative_prompt",
-        "styles",
-        "infotext",
-        "comments",
-        # text inputs of ComfyUI's encoders and of InvokeAI's prompt nodes
-        "text",
-        "text_g",
-        "text_l",
-        "clip_l",
-        "clip_g",
-        "t5xxl",
-        "positive",
-        "negative",
-        "positive_prompt",
-        "caption",
-        "style",
-        "filename_prefix",
-    }
-)
-"""Fields in which a URL is text: a prompt may well be a link's words."""
-
-OPAQUE_FIELDS = frozenset({"_meta", "extra_data", "extra_pnginfo", "workflow"})
-"""What editors keep beside the work itself, with everything below it."""
+MAX_NAME = 64
+"""Characters of a file's name, extension aside: enough to recognise it in a runtime's folder."""
 
 
-def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every link of the content with its path, in the content's order."""
-    pending: list[tuple[Path, Any]] = [((), content)]
-    while pending:
-        path, value = pending.pop()
-        if isinstance(value, Mapping):
-            pending.extend(
-                ((*path, key), inner) for key, inner in reversed(list(value.items())) if not _text(key, inner)
-            )
-        elif isinstance(value, list):
-            pending.extend(((*path, index), inner) for index, inner in reversed(list(enumerate(value))))
-        elif isinstance(value, str) and len(value) <= MAX_LINK_LENGTH and _LINK.fullmatch(value):
-            yield path, value
+class FlakyServer(Exception):
+    """The server of a link cannot be reached or is in trouble: worth another attempt."""
+
+
+def in_s3(link: str) -> bool:
+    return link[:5].lower() == "s3://"
 
 
 def shown_link(link: str) -> str:
@@ -64,10 +28,24 @@ def shown_link(link: str) -> str:
     Of what is no URL only the scheme is shown, since nobody can tell where its secrets are.
     """
     try:
-        return str(URL(link).with_user(None).with_query(None).with_fragment(None))
+        shown = str(URL(link).with_user(None).with_query(None).with_fragment(None))
     except ValueError:
         return f"{link.partition('://')[0]}://…"
+    return truncate(shown, MAX_SHOWN_LINK)
 
 
-def _text(key: str, value: Any) -> bool:
-    return key in OPAQUE_FIELDS or (key in TEXT_FIELDS and not isinstance(value, Mapping))
+def file_name(link: str) -> str:
+    """The link's last part, with every character replaced that a file system or a runtime might interpret."""
+    last = PurePosixPath(shown_link(link).partition("://")[2]).name
+    safe = "".join(char if char.isalnum() or char in "._-" else "_" for char in last)
+    return safe[-MAX_NAME:].strip(".") or "input"
+
+
+def link_fault(link: str, why: str) -> PermanentError:
+    """The link itself is at fault: the caller must send another one."""
+    return PermanentError("link", f"could not fetch {shown_link(link)}: {why}")
+
+
+def link_unavailable(link: str, why: str) -> LinkUnavailable:
+    """The link's server is not reached now, or not from here."""
+    return LinkUnavailable(f"could not fetch {shown_link(link)}: {why}")

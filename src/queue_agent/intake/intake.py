@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections import deque
 
-from queue_agent.aws.queue import Lease, Queue
+from queue_agent.aws.lease import Lease
+from queue_agent.aws.queue import Queue
 from queue_agent.concurrency import Background, any_set, cancel_all, until_done_or
 from queue_agent.errors import AgentError
 from queue_agent.intake.prefetch import Prefetch

@@ -2,15 +2,20 @@
 
 from enum import Enum
 
-from queue_agent.errors import Interrupted, LeaseLost, PermanentError
+from queue_agent.errors import Interrupted, LeaseLost, LinkUnavailable, PermanentError
 
 MAX_RECEIVES = 50
 """A message taken this often is given up even if its runs were never counted: something stops each agent that takes it.
-The queue's own redrive (maxReceiveCount) is set higher, so that the caller is told before SQS buries the message."""
+The queue's own redrive (maxReceiveCount) is set higher, so that there is a callback before SQS moves the message to the
+dead-letter queue."""
+
+MAX_LINK_RECEIVES = 12
+"""A link whose server cannot be reached is given up at this delivery, after about half an hour of growing delays: long
+enough for a node's resolver or a client's server to recover, and for other pods to receive the message."""
 
 FIRST_RETRY_DELAY = 1
 LONGEST_RETRY_DELAY = 15 * 60
-"""Seconds. A failed task waits 1, 2, 4, … seconds: short for a hiccup, long enough to sit out an outage of hours within
+"""Seconds. A failed task waits 1, 2, 4, … seconds: short for a hiccup, long enough to outlast an outage of hours within
 the message's 14 days and MAX_RECEIVES."""
 
 
@@ -30,11 +35,16 @@ class Disposition(Enum):
 
 
 def decide(error: BaseException, *, runs: int, receives: int, max_attempts: int) -> Disposition:
-    """The fate of a message after ``error``. ``runs`` counts the runs begun so far, this one included; ``receives`` is
-    how often SQS handed the message out. Whatever is not known to be the caller's fault is the surroundings'."""
+    """What becomes of a message after ``error``.
+
+    ``runs`` counts the runs begun so far, this one included; ``receives`` is how often SQS delivered the message. What
+    is not known to be the caller's fault is worth another run, save that a link's server must answer in the end.
+    """
     if isinstance(error, LeaseLost):
         return Disposition.ABANDON
     if isinstance(error, PermanentError):
+        return Disposition.FAIL
+    if isinstance(error, LinkUnavailable) and receives >= MAX_LINK_RECEIVES:
         return Disposition.FAIL
     if receives >= MAX_RECEIVES:
         return Disposition.DEAD_LETTER

@@ -1,40 +1,51 @@
-"""How a task ends: stored, told, deleted; or back in the queue; or buried. Every accepted task comes through here."""
+"""How a task ends: stored, sent, deleted; or back in the queue; or a dead letter. Every accepted task ends here.
+
+Once the record is stored its outcome is decided. What fails after that is repeated, here or by the next delivery, and
+never leads to another outcome.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Coroutine
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any
 
 from contract.callback import Callback, Cause, Status
 from contract.metrics import IMAGES, MODEL_SWITCHES, RELEASES, RETRIES, TASKS
 from contract.wire import UndecodableMessage
-from queue_agent.aws.queue import Lease, Queue
-from queue_agent.delivery import Delivery
-from queue_agent.errors import AgentError, LeaseLost, RuntimeUnavailable, TransientError
+from queue_agent.aws.lease import Lease
+from queue_agent.aws.queue import Queue
+from queue_agent.aws.recent_ids import RecentIds
+from queue_agent.concurrency import within
+from queue_agent.errors import AgentError, LeaseLost
+from queue_agent.outcome.delivery import Delivery
+from queue_agent.outcome.delivery_health import DeliveryHealth
+from queue_agent.outcome.delivery_retry import DeliveryRetry, RetryTimings
 from queue_agent.outcome.disposition import Disposition, decide, retry_delay
 from queue_agent.outcome.notifier import Notifier
-from queue_agent.outcome.store import Attempts, KeyTaken, Store
+from queue_agent.outcome.recorder import OutcomeRecorder
+from queue_agent.outcome.store import Attempts, Store
 from queue_agent.runtimes.base import Result
 from queue_agent.telemetry.metrics import Metrics
-from queue_agent.telemetry.tracing import Span
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
-PATIENCE_SECONDS = 300
-"""How long an ending waits for S3, SNS or SQS to come back while it holds a result that GPU time was paid for."""
-
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 10.0
-
-NOTE_SECONDS = 3
+NOTE_SECONDS = 3.0
 """Noting an attempt is a courtesy to the next agent; it must not hold up a shutdown."""
+
+REFUSE_SECONDS = 60.0
+"""How long this agent tries to dead-letter a message that is no task before it gives it back to the queue: it holds no
+result, and there may be any number of such messages."""
+
+GAVE_UP = "gave-up"
+"""Type of the cause of a task that is given up; its message is kept as a dead letter."""
 
 
 class TaskFinisher:
-    """Ends deliveries. Nothing here raises, save on cancellation: what cannot be ended goes back to the queue."""
+    """Ends deliveries. Nothing here raises, save on cancellation: what cannot be ended goes back to the queue.
+
+    ``health`` says whether results can be delivered at present.
+    """
 
     def __init__(
         self,
@@ -45,6 +56,7 @@ class TaskFinisher:
         metrics: Metrics,
         runtime_name: str,
         max_attempts: int,
+        timings: RetryTimings | None = None,
     ) -> None:
         self._queue = queue
         self._metrics = metrics
@@ -53,39 +65,45 @@ class TaskFinisher:
         self._notifier = notifier
         self._runtime_name = runtime_name
         self._max_attempts = max_attempts
+        self._notified = RecentIds()
+        self.health = DeliveryHealth(metrics)
+        self._retry = DeliveryRetry(self.health, timings or RetryTimings())
+        self._recorder = OutcomeRecorder(store, self._retry)
 
     async def complete(self, delivery: Delivery, result: Result, seconds: float) -> None:
-        """Store the result, tell the caller, delete the message."""
+        """Store the result, send the callback, delete the message. ``seconds``: how long the run took."""
         self._count_switch(result.ran.model)
         try:
             with delivery.lease.trace.span("store") as span:
-                delivery, callback = await self._commit(delivery, result, seconds, span)
+                delivery, callback = await self._recorder.record_result(delivery, result, seconds, span)
                 span.note(pictures=len(callback.image_url))
-            await self._close(delivery.lease, callback)
-        except Exception as error:  # noqa: BLE001 - the fate of unknown errors is decided like any other
+        except Exception as error:  # noqa: BLE001 - what follows from unknown errors is decided like any other
             await self.settle(delivery, error)
             return
         self._metrics.add(IMAGES, amount=len(callback.image_url))
         self._metrics.add(TASKS, "completed", "")
-        log.info(
-            "task completed",
-            extra={
-                "action": "completed",
-                "pictures": len(callback.image_url),
-                "run_s": round(seconds, 3),
-                **delivery.fields,
-            },
-        )
+        if await self._close(delivery, callback):
+            log.info(
+                "task completed",
+                extra={
+                    "action": "completed",
+                    "pictures": len(callback.image_url),
+                    "run_s": round(seconds, 3),
+                    **delivery.fields,
+                },
+            )
 
     async def repeat(self, delivery: Delivery, callback: Callback) -> None:
-        """Tell the caller again what an earlier delivery committed, without another run."""
-        try:
-            await self._close(delivery.lease, callback)
-        except Exception as error:  # noqa: BLE001
-            await self.settle(delivery, error)
-            return
-        self._metrics.add(TASKS, "repeated", "")
-        log.info("task told again from its record", extra={"action": "repeated", **delivery.fields})
+        """Send the callback that an earlier delivery recorded, without another run, and end the message."""
+        if await self._close(delivery, callback):
+            self._metrics.add(TASKS, "repeated", "")
+            log.info("callback re-sent from the stored result", extra={"action": "repeated", **delivery.fields})
+
+    async def dismiss(self, delivery: Delivery) -> None:
+        """Delete a message whose task is another message's, without a callback."""
+        if await self._ended(delivery, self._delete(delivery.lease)):
+            self._metrics.add(TASKS, "repeated", "duplicate")
+            log.info("duplicate message deleted", extra={"action": "duplicate", **delivery.fields})
 
     async def settle(self, delivery: Delivery, error: Exception) -> None:
         """Decide what becomes of the message after ``error``, and do it."""
@@ -94,100 +112,57 @@ class TaskFinisher:
         )
         cause = _cause(error)
         _log_failure(disposition, cause, error, delivery)
-        try:
-            await self._carry_out(disposition, delivery, cause)
-        except Exception as failure:  # noqa: BLE001
-            log.warning(
-                "the task could not be ended; it goes back to the queue",
-                extra={"action": "retry", "cause": str(failure), **delivery.fields},
-            )
-            await self._queue.release(delivery.lease, retry_delay(delivery.lease.receives))
+        delivery.lease.trace.error(cause.type, cause.message)
+        await self._ended(delivery, self._carry_out(disposition, delivery, cause))
 
     async def refuse(self, lease: Lease, error: UndecodableMessage) -> None:
-        """A message that is no task: a failed callback if an id can be read, and the dead-letter queue."""
+        """A message that is no task: a failed callback if an id can be read, and the dead-letter queue.
+
+        May run in the background; when it is cancelled, the message goes back to the queue.
+        """
         log.error(
             "a message is no task; it goes to the dead-letter queue",
             extra={"action": "undecodable", "cause": str(error), **lease.fields},
         )
-        self._metrics.add(TASKS, "undecodable", "")
         lease.trace.error("undecodable", str(error))
         try:
-            if error.task_id is not None:
-                cause = Cause(type="undecodable", message=str(error))
-                await self._notify(lease, self._stray(error, cause))
-            await self._patiently(lease, lambda: self._queue.dead_letter(lease, str(error)))
+            await self._retry.attempt(lease, lambda: self._refuse(lease, error), seconds=REFUSE_SECONDS)
+        except asyncio.CancelledError:
+            await self._queue.release(lease)
+            raise
+        except LeaseLost:
+            await self._queue.abandon(lease)
         except Exception as failure:  # noqa: BLE001
             log.warning(
-                "the message could not be buried; it goes back to the queue",
+                "the message could not be dead-lettered; it goes back to the queue",
                 extra={"action": "retry", "cause": str(failure), **lease.fields},
             )
             await self._queue.release(lease, retry_delay(lease.receives))
+        else:
+            self._metrics.add(TASKS, "undecodable", "")
 
-    async def release(self, delivery: Delivery) -> None:
-        """Give the message back at once. What was not begun, or was stopped by this agent, does not count as a run."""
+    async def release(self, delivery: Delivery, delay: int = 0) -> None:
+        """Give the message back, to be received after ``delay`` seconds. What was not begun, or was stopped by this
+        agent, does not count as a run. Takes a few seconds at most."""
         self._metrics.add(RELEASES)
         await self._note(delivery, delivery.last_cause)
-        await self._queue.release(delivery.lease)
-        log.info("task handed back", extra={"action": "handed_back", **delivery.fields})
+        await self._queue.release(delivery.lease, delay)
+        log.info("task released", extra={"action": "handed_back", **delivery.fields})
 
     async def release_unread(self, lease: Lease) -> None:
         """Give back a message that nobody looked into."""
         self._metrics.add(RELEASES)
         await self._queue.release(lease)
 
-    async def _commit(
-        self, delivery: Delivery, result: Result, seconds: float, span: Span
-    ) -> tuple[Delivery, Callback]:
-        lease, fresh = delivery.lease, delivery.first
-        ran = {
-            "runtime": result.ran.runtime,
-            "version": result.ran.version,
-            "model": result.ran.model,
-            "model_hash": result.ran.model_hash,
-            "seeds": list(result.ran.seeds),
-            "seconds": round(seconds, 3),
-        }
-        while True:
-            keys = delivery.keys
-            try:
-                urls = await self._patiently(
-                    lease,
-                    lambda: self._store.put_outputs(keys, result.outputs, span, fresh=fresh),  # noqa: B023
-                )
-                callback = delivery.completed(urls)
-                task = {"callback": callback.model_dump(), "ran": ran}
-                await self._patiently(
-                    lease,
-                    lambda: self._store.put_record(keys, result.answer(urls), task, delivery.run_id),  # noqa: B023
-                )
-            except KeyTaken:
-                delivery, fresh = await self._resolve(delivery), False
-            else:
-                return delivery, callback
-
-    async def _resolve(self, delivery: Delivery) -> Delivery:
-        """After KeyTaken: the places this message may use. Raises LeaseLost when another agent committed it."""
-        keys, record = await self._patiently(delivery.lease, lambda: self._store.find_record(delivery.keys))
-        if record is not None:
-            raise LeaseLost
-        return replace(delivery, keys=keys)
-
     async def _carry_out(self, disposition: Disposition, delivery: Delivery, cause: Cause) -> None:
         lease = delivery.lease
-        lease.trace.error(cause.type, cause.message)
         match disposition:
             case Disposition.FAIL:
+                callback = await self._recorder.record_failure(delivery, cause)
                 self._metrics.add(TASKS, "failed", cause.type)
-                await self._close(lease, await self._commit_failure(delivery, cause))
+                await self._close(delivery, callback)
             case Disposition.DEAD_LETTER:
-                self._metrics.add(TASKS, "given_up", cause.type)
-                given_up = Cause(
-                    type="gave-up", message=f"gave up after {_attempts(delivery.runs or 0)}: {cause.message}"
-                )
-                callback = await self._final_callback(delivery, given_up)
-                lease.check()
-                await self._notify(lease, callback)
-                await self._patiently(lease, lambda: self._queue.dead_letter(lease, given_up.message))
+                await self._give_up(delivery, cause)
             case Disposition.RETRY:
                 self._metrics.add(RETRIES, cause.type)
                 await self._note(delivery, cause)
@@ -195,86 +170,95 @@ class TaskFinisher:
             case Disposition.RELEASE:
                 await self.release(replace(delivery, runs=(delivery.runs or 1) - 1))
             case Disposition.ABANDON:
+                if lease.lost_cause is not None and delivery.first:
+                    # Nothing is noted of a first delivery; only if the next agent has noted nothing either.
+                    await self._note(delivery, lease.lost_cause, fresh=True)
                 await self._queue.abandon(lease)
 
-    async def _commit_failure(self, delivery: Delivery, cause: Cause) -> Callback:
-        """The failure is a result too: recorded, so that a redelivery tells it again instead of running again."""
-        while True:
-            keys, callback = delivery.keys, delivery.failed(cause)
-            task = {"callback": callback.model_dump()}
-            try:
-                await self._patiently(
-                    delivery.lease,
-                    lambda: self._store.put_record(keys, {}, task, delivery.run_id),  # noqa: B023
-                )
-            except KeyTaken:
-                delivery = await self._resolve(delivery)
-            else:
-                return callback
+    async def _give_up(self, delivery: Delivery, cause: Cause) -> None:
+        """The failed callback and the dead letter, unless an earlier delivery committed an outcome: that one counts."""
+        delivery, record = await self._recorder.find(delivery)
+        if record is not None:
+            await self.repeat(delivery, record.callback)
+            return
+        message = f"gave up after {_attempts(delivery.runs or 0)}: {cause.message}"
+        callback = await self._recorder.record_failure(delivery, Cause(type=GAVE_UP, message=message))
+        self._metrics.add(TASKS, "given_up", cause.type)
+        await self._close(delivery, callback)
 
-    async def _final_callback(self, delivery: Delivery, cause: Cause) -> Callback:
-        """The failed callback, recorded if S3 takes it: that S3 is down may be the very reason for giving up."""
-        callback = delivery.failed(cause)
-        try:
-            task = {"callback": callback.model_dump()}
-            await self._store.put_record(delivery.keys, {}, task, delivery.run_id)
-        except (TransientError, KeyTaken):
-            return callback.model_copy(update={"output_url": None})
-        return callback
+    async def _close(self, delivery: Delivery, callback: Callback) -> bool:
+        """Send the recorded callback, then delete or dead-letter the message. Whether that is done."""
+        return await self._ended(delivery, self._send_and_delete(delivery.lease, callback))
 
-    async def _close(self, lease: Lease, callback: Callback) -> None:
+    async def _send_and_delete(self, lease: Lease, callback: Callback) -> None:
         lease.check()
-        await self._notify(lease, callback)
-        await self._patiently(lease, lambda: self._queue.delete(lease))
+        await self._retry.deliver("notify", lease, lambda: self._notify_once(lease, callback))
+        given_up = callback.error if callback.error and callback.error.type == GAVE_UP else None
+        if given_up is None:
+            await self._delete(lease)
+        else:
+            await self._retry.deliver("dead letter", lease, lambda: self._queue.dead_letter(lease, given_up.message))
 
-    async def _notify(self, lease: Lease, callback: Callback) -> None:
+    async def _delete(self, lease: Lease) -> None:
+        await self._retry.deliver("delete", lease, lambda: self._queue.delete(lease))
+
+    async def _refuse(self, lease: Lease, error: UndecodableMessage) -> None:
+        if error.task_id is not None:
+            await self._notify_once(lease, self._refused(error, error.task_id))
+        await self._queue.dead_letter(lease, str(error))
+
+    async def _notify_once(self, lease: Lease, callback: Callback) -> None:
+        """A message's final callback is published once by this process, however often its deletion fails."""
+        if lease.message_id in self._notified:
+            return
         with lease.trace.span("notify", status=callback.status.value):
-            await self._patiently(lease, lambda: self._notifier.notify(callback))
+            await self._notifier.notify(callback)
+        self._notified.add(lease.message_id)
+
+    async def _ended(self, delivery: Delivery, ending: Coroutine[Any, Any, None]) -> bool:
+        """Whether the ending went well. If not, the message is left to whoever has it, or goes back to the queue: the
+        next delivery continues from what is recorded."""
+        try:
+            await ending
+        except LeaseLost as error:
+            log.warning(error.message, extra={"action": "drop", **delivery.fields})
+            await self._queue.abandon(delivery.lease)
+        except Exception as failure:
+            log.exception(
+                "the task could not be ended; it goes back to the queue",
+                extra={"action": "retry", "cause": str(failure), **delivery.fields},
+            )
+            await self._queue.release(delivery.lease, retry_delay(delivery.lease.receives))
+        else:
+            return True
+        return False
 
     def _count_switch(self, model: str | None) -> None:
         if model is not None and self._model not in {None, model}:
             self._metrics.add(MODEL_SWITCHES)
         self._model = model or self._model
 
-    async def _note(self, delivery: Delivery, cause: Cause | None) -> None:
-        """Tell the next agent how often the task ran; what is not known to this one is not overwritten."""
+    async def _note(self, delivery: Delivery, cause: Cause | None, *, fresh: bool = False) -> None:
+        """Note for the next agent how often the task ran; what this one does not know is not overwritten."""
         if delivery.runs is None:
             return
         try:
-            async with asyncio.timeout(NOTE_SECONDS):
-                await self._store.note_attempts(delivery.keys, Attempts(delivery.runs, cause))
+            await within(
+                NOTE_SECONDS,
+                self._store.note_attempts(delivery.keys, Attempts(delivery.runs, cause), fresh=fresh),
+            )
         except (AgentError, TimeoutError) as error:
             log.warning("an attempt was not noted", extra={"action": "note", "cause": str(error), **delivery.fields})
 
-    def _stray(self, error: UndecodableMessage, cause: Cause) -> Callback:
+    def _refused(self, error: UndecodableMessage, task_id: str) -> Callback:
         return Callback(
-            id=error.task_id or "",
+            id=task_id,
             result=False,
             context=error.context,
             runtime=self._runtime_name,
             status=Status.FAILED,
-            error=cause,
+            error=Cause(type="undecodable", message=str(error)),
         )
-
-    async def _patiently(self, lease: Lease, action: Callable[[], Awaitable[T]]) -> T:
-        """Repeat the action while AWS is down, for PATIENCE_SECONDS and as long as the message is ours."""
-        loop = asyncio.get_running_loop()
-        deadline, pause = loop.time() + PATIENCE_SECONDS, FIRST_PAUSE
-        while True:
-            lease.check()
-            try:
-                return await action()
-            except RuntimeUnavailable:
-                raise
-            except TransientError as error:
-                if loop.time() + pause > deadline:
-                    raise
-                log.warning(
-                    "AWS does not answer; trying again",
-                    extra={"action": "wait", "cause": error.message, **lease.fields},
-                )
-            await asyncio.sleep(pause)
-            pause = min(LONGEST_PAUSE, pause * 2)
 
 
 def _attempts(runs: int) -> str:

@@ -1,9 +1,10 @@
-"""Tells the caller, through the output topic."""
+"""Publishes callbacks on the output topic."""
 
 import json
 from typing import TYPE_CHECKING
 
 from contract.callback import Callback, Cause
+from contract.errors import truncate
 from contract.wire import MAX_BODY_BYTES
 from queue_agent.aws.clients import aws_errors
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
 
 MAX_CAUSE = 4000
-"""Characters of a cause that still fit beside the largest context, each escaped."""
+"""Characters of a cause that fit into a callback together with the largest context, each escaped."""
 
 
 class Notifier:
@@ -22,7 +23,7 @@ class Notifier:
         self._topic_arn = topic_arn
 
     async def notify(self, callback: Callback) -> None:
-        """Raises TransientError.
+        """Raises AwsError.
 
         A callback too large for SNS goes without ``image_url`` and with the start of its cause; ``.out`` holds both.
         """
@@ -41,6 +42,6 @@ class Notifier:
 
 def _shortened(callback: Callback) -> Callback:
     cause = callback.error
-    if cause is not None and len(cause.message) > MAX_CAUSE:
-        cause = Cause(type=cause.type, message=f"{cause.message[:MAX_CAUSE]}…")
+    if cause is not None:
+        cause = Cause(type=cause.type, message=truncate(cause.message, MAX_CAUSE))
     return callback.model_copy(update={"image_url": (), "error": cause})

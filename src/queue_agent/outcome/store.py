@@ -1,11 +1,13 @@
-"""S3 as the commit record: pictures first, ``.out`` last, and only once.
+"""S3 as the commit record: outputs first, ``.out`` last, and only once.
 
-``.out`` is the runtime's full answer with the pictures' places, and under ``task`` what this platform says of the run.
+``.out`` is the runtime's full answer with the outputs' URLs, and under ``task`` what this platform adds about the run.
 """
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,8 @@ from contract.callback import Callback, Cause
 from contract.metrics import STORED_BYTES
 from contract.object_keys import ObjectKeys
 from queue_agent.aws.clients import aws_errors, code_of
-from queue_agent.errors import LeaseLost, RuntimeFault
+from queue_agent.concurrency import all_of, within
+from queue_agent.errors import AgentError, AwsError, LeaseLost, RuntimeFault
 from queue_agent.runtimes.base import Output
 from queue_agent.telemetry.tracing import Span
 
@@ -25,32 +28,42 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
+log = logging.getLogger(__name__)
+
 PART_BYTES = 8 * 1024 * 1024
-"""What is held of one output at a time; larger ones go up in parts of this size (S3 wants at least 5 MiB)."""
+"""What is held of one output at a time; larger ones are uploaded in parts of this size (S3 wants at least 5 MiB)."""
 
 PARALLEL = 4
 """Outputs of one task stored at a time."""
 
+ABORT_SECONDS = 3.0
+"""How long aborting an upload may take. The bucket's lifecycle rule removes what could not be aborted."""
+
 DEFAULT_EXTENSION = "png"
 
 ABSENT = frozenset({"NoSuchKey", "404"})
-TAKEN = frozenset({"PreconditionFailed", "412", "ConditionalRequestConflict"})
+TAKEN = frozenset({"PreconditionFailed", "412"})
+"""Something is stored under the key. ConditionalRequestConflict is not among them: another write was under way, and S3
+asks to repeat the call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What an earlier delivery of the message committed: the callback that is due, and which run wrote it."""
+    """What an earlier delivery of the task committed: the callback that is due, and which run of which message wrote
+    it."""
 
     callback: Callback
     run_id: str
+    message_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often a redelivered task has begun to run, and why the last run ended."""
+    """How often a redelivered task has begun to run, why the last run ended, and which message noted it."""
 
     runs: int
     cause: Cause | None = None
+    message_id: str | None = None
 
 
 class KeyTaken(Exception):
@@ -65,7 +78,7 @@ class Store:
         self._bucket = bucket
 
     async def find_record(self, keys: ObjectKeys) -> tuple[ObjectKeys, Record | None]:
-        """The message's own commit record if there is one, and the first places that no other message has.
+        """The task's own commit record if there is one, and the first keys that no other task has.
 
         Raises AwsError.
         """
@@ -73,16 +86,16 @@ class Store:
             body = await self._read(keys.record_key)
             if body is None:
                 return keys, None
-            record = _record(body, keys.message_id)
+            record = _own_record(body, keys)
             if record is not None:
                 return keys, record
             keys = keys.next_turn()
 
     async def put_outputs(self, keys: ObjectKeys, outputs: Sequence[Output], span: Span, *, fresh: bool) -> list[str]:
-        """Store the outputs and return their places, in order. With ``fresh`` nothing is overwritten. ``span`` is told
-        of their bytes.
+        """Store the outputs and return their URLs, in order. With ``fresh`` nothing is overwritten. ``span`` counts
+        their bytes. When one fails, the others' uploads have ended before its error is raised.
 
-        Raises KeyTaken (only with ``fresh``), AwsError, and what the outputs' ``read`` raises.
+        Raises KeyTaken (only with ``fresh``), AwsError, and RuntimeFault when the runtime does not give an output.
         """
         gate = asyncio.Semaphore(PARALLEL)
 
@@ -90,29 +103,29 @@ class Store:
             async with gate:
                 return await self._put_output(keys, number, output, span, fresh=fresh)
 
-        tasks = [asyncio.create_task(put(number, output)) for number, output in enumerate(outputs, 1)]
-        try:
-            return await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
+        return await all_of(put(number, output) for number, output in enumerate(outputs, 1))
 
     async def put_record(self, keys: ObjectKeys, answer: dict[str, Any], task: dict[str, Any], run_id: str) -> None:
         """Write ``.out``, once. ``task`` holds the callback.
 
-        Raises LeaseLost when another agent has committed this message, KeyTaken when another message has the code,
-        AwsError otherwise.
+        Raises LeaseLost when another run has committed this task, KeyTaken when another task has the code, AwsError
+        otherwise.
         """
-        body = json.dumps({**answer, "task": {**task, "message_id": keys.message_id, "run_id": run_id}})
+        source = {"message_id": keys.message_id, "request_id": keys.request_id, "run_id": run_id}
+        body = json.dumps({**answer, "task": {**task, **source}})
         try:
             with aws_errors(f"store {keys.url(keys.record_key)}"):
                 await self._put(keys.record_key, body.encode(), "application/json", fresh=True)
         except KeyTaken:
             existing = await self._read(keys.record_key)
-            record = _record(existing, keys.message_id) if existing else None
+            if existing is None:
+                raise AwsError(
+                    f"could not store {keys.url(keys.record_key)}: S3 says that it exists, and that it does not"
+                ) from None
+            record = _own_record(existing, keys)
             if record is None:
                 raise
-            # A PUT whose answer got lost on the way is repeated by the SDK and then meets itself.
+            # The SDK repeats a PUT whose response was lost on the way, which then meets itself.
             if record.run_id != run_id:
                 raise LeaseLost from None
 
@@ -122,24 +135,25 @@ class Store:
         if body is None:
             return None
         noted = json.loads(body)
-        return Attempts(runs=noted["runs"], cause=Cause.model_validate(noted["cause"]) if noted["cause"] else None)
+        cause = Cause.model_validate(noted["cause"]) if noted["cause"] else None
+        return Attempts(runs=noted["runs"], cause=cause, message_id=noted.get("message_id"))
 
-    async def note_attempts(self, keys: ObjectKeys, attempts: Attempts) -> None:
-        """Raises AwsError."""
+    async def note_attempts(self, keys: ObjectKeys, attempts: Attempts, *, fresh: bool = False) -> None:
+        """Note them for the next delivery; with ``fresh`` only if nothing is noted. Raises AwsError."""
         cause = attempts.cause.model_dump() if attempts.cause else None
         body = json.dumps({"runs": attempts.runs, "cause": cause, "message_id": keys.message_id})
-        with aws_errors("note the attempt"):
-            await self._put(keys.attempts_key, body.encode(), "application/json", fresh=False)
+        with aws_errors("note the attempt"), suppress(KeyTaken):
+            await self._put(keys.attempts_key, body.encode(), "application/json", fresh=fresh)
 
     async def _read(self, key: str) -> bytes | None:
         with aws_errors(f"read s3://{self._bucket}/{key}"):
             try:
-                answer = await self._client.get_object(Bucket=self._bucket, Key=key)
+                response = await self._client.get_object(Bucket=self._bucket, Key=key)
             except ClientError as error:
                 if code_of(error) in ABSENT:
                     return None
                 raise
-            async with answer["Body"] as body:
+            async with response["Body"] as body:
                 return await body.read()
 
     async def _put_output(self, keys: ObjectKeys, number: int, output: Output, span: Span, *, fresh: bool) -> str:
@@ -147,48 +161,76 @@ class Store:
         head = await anext(parts, b"")
         if not head:
             raise RuntimeFault("empty-output", f"output {number} of the runtime is empty")
-        extension, media_type = _kind(head, output.extension)
+        extension, media_type = _file_type(head, output.extension)
         key = keys.image_key(number, extension)
         following = await anext(parts, None)
         with aws_errors(f"store {keys.url(key)}"):
             if following is None:
                 await self._put(key, head, media_type, fresh=fresh)
             else:
-                await self._put_parts(key, _chain(head, following, parts), media_type)
+                await self._put_parts(key, _joined(head, following, parts), media_type, fresh=fresh)
         return keys.url(key)
 
     async def _put(self, key: str, body: bytes, media_type: str, *, fresh: bool) -> None:
-        condition: dict[str, Any] = {"IfNoneMatch": "*"} if fresh else {}
-        try:
-            await self._client.put_object(Bucket=self._bucket, Key=key, Body=body, ContentType=media_type, **condition)
-        except ClientError as error:
-            if code_of(error) in TAKEN:
-                raise KeyTaken(key) from error
-            raise
+        with _taken(key):
+            await self._client.put_object(
+                Bucket=self._bucket, Key=key, Body=body, ContentType=media_type, **_condition(fresh=fresh)
+            )
 
-    async def _put_parts(self, key: str, parts: AsyncIterator[bytes], media_type: str) -> None:
+    async def _put_parts(self, key: str, parts: AsyncIterator[bytes], media_type: str, *, fresh: bool) -> None:
         begun = await self._client.create_multipart_upload(Bucket=self._bucket, Key=key, ContentType=media_type)
         upload = begun["UploadId"]
         done: list[CompletedPartTypeDef] = []
         try:
             async for part in parts:
                 number = len(done) + 1
-                answer = await self._client.upload_part(
+                response = await self._client.upload_part(
                     Bucket=self._bucket, Key=key, UploadId=upload, PartNumber=number, Body=part
                 )
-                done.append({"PartNumber": number, "ETag": answer["ETag"]})
-            await self._client.complete_multipart_upload(
-                Bucket=self._bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": done}
-            )
+                done.append({"PartNumber": number, "ETag": response["ETag"]})
+            with _taken(key):
+                await self._client.complete_multipart_upload(
+                    Bucket=self._bucket,
+                    Key=key,
+                    UploadId=upload,
+                    MultipartUpload={"Parts": done},
+                    **_condition(fresh=fresh),
+                )
         except BaseException:
-            await self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload)
+            await self._abort(key, upload)
             raise
+
+    async def _abort(self, key: str, upload: str) -> None:
+        """Never raises, save on cancellation: what broke the upload off is what counts."""
+        try:
+            with aws_errors(f"abort the upload of {key}"):
+                await within(
+                    ABORT_SECONDS,
+                    self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload),
+                )
+        except AwsError as error:
+            log.warning("an upload was not aborted", extra={"action": "abort_upload", "cause": error.message})
+
+
+def _condition(*, fresh: bool) -> dict[str, Any]:
+    return {"IfNoneMatch": "*"} if fresh else {}
+
+
+@contextmanager
+def _taken(key: str) -> Iterator[None]:
+    """Raises KeyTaken where S3 says that the key is taken."""
+    try:
+        yield
+    except ClientError as error:
+        if code_of(error) in TAKEN:
+            raise KeyTaken(key) from error
+        raise
 
 
 async def _parts(output: Output) -> AsyncIterator[bytes]:
     held: list[bytes] = []
     size = 0
-    async for chunk in output.read():
+    async for chunk in _read(output):
         held.append(chunk)
         size += len(chunk)
         if size >= PART_BYTES:
@@ -198,32 +240,45 @@ async def _parts(output: Output) -> AsyncIterator[bytes]:
         yield b"".join(held)
 
 
+async def _read(output: Output) -> AsyncIterator[bytes]:
+    """Whatever the runtime does wrong here is its fault, not that of the AWS call that is to carry the bytes."""
+    try:
+        async for chunk in output.read():
+            yield chunk
+    except AgentError:
+        raise
+    except Exception as error:
+        said = f"could not read an output of the runtime: {type(error).__name__}: {error}"
+        raise RuntimeFault("bad-output", said) from error
+
+
 async def _counted(parts: AsyncIterator[bytes], span: Span) -> AsyncIterator[bytes]:
     async for part in parts:
         span.carry(STORED_BYTES, len(part))
         yield part
 
 
-async def _chain(first: bytes, second: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _joined(first: bytes, second: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
     yield second
     async for part in rest:
         yield part
 
 
-def _kind(head: bytes, named: str | None) -> tuple[str, str]:
+def _file_type(head: bytes, named: str | None) -> tuple[str, str]:
+    """Extension and media type, by the content's first bytes, else by what the runtime calls the file."""
     kind = filetype.guess(head)
     if kind is not None:
         return kind.extension, kind.mime
     return named or DEFAULT_EXTENSION, "application/octet-stream" if named else "image/png"
 
 
-def _record(body: bytes, message_id: str) -> Record | None:
-    """The record if it is this message's own; an object of the same name that says otherwise is another task's."""
+def _own_record(body: bytes, keys: ObjectKeys) -> Record | None:
+    """The record if it is this task's own; an object of the same name that says otherwise is another task's."""
     try:
         task = json.loads(body)["task"]
-        if task["message_id"] != message_id:
+        if (task.get("request_id") or task["message_id"]) != keys.identity:
             return None
-        return Record(callback=Callback.model_validate(task["callback"]), run_id=str(task["run_id"]))
-    except (ValueError, KeyError, TypeError, ValidationError):
+        return Record(Callback.model_validate(task["callback"]), str(task["run_id"]), str(task["message_id"]))
+    except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         return None

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
 
+from contract import links
 from contract.runtimes import TaskType
 
-Path: TypeAlias = tuple[str | int, ...]
-"""Where a value stands in a task's content: object keys and list indexes from the top."""
+Path: TypeAlias = links.Path
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,15 @@
-"""The lease: taken short, renewed while held, and given up for good by one of three words."""
+"""The lease: short, renewed while it is held, and ended by a deletion, a release, or a dead letter."""
 
 import asyncio
+import logging
 import time
 
 import pytest
 
-from queue_agent.aws.queue import Lease, Queue
-from queue_agent.errors import LeaseLost, TransientError
+from contract.wire import REPEAT, REPEAT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE
+from queue_agent.aws.lease import Lease
+from queue_agent.aws.queue import Queue
+from queue_agent.errors import AwsDenied, AwsError, LeaseLost, TransientError
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
 from test.support.agent import World, until
@@ -134,6 +137,127 @@ async def test_a_receipt_that_sqs_no_longer_takes_is_lost_at_once(world: World, 
     await queue.abandon(lease)
 
 
+async def test_a_failing_renewal_is_logged_when_it_begins_and_when_it_ends(
+    world: World, conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given renewals that fail more than once
+    caplog.set_level(logging.INFO, "queue_agent")
+    await world.send("a task")
+    queue = a_queue(world, 9)
+    lease = await taken(queue)
+    conditions.failure = _failing_renewals("AccessDenied", 403)
+    await until(lambda: conditions.calls["sqs", "ChangeMessageVisibility"] >= 2)
+    conditions.failure = None
+    # When they succeed again
+    await until(lambda: "the lease is renewed again" in caplog.text)
+    # Then that is two lines, with the cause
+    assert caplog.text.count("the lease was not renewed; retrying until it expires") == 1
+    assert caplog.text.count("the lease is renewed again") == 1
+    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "AWS denied sqs:ChangeMessageVisibility: the role of this pod needs it" in vars(record)["cause"]
+    await queue.abandon(lease)
+
+
+async def test_an_agent_that_may_not_renew_takes_no_more_messages_until_it_may(
+    world: World, conditions: Conditions
+) -> None:
+    # Given a lease that was lost for want of the permission
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    conditions.failure = _failing_renewals("AccessDenied", 403)
+    await asyncio.wait_for(lease.lost.wait(), 30)
+    await queue.abandon(lease)
+    # Then its cause is known, and no run is begun that would be lost, too
+    assert lease.lost_cause is not None
+    assert lease.lost_cause.message.startswith("could not renew the lease: AccessDenied")
+    with pytest.raises(AwsDenied, match="AWS denied sqs:ChangeMessageVisibility"):
+        await queue.receive()
+    assert conditions.calls["sqs", "ReceiveMessage"] == 1
+    # When it is granted, then messages are taken again
+    conditions.failure = None
+    await queue.abandon(await until(queue.receive))
+
+
+async def test_a_message_that_is_gone_while_it_is_deleted_is_no_lost_lease(
+    world: World, conditions: Conditions, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Given a deletion that arrived, whose response did not
+    await world.send("a task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    conditions.failure = lambda call: (
+        error_answer("ServiceUnavailable", 503)
+        if call.action == "DeleteMessage"
+        else error_answer("ReceiptHandleIsInvalid", 400)
+    )
+    with pytest.raises(AwsError):
+        await queue.delete(lease)
+    # When its lease is renewed meanwhile
+    await until(lambda: conditions.calls["sqs", "ChangeMessageVisibility"] >= 1)
+    await asyncio.sleep(0.2)
+    # Then nobody speaks of a loss
+    assert "a lease was lost" not in caplog.text
+    assert not lease.lost.is_set()
+    conditions.failure = None
+    await queue.delete(lease)
+
+
+async def test_a_deletion_with_a_receipt_that_is_not_good_any_more_is_not_repeated(
+    world: World, conditions: Conditions
+) -> None:
+    await world.send("a task")
+    queue = a_queue(world)
+    lease = await taken(queue)
+    conditions.failure = lambda call: (
+        error_answer("ReceiptHandleIsInvalid", 400) if call.action == "DeleteMessage" else None
+    )
+    with pytest.raises(LeaseLost):
+        await queue.delete(lease)
+    await queue.abandon(lease)
+
+
+async def test_a_release_does_not_wait_for_sqs(
+    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given SQS that answers in 20 seconds
+    monkeypatch.setattr("queue_agent.aws.queue.RELEASE_SECONDS", 0.2)
+    await world.send("a task")
+    queue = a_queue(world)
+    lease = await taken(queue)
+    conditions.latency = {"sqs": 20.0}
+    # Then a process that stops is not held up
+    await asyncio.wait_for(queue.release(lease), 10)
+
+
+async def test_a_lease_says_which_request_its_message_is_of(world: World) -> None:
+    # Given messages of a request, of none, and of what is no request's id
+    request_id = "5fea7756-0ea4-451a-a703-a558b933e274"
+    for attributes in (
+        {REQUEST_ID_ATTRIBUTE: request_id, REPEAT_ATTRIBUTE: REPEAT},
+        {REQUEST_ID_ATTRIBUTE: "x/.."},
+        {},
+    ):
+        await world.direct.sqs.send_message(
+            QueueUrl=world.queue_url,
+            MessageBody="a task",
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
+    queue = a_queue(world)
+    leases = [await taken(queue) for _ in range(3)]
+    # Then
+    assert sorted((lease.request_id or "", lease.repeat) for lease in leases) == [
+        ("", False),
+        ("", False),
+        (request_id, True),
+    ]
+    assert all(abs(lease.first_received - time.time()) < 600 for lease in leases)
+    for lease in leases:
+        await queue.abandon(lease)
+
+
 async def test_handing_back_makes_the_message_visible_at_once(world: World) -> None:
     # Given a held message
     await world.send("a task")
@@ -180,6 +304,26 @@ async def test_a_buried_message_lies_in_the_dead_letter_queue_with_its_reason(wo
     assert letter["Body"] == "not a task"
     said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert said == {"reason": "not JSON : really", "message_id": message_id, "receives": "1"}
+
+
+async def test_a_dead_letter_is_sent_once_however_often_its_deletion_fails(
+    world: World, conditions: Conditions
+) -> None:
+    # Given a deletion that fails
+    await world.send("not a task")
+    queue = a_queue(world, lease_seconds=1)
+    lease = await taken(queue)
+    conditions.failure = lambda call: error_answer("AccessDenied", 403) if call.action == "DeleteMessage" else None
+    for _ in range(3):
+        with pytest.raises(AwsDenied, match="AWS denied sqs:DeleteMessage"):
+            await queue.dead_letter(lease, "not JSON")
+    await queue.abandon(lease)
+    # When the message is delivered to this process again
+    conditions.failure = None
+    await queue.dead_letter(await until(queue.receive), "not JSON")
+    # Then it is one dead letter
+    assert len(await world.dead_letters()) == 1
+    assert await world.depth() == (0, 0)
 
 
 async def test_without_a_dead_letter_queue_the_message_is_left_to_the_redrive(world: World) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from queue_agent.inputs.fetcher import MAX_REDIRECTS, PARALLEL, TRIES, USER_AGENT
+from queue_agent.inputs.fetcher import PARALLEL, TRIES
+from queue_agent.inputs.http_source import MAX_REDIRECTS, USER_AGENT
 from test.support.agent import PNG
-from test.support.fetching import JPG, fetch, fetched, http_fetcher, refusal
+from test.support.fetching import JPG, fetch, fetched, http_fetcher, refusal, unavailable
 from test.support.web import Site, a_site, a_wire
 
 
@@ -128,7 +129,7 @@ async def test_so_many_links_are_fetched_at_a_time_and_no_more(site: Site) -> No
     assert most == PARALLEL
 
 
-@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410, 429])
+@pytest.mark.parametrize("status", [204, 206, 304, 400, 401, 403, 404, 410])
 async def test_a_link_that_gives_no_file_is_the_callers_fault_and_asked_once(site: Site, status: int) -> None:
     # Given
     async def answer(_: web.Request) -> web.Response:
@@ -151,15 +152,16 @@ async def test_a_server_in_trouble_is_asked_once_more(site: Site) -> None:
     assert site.asked("/cat.png") == 2
 
 
-async def test_a_server_that_stays_in_trouble_is_the_callers_to_mend(site: Site) -> None:
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+async def test_a_server_that_stays_in_trouble_is_worth_another_delivery(site: Site, status: int) -> None:
     # Given
     async def answer(_: web.Request) -> web.Response:
-        return web.Response(status=503)
+        return web.Response(status=status)
 
     link = site.at("/cat.png", answer)
 
     # Then
-    assert await refusal(link) == f"could not fetch {link}: its server answered 503"
+    assert await unavailable(link) == f"could not fetch {link}: its server answered {status}"
     assert site.asked("/cat.png") == TRIES
 
 
@@ -182,14 +184,14 @@ async def test_a_file_that_breaks_off_is_asked_for_again_and_never_delivered_sho
         assert wire.connections == 2
 
 
-async def test_a_file_that_always_breaks_off_is_refused() -> None:
+async def test_a_file_that_always_breaks_off_is_unavailable() -> None:
     async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort")
         await writer.drain()
 
     async with a_wire(speak) as wire:
-        said = await refusal(f"http://127.0.0.1:{wire.port}/cat.png")
+        said = await unavailable(f"http://127.0.0.1:{wire.port}/cat.png")
         assert said.startswith(f"could not fetch http://127.0.0.1:{wire.port}/cat.png: ClientPayloadError")
         assert wire.connections == TRIES
 
@@ -206,7 +208,7 @@ async def test_a_server_that_does_not_speak_http_is_told_without_the_links_secre
 
     async with a_wire(speak) as wire:
         # When
-        said = await refusal(f"http://user:SECRET@127.0.0.1:{wire.port}/cat.png?X-Amz-Signature=SECRET#SECRET")
+        said = await unavailable(f"http://user:SECRET@127.0.0.1:{wire.port}/cat.png?X-Amz-Signature=SECRET#SECRET")
 
         # Then
         assert said.startswith(f"could not fetch http://127.0.0.1:{wire.port}/cat.png: ")
@@ -216,7 +218,7 @@ async def test_a_server_that_does_not_speak_http_is_told_without_the_links_secre
 async def test_nobody_listening_is_told() -> None:
     async with a_wire(lambda *_: asyncio.sleep(0)) as wire:
         link = f"http://127.0.0.1:{wire.port}/"
-    said = await refusal(link)
+    said = await unavailable(link)
     assert said.startswith(f"could not fetch {link}: ClientConnectorError: ")
     assert "Connect call failed" in said
 

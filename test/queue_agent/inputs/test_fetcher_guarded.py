@@ -1,4 +1,4 @@
-"""Strangers' links reach public addresses and what is allowed, and nothing else: seen from the servers they aim at."""
+"""Untrusted links reach public addresses and what is allowed, and nothing else: seen from the servers they aim at."""
 
 import asyncio
 import socket
@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from queue_agent.inputs.fetcher import TRIES
 from test.support.agent import PNG
-from test.support.fetching import fetched, refusal
+from test.support.fetching import fetched, refusal, unavailable
 from test.support.web import Site, Wire, a_site, a_wire, self_signed
 
 NOT_PUBLIC = "its address is not public; allow it in the configuration (allowedLinkHosts) if it should be"
@@ -235,6 +236,42 @@ async def test_a_connection_that_was_allowed_by_name_is_not_used_for_the_address
     assert said == f"could not fetch {by_address}: {NOT_PUBLIC}"
 
 
+async def test_a_resolver_without_an_answer_is_not_the_callers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a node whose resolver times out, twice
+    real, asked = socket.getaddrinfo, 0
+
+    def getaddrinfo(host: Any, *rest: Any, **options: Any) -> list[Any]:
+        nonlocal asked
+        if host == "files.example":
+            asked += 1
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return real(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    # Then the task is worth another try, elsewhere
+    said = await unavailable("http://files.example/cat.png?sig=SECRET")
+    assert said.startswith("could not fetch http://files.example/cat.png: ClientConnectorDNSError")
+    assert "Temporary failure in name resolution" in said
+    assert "SECRET" not in said
+    assert asked == TRIES
+
+
+async def test_what_is_allowed_still_never_opens_loopback(inside: Wire, resolve: Resolve) -> None:
+    # Given every name and address allowed, as an operator might for a network of their own
+    resolve("files.internal", ["127.0.0.1"])
+    everything = {
+        "networks": (ip_network("0.0.0.0/0"), ip_network("::/0")),
+        "names": frozenset({"files.internal", "localhost"}),
+        "allow_loopback": False,
+    }
+
+    # Then the runtime's own API is not reached
+    for host in ("files.internal", "localhost", "127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"):
+        assert (await refusal(f"http://{host}:{inside.port}/", **everything)).endswith(NOT_PUBLIC)
+    assert inside.connections == 0
+
+
 async def test_an_unknown_name_is_told_as_such(resolve: Resolve) -> None:
     resolve("nowhere.example", [])
     said = await refusal("http://nowhere.example/cat.png?sig=SECRET")
@@ -243,10 +280,10 @@ async def test_an_unknown_name_is_told_as_such(resolve: Resolve) -> None:
     assert "SECRET" not in said
 
 
-async def test_a_link_is_not_fetched_without_the_proof_of_a_certificate(tmp_path: Path) -> None:
+async def test_a_link_is_not_fetched_without_a_valid_certificate(tmp_path: Path) -> None:
     async with a_site(tls=self_signed(tmp_path, "files.example")) as forged:
         link = forged.serve("/cat.png", PNG)
-        said = await refusal(f"{link}?sig=SECRET")
+        said = await unavailable(f"{link}?sig=SECRET")
         assert said.startswith(f"could not fetch {link}: ClientConnectorCertificateError")
         assert "self-signed certificate" in said
         assert "SECRET" not in said

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import time
 import tracemalloc
 import zlib
 from collections.abc import AsyncIterator
@@ -9,10 +10,11 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
+from contract.links import MAX_LINK_LENGTH, MAX_LINKS
 from queue_agent.errors import PermanentError
 from queue_agent.inputs.fetcher import MAX_TASK_FACTOR, PARALLEL
 from test.support.agent import PNG, until
-from test.support.fetching import PATIENCE, fetch, fetched, http_fetcher, refusal
+from test.support.fetching import PATIENCE, fetch, fetched, http_fetcher, refusal, unavailable
 from test.support.web import Site, a_site, a_wire
 
 
@@ -100,13 +102,15 @@ async def test_a_packed_answer_is_unpacked(site: Site) -> None:
 
 async def test_a_broken_packed_answer_is_told(site: Site) -> None:
     link = site.serve("/cat.png", b"not gzip at all", **{"Content-Encoding": "gzip"})
-    assert (await refusal(f"{link}?sig=SECRET")).startswith(f"could not fetch {link}: ")
-    assert "SECRET" not in await refusal(f"{link}?sig=SECRET")
+    said = await unavailable(f"{link}?sig=SECRET")
+    assert said.startswith(f"could not fetch {link}: ")
+    assert "SECRET" not in said
 
 
 async def test_a_server_that_never_answers_is_given_up(site: Site) -> None:
     link = site.at("/slow.png", never)
-    assert await refusal(f"{link}?sig=SECRET", timeout=0.2) == f"could not fetch {link}: it did not arrive within 0.2 s"
+    said = await unavailable(f"{link}?sig=SECRET", timeout=0.2)
+    assert said == f"could not fetch {link}: the links of the task did not arrive within 0.2 s"
 
 
 async def test_a_server_that_sends_a_byte_now_and_then_is_given_up(site: Site) -> None:
@@ -119,7 +123,7 @@ async def test_a_server_that_sends_a_byte_now_and_then_is_given_up(site: Site) -
             await asyncio.sleep(0.01)
 
     # Then
-    assert (await refusal(site.at("/slow.png", answer), timeout=0.3)).endswith("it did not arrive within 0.3 s")
+    assert (await unavailable(site.at("/slow.png", answer), timeout=0.3)).endswith("did not arrive within 0.3 s")
 
 
 async def test_all_links_together_may_hold_only_so_much(site: Site) -> None:
@@ -150,14 +154,63 @@ async def test_what_broke_off_does_not_count_twice(site: Site) -> None:
     assert [len(file.data) for file in files.values()] == [1000] * MAX_TASK_FACTOR
 
 
-async def test_all_links_together_may_take_only_so_long(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given servers that never answer, and less time for all links than for each
-    monkeypatch.setattr("queue_agent.inputs.fetcher.MAX_TASK_FACTOR", 0.01)
-    links = [site.at(f"/{number}", never) for number in range(3 * PARALLEL)]
+async def test_a_file_counts_as_often_as_it_is_named(site: Site) -> None:
+    """Each place of the content may become a copy of its own in the runtime's request."""
+    # Given
+    link = site.serve("/large", b"x" * 1000)
 
     # Then
-    said = await refusal(*links, timeout=30)
-    assert said == "the links of the task did not arrive within 0.3 s together; send fewer"
+    assert (await refusal(*[link] * (MAX_TASK_FACTOR + 1), max_bytes=1000)).endswith("send fewer or smaller files")
+    async with http_fetcher(max_bytes=1000) as fetcher:
+        files = await fetch(fetcher, {"images": [link] * MAX_TASK_FACTOR})
+    assert len({id(file.data) for file in files.values()}) == 1, "and is held once"
+
+
+async def test_a_task_may_have_only_so_many_links(site: Site) -> None:
+    # Given
+    links = [site.serve(f"/{number}", b"x") for number in range(MAX_LINKS + 1)]
+
+    # Then
+    async with http_fetcher() as fetcher:
+        assert len(await fetch(fetcher, {"images": links[:-1]})) == MAX_LINKS
+    asked = len(site.requests)
+    assert await refusal(*links) == f"the task has more than {MAX_LINKS} links; a task may have {MAX_LINKS}"
+    assert len(site.requests) == asked, "nobody is asked for the rest"
+
+
+async def test_all_links_together_take_the_time_of_one(site: Site) -> None:
+    # Given many more links than are fetched at a time, whose servers take almost the whole time each
+    async def slow(_: web.Request) -> web.Response:
+        await asyncio.sleep(0.8)
+        return web.Response(body=PNG)
+
+    links = [site.at(f"/{number}", slow) for number in range(4 * PARALLEL)]
+    began = time.monotonic()
+
+    # Then
+    assert "the links of the task did not arrive within 1 s" in await unavailable(*links, timeout=1)
+    assert time.monotonic() - began < 3
+
+
+@pytest.mark.parametrize("link", ["http://{host}/{path} ", "\n http://{host}/{path}\t\r\n"])
+async def test_a_link_with_white_space_around_it_is_resolved_since_a_runtime_might_fetch_it(
+    site: Site, link: str
+) -> None:
+    site.serve("/cat.png", PNG)
+    written = link.format(host=f"127.0.0.1:{site.url.port}", path="cat.png")
+    assert await fetched(written) == PNG
+
+
+async def test_what_begins_like_a_link_and_is_none_is_refused_since_a_runtime_might_fetch_it(site: Site) -> None:
+    # Given
+    long = str(site.url) + "x" * MAX_LINK_LENGTH
+
+    # Then
+    said = await refusal(long)
+    assert said.endswith(f"it is longer than {MAX_LINK_LENGTH} characters")
+    assert len(said) < 500
+    assert "it contains white space" in await refusal(f"{site.url}a b")
+    assert site.requests == []
 
 
 async def test_one_bad_link_ends_the_fetching_of_the_others(site: Site) -> None:

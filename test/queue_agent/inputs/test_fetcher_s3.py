@@ -12,7 +12,7 @@ from queue_agent.aws.clients import open_clients
 from queue_agent.errors import PermanentError, TransientError
 from queue_agent.inputs.fetcher import Fetcher
 from test.support.agent import PNG, World
-from test.support.fetching import a_fetcher, fetch
+from test.support.fetching import PREFIX, a_fetcher, fetch
 from utils.local.aws_proxy import Call, Conditions, down, error_answer
 
 FINAL = {
@@ -98,6 +98,23 @@ async def test_an_object_of_any_other_bucket_is_refused_without_asking_s3(world:
     assert conditions.calls.total() == before
 
 
+async def test_in_the_output_bucket_a_task_reads_what_is_below_its_own_prefix_only(
+    world: World, conditions: Conditions
+) -> None:
+    # Given two clients' results in the output bucket
+    own, foreign = await put(world, f"{PREFIX}/a/a-1.png"), await put(world, "theirs/a/a-1.png")
+    alike = await put(world, f"{PREFIX}-2/a.png")
+    before = conditions.calls.total()
+
+    async with a_fetcher(world.clients.s3, output_bucket=world.bucket) as fetcher:
+        # Then
+        for link in (foreign, alike, f"s3://{world.bucket}/{PREFIX}"):
+            said = await refusal(fetcher, link)
+            assert said.endswith(f"in the output bucket, a task reads only what is below its own prefix '{PREFIX}'")
+        assert conditions.calls.total() == before, "S3 was not even asked"
+        assert (await fetch(fetcher, {"image": own}))["image",].data == PNG
+
+
 async def test_a_bucket_that_only_looks_allowed_is_refused(world: World, fetcher: Fetcher) -> None:
     for spelled in ("s3://{0}.s3.amazonaws.com/k", "s3://x@{0}/k", "s3://{0}:80/k", "s3://{0}?/k", "s3:///{0}/k"):
         assert "is not among the input buckets" in await refusal(fetcher, spelled.format(world.bucket))
@@ -175,7 +192,9 @@ async def test_s3_that_does_not_answer_in_time_is_not_the_callers_fault(world: W
     link = await put(world, "cat.png")
     conditions.latency = {"s3": 2.0}
     async with s3_fetcher(world, timeout=0.2) as fetcher:
-        with pytest.raises(TransientError, match=f"could not fetch {link}: it did not arrive within 0.2 s"):
+        with pytest.raises(
+            TransientError, match=f"could not fetch {link}: the links of the task did not arrive within 0.2 s"
+        ):
             await fetch(fetcher, {"image": link})
 
 

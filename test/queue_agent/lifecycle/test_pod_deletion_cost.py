@@ -257,7 +257,7 @@ async def test_a_process_in_a_pod_tells_kubernetes_what_it_costs(
         "SERVICE_ACCOUNT_DIR": str(kubernetes.account),
     }
     log = tmp_path / "agent.jsonl"
-    async with webui(Gpu(0.05)) as runtime:
+    async with webui(Gpu(4.0)) as runtime:
         # Given an agent with its pod's name
         process = await start_agent(agent_environment(world, moto_url, runtime, **pod), log=log)
         try:

@@ -20,7 +20,6 @@ from utils.local.aws_proxy import Conditions, down, error_answer
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.finisher.FIRST_PAUSE", 0.05)
     monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
 
 
@@ -190,44 +189,6 @@ async def test_s3_down_while_storing_does_not_cost_the_gpus_work(world: World, c
     assert len(runtime.jobs) == 1
 
 
-async def test_s3_down_for_good_is_told_all_the_same(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given S3 takes nothing, and this is the last attempt
-    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
-    await world.ask()
-    conditions.failure = down("s3")
-    async with assembled(world, ScriptedRuntime(), max_attempts=1) as parts:
-        await worked(parts)
-    # Then the caller still hears how it ended, without a place
-    (callback,) = await world.callbacks()
-    assert callback["result"] is False
-    assert callback["output_url"] is None
-    assert "gave up after 1 attempt: could not store s3://" in callback["error"]["message"]
-
-
-@pytest.mark.parametrize("deliveries", [1, 2])
-async def test_sns_down_puts_the_task_back_and_the_next_delivery_tells_it(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch, deliveries: int
-) -> None:
-    # Given SNS is down for longer than anyone would wait
-    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
-    await world.ask()
-    runtime = ScriptedRuntime()
-    conditions.failure = down("sns")
-    async with assembled(world, runtime) as parts:
-        for _ in range(deliveries):
-            await worked(parts)
-        assert await world.callbacks() == []
-        # When it is back
-        conditions.failure = None
-        await worked(parts)
-    # Then the task is told from its record
-    (callback,) = await world.callbacks()
-    assert callback["result"] is True
-    assert len(runtime.jobs) == 1
-
-
 async def test_s3_down_when_a_task_comes_again_puts_it_back_without_counting_a_run(
     world: World, conditions: Conditions
 ) -> None:
@@ -251,40 +212,6 @@ async def test_an_undecodable_message_that_came_too_late_goes_back_unread(world:
     async with assembled(world, ScriptedRuntime()) as parts:
         await parts.processor.release_unopened(await received(parts))
     assert await world.depth() == (1, 0)
-
-
-async def test_what_cannot_be_ended_goes_back_to_the_queue(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given a failure that can neither be recorded nor told
-    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
-    await world.ask()
-
-    async def refuse(_: Job) -> Result:
-        raise PermanentError("sampler", "unknown")
-
-    conditions.failure = down("s3")
-    async with assembled(world, ScriptedRuntime(refuse)) as parts:
-        await worked(parts)
-        conditions.failure = None
-        # Then it is delivered again, and told
-        await worked(parts)
-    (callback,) = await world.callbacks()
-    assert callback["error"]["type"] == "sampler"
-
-
-async def test_an_undecodable_message_that_cannot_be_told_goes_back(
-    world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
-    await world.send('{"task": {"metadata": {"id": "x"}, "content": {}}}')
-    conditions.failure = down("sns")
-    async with assembled(world, ScriptedRuntime()) as parts:
-        await worked(parts)
-        conditions.failure = None
-        await worked(parts)
-    assert len(await world.callbacks()) == 1
-    assert len(await world.dead_letters()) == 1
 
 
 async def test_a_fault_of_the_surroundings_before_the_run_does_not_count_as_one(

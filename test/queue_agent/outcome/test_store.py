@@ -9,14 +9,13 @@ from contract.object_keys import ObjectKeys
 from queue_agent.errors import RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from test.support.agent import PNG, ScriptedRuntime, World, a_result
-from test.support.agents import Assembled, assembled, key_of, worked
+from test.support.agents import assembled, key_of, worked
 from utils.local.aws_proxy import Conditions
 
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.finisher.FIRST_PAUSE", 0.05)
     monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
 
 
@@ -28,7 +27,7 @@ async def test_an_empty_output_is_never_a_completed_task(world: World) -> None:
         return a_result(b"")
 
     async with assembled(world, ScriptedRuntime(empty), max_attempts=1) as parts:
-        await _without_patience(parts)
+        await worked(parts)
     (callback,) = await world.callbacks()
     assert callback["result"] is False
     assert "output 1 of the runtime is empty" in callback["error"]["message"]
@@ -118,12 +117,6 @@ async def test_a_put_whose_answer_was_lost_is_not_taken_for_another_agents(world
         await parts.store.put_record(keys, {}, {"callback": _told_callback()}, "this-run")
         # When the same run writes it again, as the SDK does when no answer came
         await parts.store.put_record(keys, {}, {"callback": _told_callback()}, "this-run")
-
-
-async def _without_patience(parts: Assembled) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("queue_agent.outcome.finisher.PATIENCE_SECONDS", 0)
-        await worked(parts)
 
 
 def _told_callback() -> dict[str, Any]:

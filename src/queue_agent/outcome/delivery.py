@@ -7,7 +7,7 @@ from typing import Self
 from contract.callback import Callback, Cause, Status
 from contract.object_keys import ObjectKeys
 from contract.task import Metadata
-from queue_agent.aws.queue import Lease
+from queue_agent.aws.lease import Lease
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,47 @@
+"""A message that this agent holds."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from contract.callback import Cause
+from queue_agent.errors import LeaseLost
+from queue_agent.telemetry.tracing import Trace
+
+
+@dataclass(eq=False, slots=True)
+class Lease:
+    """One message, held by this agent until ``expires`` (loop time).
+
+    ``receives`` counts SQS's deliveries of it, ``first_received`` is the wall clock's time of the first in seconds.
+    ``lost_cause`` says why it could not be renewed; None when SQS says that the message is not this agent's.
+    """
+
+    message_id: str
+    receipt: str
+    body: str
+    receives: int
+    traceparent: str | None
+    trace: Trace
+    expires: float
+    first_received: float = field(default_factory=time.time)
+    request_id: str | None = None
+    repeat: bool = False
+    """Whether the front door sent it because it did not know whether an earlier message of the request was accepted."""
+    lost: asyncio.Event = field(default_factory=asyncio.Event)
+    lost_cause: Cause | None = None
+    deleting: bool = False
+    """A deletion was sent, so that SQS may not know the message any more."""
+
+    @property
+    def fields(self) -> dict[str, object]:
+        """What every log line of the message carries."""
+        return {"message_id": self.message_id, "receives": self.receives, "trace_id": self.trace.trace_id}
+
+    def check(self) -> None:
+        """Raises LeaseLost when the message may be another agent's by now.
+
+        The clock counts, not only what a renewal said: after a stall of the whole process the renewal is late, too.
+        """
+        if self.lost.is_set() or asyncio.get_running_loop().time() >= self.expires:
+            raise LeaseLost
