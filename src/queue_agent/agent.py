@@ -96,7 +96,8 @@ class Agent:
         return prepared is not None
 
     async def _process(self, prepared: Prepared) -> None:
-        if not (self._deliverable.is_set() and self._state.begin()):
+        adopted = prepared.job_ref is not None
+        if not (self._deliverable.is_set() and self._state.begin(already_running=adopted)):
             self._finishing.spawn(self._processor.release(prepared))
             return
         self._gpu.begin()

@@ -13,9 +13,11 @@ from yarl import URL
 
 from queue_agent.agent import Agent
 from queue_agent.aws.clients import Clients, open_clients
+from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.queue import Queue
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.intake.intake import Intake
+from queue_agent.intake.recovery import Recovery
 from queue_agent.lifecycle.breaker import Breaker
 from queue_agent.lifecycle.health import Health, serve_health
 from queue_agent.lifecycle.pod_deletion_cost import DeletionCost, Pod
@@ -95,8 +97,14 @@ def assemble(
     """Everything around what is open already; nothing is begun."""
     timings = timings or Timings()
     metrics = telemetry.metrics
+    journal = LeaseJournal(settings.state_dir)
     queue = Queue(
-        clients.sqs, settings.queue_url, settings.dead_letter_queue_url, settings.lease_seconds, telemetry=telemetry
+        clients.sqs,
+        settings.queue_url,
+        settings.dead_letter_queue_url,
+        settings.lease_seconds,
+        telemetry=telemetry,
+        journal=journal,
     )
     store = Store(clients.s3, settings.bucket)
     notifier = Notifier(clients.sns, settings.topic_arn)
@@ -122,6 +130,7 @@ def assemble(
         max_attempts=settings.max_attempts,
         running_callbacks=settings.running_callbacks,
         timings=timings,
+        journal=journal,
     )
     state = RuntimeState()
     readiness = Readiness(runtime, state, Breaker(timings.trial_pauses), settings.runtime_away_limit, timings)
@@ -129,6 +138,7 @@ def assemble(
     intake = Intake(
         queue=queue,
         processor=processor,
+        recovery=Recovery(journal, queue, processor, finisher),
         runtime=runtime,
         state=state,
         deliverable=finisher.health.ok,

@@ -1,17 +1,16 @@
 """One task on its way: prepare (decode, look for its record, fetch its inputs), run, and on to its outcome."""
 
 import asyncio
-import json
 import logging
 import time
 from dataclasses import dataclass, field
 from functools import partial
 
 from contract.callback import Cause
-from contract.metrics import FETCHED_BYTES
-from contract.object_keys import REQUESTS_PREFIX, ObjectKeys
+from contract.object_keys import ObjectKeys
 from contract.runtimes import TASK_TYPES, RuntimeType
 from contract.wire import Order, UndecodableMessage, decode
+from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.lease import Lease
 from queue_agent.concurrency import Background, within
 from queue_agent.errors import (
@@ -19,11 +18,13 @@ from queue_agent.errors import (
     Interrupted,
     PermanentError,
     RuntimeBusy,
+    RuntimeFault,
     RuntimeHung,
     RuntimeUnavailable,
     TaskTimeout,
     TransientError,
 )
+from queue_agent.inputs.content import read_content
 from queue_agent.inputs.fetcher import Fetcher
 from queue_agent.lifecycle.shutdown import Shutdown
 from queue_agent.outcome.delivery import Delivery
@@ -31,6 +32,7 @@ from queue_agent.outcome.disposition import MAX_RECEIVES
 from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
+from queue_agent.outcome.revisits import Revisits
 from queue_agent.outcome.store import Attempts, Store
 from queue_agent.runner import Runner
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
@@ -38,6 +40,9 @@ from queue_agent.settings import Timings
 from queue_agent.telemetry.tracing import Trace
 
 log = logging.getLogger(__name__)
+
+PASS_ON_SECONDS = 2
+"""For so long a task that failed here is left to other agents, each time that it comes back to this one."""
 
 UNNOTED_RUNS = 1
 """A redelivered message of which nothing is noted was held by an agent that died without a word; most likely it ran."""
@@ -49,6 +54,8 @@ class Prepared:
 
     delivery: Delivery
     job: PreparedJob
+    job_ref: str | None = None
+    """The runtime's id of the job when it is there already, begun by a predecessor of this process."""
     since: float = field(default_factory=time.time)
     """Wall clock, in seconds."""
 
@@ -103,6 +110,7 @@ class Processor:
         max_attempts: int,
         running_callbacks: bool,
         timings: Timings,
+        journal: LeaseJournal,
     ) -> None:
         self._runtime = runtime
         self._runner = Runner(runtime, task_timeout, timings)
@@ -119,6 +127,8 @@ class Processor:
         self._max_attempts = max_attempts
         self._running_callbacks = running_callbacks
         self._timings = timings
+        self._journal = journal
+        self._revisits = Revisits()
 
     async def prepare(self, lease: Lease) -> Prepared | None:
         """Make the task ready to start; None when it has ended already, one way or the other."""
@@ -127,7 +137,7 @@ class Processor:
         except UndecodableMessage as error:
             self.refusals.spawn(self._finisher.refuse(lease, error))
             return None
-        delivery = self._opened(lease, order)
+        delivery = self.open(lease, order)
         try:
             if await self._duplicates.dismiss(delivery):
                 return None
@@ -137,6 +147,9 @@ class Processor:
                 if recalled is None:
                     return None
                 delivery = recalled
+            if self._revisits.pass_on(lease.message_id):
+                await self._finisher.release(delivery, PASS_ON_SECONDS)
+                return None
             return Prepared(delivery, await self._prepare_job(order, lease.trace))
         except Exception as error:  # noqa: BLE001 - what becomes of unknown errors is decided like any other
             await self._finisher.settle(delivery, error)
@@ -145,6 +158,19 @@ class Processor:
             await self._release_now(delivery)
             raise
 
+    def open(self, lease: Lease, order: Order) -> Delivery:
+        """The delivery of a message that was decoded; its earlier runs are not known unless it is the first."""
+        metadata = order.metadata
+        lease.trace.note(task_id=metadata.id, tasktype=metadata.tasktype.value)
+        keys = ObjectKeys(self._bucket, metadata.prefix, metadata.id, lease.message_id, request_id=lease.request_id)
+        return Delivery(lease, metadata, keys, runs=0 if lease.receives == 1 else None)
+
+    async def prepare_adoption(self, delivery: Delivery, order: Order, job_ref: str) -> Prepared:
+        """A task whose job is in the runtime already, so that its inputs are not fetched again. Raises AgentError."""
+        content = await read_content(order, self._fetcher, self._bucket, delivery.lease.trace)
+        job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content)
+        return Prepared(delivery, await self._runtime.prepare(job), job_ref)
+
     async def run(self, prepared: Prepared, shutdown: Shutdown) -> Completed | Failed:
         """Run the task. ``shutdown.abort`` interrupts it."""
         delivery = prepared.delivery.begun()
@@ -152,13 +178,13 @@ class Processor:
         trace.note(attempt=delivery.runs)
         trace.record("hold", prepared.since, time.time())
         announcement = Announcement(asyncio.create_task(self._announce(delivery)))
-        monitor = RunMonitor()
+        message_id = delivery.lease.message_id
+        self._journal.begin(message_id, delivery.runs or 1)
+        monitor = RunMonitor(partial(self._journal.accept, message_id))
         began = time.monotonic()
         try:
             with trace.span("run", attempt=delivery.runs) as span:
-                result = await self._runner.run(
-                    partial(self._runtime.run, prepared.job), monitor, delivery.lease, shutdown.abort
-                )
+                result = await self._runner.run(partial(self._work, prepared), monitor, delivery.lease, shutdown.abort)
                 span.note(model=result.ran.model, outputs=len(result.outputs))
         except Exception as error:  # noqa: BLE001
             return Failed(delivery, self._judged(error, delivery, shutdown), error, announcement)
@@ -166,6 +192,14 @@ class Processor:
             await self._release_now(prepared.delivery)
             raise
         return Completed(delivery, result, time.monotonic() - began, announcement)
+
+    async def _work(self, prepared: Prepared, monitor: RunMonitor) -> Result:
+        if prepared.job_ref is None:
+            return await self._runtime.run(prepared.job, monitor)
+        result = await self._runtime.adopt(prepared.job, prepared.job_ref, monitor)
+        if result is None:
+            raise RuntimeUnavailable("runtime-gone", "the runtime does not know the job of the agent's predecessor")
+        return result
 
     async def finish(self, completed: Completed) -> None:
         """Store, notify, delete. The task's inputs are not needed any more."""
@@ -179,6 +213,8 @@ class Processor:
     async def settle(self, failed: Failed, *, counted: bool) -> None:
         """Decide what becomes of a task whose run failed; one that is not ``counted`` goes back as if not begun."""
         error = failed.error
+        if isinstance(error, RuntimeFault):
+            self._revisits.add(failed.delivery.lease.message_id)
         if not counted and isinstance(error, AgentError):
             error = Interrupted(error.type, error.message)
         try:
@@ -195,7 +231,7 @@ class Processor:
     async def release_unopened(self, lease: Lease) -> None:
         """Give back a message that came too late to be prepared."""
         try:
-            delivery = self._opened(lease, decode(lease.body))
+            delivery = self.open(lease, decode(lease.body))
         except UndecodableMessage:
             await self._finisher.release_unread(lease)
         else:
@@ -210,7 +246,7 @@ class Processor:
 
     async def _prepare_job(self, order: Order, trace: Trace) -> PreparedJob:
         self._check_type(order)
-        content = await self._content(order, trace)
+        content = await read_content(order, self._fetcher, self._bucket, trace)
         files = await self._fetcher.fetch(content, trace, prefix=order.metadata.prefix)
         job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content, files=files)
         return await self._runtime.prepare(job)
@@ -231,12 +267,6 @@ class Processor:
             return None
         return recalled
 
-    def _opened(self, lease: Lease, order: Order) -> Delivery:
-        metadata = order.metadata
-        lease.trace.note(task_id=metadata.id, tasktype=metadata.tasktype.value)
-        keys = ObjectKeys(self._bucket, metadata.prefix, metadata.id, lease.message_id, request_id=lease.request_id)
-        return Delivery(lease, metadata, keys, runs=0 if lease.receives == 1 else None)
-
     def _check_type(self, order: Order) -> None:
         served = TASK_TYPES[self._runtime_type]
         if order.metadata.tasktype not in served:
@@ -244,25 +274,6 @@ class Processor:
             raise PermanentError(
                 "tasktype", f"{self._runtime_type} does not serve {asked}; it serves {', '.join(served)}"
             )
-
-    async def _content(self, order: Order, trace: Trace) -> dict[str, object]:
-        if order.content is not None:
-            return order.content
-        url = order.content_url or ""
-        place = f"s3://{self._bucket}/"
-        key = url.removeprefix(place)
-        if not url.startswith(place) or not key.startswith(f"{REQUESTS_PREFIX}/"):
-            raise PermanentError("content", "the message names a content outside the platform's own folder")
-        try:
-            with trace.span("fetch", link=url) as span:
-                body = await self._fetcher.read_object(self._bucket, key)
-                span.carry(FETCHED_BYTES, len(body))
-            content = json.loads(body)
-        except ValueError as error:
-            raise PermanentError("content", "the stored content of the task is not JSON") from error
-        if not isinstance(content, dict):
-            raise PermanentError("content", "the stored content of the task is not a JSON object")
-        return content
 
     async def _announce(self, delivery: Delivery) -> None:
         """Note the run where earlier ones are noted, and send the callback that it began if that is wanted."""

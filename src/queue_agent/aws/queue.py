@@ -12,6 +12,7 @@ from contract import trace
 from contract.metrics import DEAD_LETTERS
 from contract.wire import REPEAT, REPEAT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, request_id_of
 from queue_agent.aws.clients import LONG_POLL_SECONDS, aws_errors, code_of
+from queue_agent.aws.journal import HeldMessage, LeaseJournal
 from queue_agent.aws.lease import Lease
 from queue_agent.aws.recent_ids import RecentIds
 from queue_agent.aws.renewals import GONE_CODES, Renewals
@@ -47,13 +48,14 @@ class Queue:
         lease_seconds: int,
         *,
         telemetry: Telemetry,
+        journal: LeaseJournal | None = None,
     ) -> None:
         self._client = client
         self._url = url
         self._dead_letter_url = dead_letter_url
         self._lease_seconds = lease_seconds
         self._telemetry = telemetry
-        self._renewals = Renewals(client, url, lease_seconds, telemetry.metrics)
+        self._renewals = Renewals(client, url, lease_seconds, telemetry.metrics, journal or LeaseJournal(None))
         self._dead_lettered = RecentIds()
 
     async def receive(self) -> Lease | None:
@@ -81,6 +83,35 @@ class Queue:
             )
         messages = response.get("Messages", [])
         return self._hold(messages[0], polled) if messages else None
+
+    async def resume(self, held: HeldMessage) -> Lease | None:
+        """The lease of a message that a predecessor held; None when it is not this agent's any more."""
+        now = time.time()
+        context = trace.from_traceparent(held.traceparent or "")
+        lease = Lease(
+            message_id=held.message_id,
+            receipt=held.receipt,
+            body=held.body,
+            receives=held.receives,
+            traceparent=held.traceparent,
+            trace=self._telemetry.received(context, sent=held.first_received, polled=now, receives=held.receives + 1),
+            expires=asyncio.get_running_loop().time() + self._lease_seconds,
+            first_received=held.first_received,
+            request_id=held.request_id,
+            repeat=held.repeat,
+        )
+        try:
+            with aws_errors("resume the lease"):
+                await within(RELEASE_SECONDS, self._set_visibility(lease, self._lease_seconds))
+        except AgentError as error:
+            log.warning(
+                "a message that the agent held before it was restarted is another agent's now",
+                extra={"action": "recover", "cause": error.message, **lease.fields},
+            )
+            lease.trace.end("left", final=False)
+            return None
+        self._renewals.start(lease)
+        return lease
 
     async def delete(self, lease: Lease) -> None:
         """Delete the message: its task has ended. May be called until it succeeds.

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING
 
 from contract.callback import Cause
 from contract.metrics import LEASE_RENEWALS, LEASES_LOST
 from queue_agent.aws.clients import aws_errors, code_of
+from queue_agent.aws.journal import HeldMessage, LeaseJournal
 from queue_agent.aws.lease import Lease
 from queue_agent.concurrency import within
 from queue_agent.errors import AgentError, AwsDenied, AwsError
@@ -44,7 +46,10 @@ NO_RECEIPT = "none"
 class Renewals:
     """Renews each lease from ``start`` to ``stop``. ``denied``: this agent may not renew leases at present."""
 
-    def __init__(self, client: "SQSClient", url: str, lease_seconds: int, metrics: Metrics) -> None:
+    def __init__(
+        self, client: "SQSClient", url: str, lease_seconds: int, metrics: Metrics, journal: LeaseJournal
+    ) -> None:
+        self._journal = journal
         self._client = client
         self._url = url
         self._lease_seconds = lease_seconds
@@ -53,9 +58,11 @@ class Renewals:
         self.denied = False
 
     def start(self, lease: Lease) -> None:
+        self._journal.hold(_held(lease))
         self._tasks[lease] = asyncio.create_task(self._renew(lease), name=f"renew {lease.message_id}")
 
     async def stop(self, lease: Lease) -> None:
+        self._journal.forget(lease.message_id)
         renewal = self._tasks.pop(lease, None)
         if renewal is not None:
             renewal.cancel()
@@ -102,6 +109,7 @@ class Renewals:
                 self.denied = False
                 self._metrics.add(LEASE_RENEWALS)
                 lease.expires = now + self._lease_seconds
+                self._journal.renew(lease.message_id, time.time() + self._lease_seconds)
                 pause, retry_pause, failure = interval, min(FIRST_RENEWAL_RETRY_SECONDS, interval), None
 
     async def _extend(self, lease: Lease) -> None:
@@ -124,6 +132,20 @@ class Renewals:
         lease.lost.set()
         self._metrics.add(LEASES_LOST)
         log.error("a lease was lost; another agent will end the task", extra=_fields(lease, error))
+
+
+def _held(lease: Lease) -> HeldMessage:
+    return HeldMessage(
+        message_id=lease.message_id,
+        receipt=lease.receipt,
+        body=lease.body,
+        receives=lease.receives,
+        first_received=lease.first_received,
+        expires=time.time() + lease.expires - asyncio.get_running_loop().time(),
+        traceparent=lease.traceparent,
+        request_id=lease.request_id,
+        repeat=lease.repeat,
+    )
 
 
 def _time_left(lease: Lease, error: Exception, interval: float) -> float:

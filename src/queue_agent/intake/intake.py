@@ -9,6 +9,7 @@ from queue_agent.aws.queue import Queue
 from queue_agent.concurrency import Background, any_set, cancel_all, until_done_or
 from queue_agent.errors import AgentError
 from queue_agent.intake.prefetch import Prefetch
+from queue_agent.intake.recovery import Recovery
 from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown
 from queue_agent.processor import Prepared, Processor
@@ -36,6 +37,7 @@ class Intake:
         *,
         queue: Queue,
         processor: Processor,
+        recovery: Recovery,
         runtime: Runtime,
         state: RuntimeState,
         deliverable: asyncio.Event,
@@ -45,6 +47,7 @@ class Intake:
         self.prefetch = Prefetch()
         self._queue = queue
         self._processor = processor
+        self._recovery = recovery
         self._runtime = runtime
         self._state = state
         self._deliverable = deliverable
@@ -60,10 +63,15 @@ class Intake:
         state.on_change(self._changed.set)
 
     async def run(self) -> None:
-        """Take and prepare until the shutdown, then release at once what has not started. A poll on its way is let to
-        its end: cut off, it may swallow a message until its lease runs out."""
+        """Recover what a predecessor held, take and prepare until the shutdown, then release what has not started.
+
+        A poll on its way is let to its end: cut off, it may swallow a message until its lease expires.
+        """
         failures = 0
         try:
+            for prepared in await self._recovery.recover():
+                self._ready.append(prepared)
+                self._arrived.set()
             while await self._until_wanted():
                 failures = 0 if await self._take_next(failures) else failures + 1
             await self._release_all()

@@ -72,9 +72,12 @@ class RuntimeState:
         )
         self._enter(Phase.SUSPECT, reason)
 
-    def begin(self) -> bool:
-        """A task runs from now on; False, and nothing changes, when the runtime is not ready."""
-        if self.phase is not Phase.READY:
+    def begin(self, *, already_running: bool = False) -> bool:
+        """A task runs from now on; False, and nothing changes, when the runtime is not ready.
+
+        One that is ``already_running`` there is why the runtime takes no other.
+        """
+        if not (self.phase is Phase.READY or already_running):
             return False
         self.began = asyncio.get_running_loop().time()
         self.idle.clear()

@@ -46,7 +46,7 @@ class Agent:
 
     async def delivery(self) -> Delivery:
         lease = await received(self.parts)
-        return self.parts.processor._opened(lease, decode(lease.body))
+        return self.parts.processor.open(lease, decode(lease.body))
 
 
 def an_agent(parts: Assembled) -> Agent:
