@@ -11,6 +11,7 @@ from aiohttp import ClientSession
 from PIL import Image
 
 from contract.callback import Callback
+from contract.object_keys import CODE_LENGTH
 from queue_agent.aws.clients import Clients
 from test.support.platform import MODEL, PATIENCE, Running, until
 from utils.smoke import samples
@@ -49,7 +50,7 @@ async def test_a_request_of_the_guide_gives_its_answer_pictures_and_callback(
         assert answered == {"id_task": task_id, **routed, "output_location": folder}
 
         (picture,) = callback.image_url
-        stem = re.fullmatch(rf"({re.escape(f'{folder}/{task_id}')}-[a-z0-9]{{4}})-1\.png", picture)
+        stem = re.fullmatch(rf"({re.escape(f'{folder}/{task_id}')}-[a-z0-9]{{{CODE_LENGTH}}})-1\.png", picture)
         assert stem
         assert json.loads(callback.model_dump_json()) == {
             "id": task_id,

@@ -57,6 +57,7 @@ def test_every_other_setting_has_the_default_that_is_documented() -> None:
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 8090)
     assert settings.input_buckets == ()
     assert settings.allowed_link_hosts == ()
+    assert settings.allow_loopback_links is False
     assert settings.max_link_bytes == 33_554_432
     assert settings.link_timeout == 30
     assert settings.running_callbacks is False

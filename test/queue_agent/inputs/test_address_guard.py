@@ -117,6 +117,28 @@ def test_a_socket_for_a_public_address_is_what_was_asked_for(address: str) -> No
         assert made.type == socket.SOCK_STREAM
 
 
+EVERYTHING = [ip_network("0.0.0.0/0"), ip_network("::/0")]
+LOOPBACK = ["127.0.0.1", "127.8.8.8", "0.0.0.0", "::1", "::", "::ffff:127.0.0.1", "64:ff9b::7f00:1"]
+CREDENTIALS = [
+    *("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23"),
+    *("fe80::1%eth0", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe"),
+]
+
+
+@pytest.mark.parametrize("address", [*LOOPBACK, *CREDENTIALS])
+def test_loopback_and_whoever_gives_credentials_away_are_refused_whatever_is_allowed(address: str) -> None:
+    with pytest.raises(ForbiddenAddress):
+        guarded(EVERYTHING)(info(address))
+
+
+def test_the_platform_on_one_machine_may_allow_loopback_and_nothing_more() -> None:
+    make = guarded([ip_network("127.0.0.0/8"), ip_network("169.254.0.0/16")], allow_loopback=True)
+    make(info("127.0.0.1")).close()
+    for address in (*CREDENTIALS, "10.0.0.1"):
+        with pytest.raises(ForbiddenAddress):
+            make(info(address))
+
+
 def test_an_allowed_network_may_be_reached_and_no_other() -> None:
     make = guarded(iter([ip_network("10.1.0.0/16"), ip_network("fd00:1::/32")]))
     for address in ("fd00:1::2", "10.1.2.3"):

@@ -74,9 +74,10 @@ async def test_a_denied_call_is_repeated_until_it_is_allowed_and_the_task_has_ru
 
 
 async def test_a_short_outage_suspends_nothing(world: World, conditions: Conditions) -> None:
-    # Given SNS that fails once
+    # Given SNS that fails for less time than says that it is away
     await world.ask()
-    async with assembled(world, ScriptedRuntime(), retry_timings=RetryTimings(first_pause=0.05)) as parts:
+    patient = RetryTimings(first_pause=0.05, longest_pause=0.2, suspend_after=60)
+    async with assembled(world, ScriptedRuntime(), retry_timings=patient) as parts:
         suspensions: list[str] = []
         parts.finisher.health.suspend = lambda call, cause: suspensions.append(call)  # type: ignore[method-assign]
 

@@ -9,6 +9,7 @@ from queue_agent.errors import (
     AgentError,
     Interrupted,
     LeaseLost,
+    LinkUnavailable,
     PermanentError,
     RuntimeUnavailable,
     TaskTimeout,
@@ -17,6 +18,7 @@ from queue_agent.errors import (
 from queue_agent.outcome.disposition import (
     FIRST_RETRY_DELAY,
     LONGEST_RETRY_DELAY,
+    MAX_LINK_RECEIVES,
     MAX_RECEIVES,
     Disposition,
     decide,
@@ -43,6 +45,17 @@ def disposition(error: BaseException, *, runs: int = 1, receives: int = 1) -> Di
 @pytest.mark.parametrize("runs", [0, 1, MAX_ATTEMPTS])
 def test_the_callers_fault_fails_at_once(error: Exception, runs: int) -> None:
     assert disposition(error, runs=runs, receives=MAX_RECEIVES) is Disposition.FAIL
+
+
+def test_a_link_whose_server_is_not_reached_is_tried_elsewhere_but_not_for_ever() -> None:
+    error = LinkUnavailable("could not fetch http://a/b: Temporary failure in name resolution")
+    for receives in range(1, MAX_LINK_RECEIVES):
+        assert disposition(error, runs=0, receives=receives) is Disposition.RETRY
+    assert disposition(error, runs=0, receives=MAX_LINK_RECEIVES) is Disposition.FAIL
+
+
+def test_a_link_is_tried_for_about_half_an_hour() -> None:
+    assert 25 < sum(retry_delay(receives) for receives in range(1, MAX_LINK_RECEIVES)) / 60 < 40
 
 
 @pytest.mark.parametrize("error", SURROUNDINGS)

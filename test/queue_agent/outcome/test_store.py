@@ -7,9 +7,10 @@ import pytest
 
 from contract.object_keys import ObjectKeys
 from queue_agent.errors import RuntimeUnavailable
+from queue_agent.outcome.store import KeyTaken
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from test.support.agent import PNG, ScriptedRuntime, World, a_result
-from test.support.agents import assembled, key_of, worked
+from test.support.agents import assembled, key_of, received, worked
 from utils.local.aws_proxy import Conditions
 
 
@@ -107,6 +108,30 @@ async def test_a_video_whose_runtime_dies_leaves_no_half_upload(world: World) ->
     assert uploads.get("Uploads", []) == []
     (callback,) = await world.callbacks()
     assert callback["result"] is False
+
+
+async def test_a_large_output_never_overwrites_another_tasks(world: World) -> None:
+    # Given an object under the name of a large output
+    message_id = await world.ask()
+    key = ObjectKeys(world.bucket, "out", "t1", message_id).image_key(1, "mp4")
+    await world.direct.s3.put_object(Bucket=world.bucket, Key=key, Body=b"another task's")
+
+    async def video() -> AsyncIterator[bytes]:
+        for _ in range(18):
+            yield bytes(1_000_000)
+
+    async with assembled(world, ScriptedRuntime()) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        delivery = prepared.delivery
+        # When it is stored as something new
+        with delivery.lease.trace.span("store") as span, pytest.raises(KeyTaken):
+            await parts.store.put_outputs(delivery.keys, [Output(video, extension="mp4")], span, fresh=True)
+        await parts.queue.release(delivery.lease)
+    # Then the other one is untouched, and no half upload is left
+    assert await world.read(key) == b"another task's"
+    uploads = await world.direct.s3.list_multipart_uploads(Bucket=world.bucket)
+    assert uploads.get("Uploads", []) == []
 
 
 async def test_a_put_whose_answer_was_lost_is_not_taken_for_another_agents(world: World) -> None:
