@@ -84,8 +84,8 @@ class ImageBuilds(Construct):
             )
             for build in builds
         }
-        for project in self.projects.values():
-            project.node.add_dependency(role, *repositories.values())
+        for name, project in self.projects.items():
+            project.node.add_dependency(role, repositories[name])
 
     def _repository(self, build: ImageBuild) -> ecr.CfnRepository:
         repository = ecr.CfnRepository(

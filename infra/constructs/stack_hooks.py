@@ -66,7 +66,7 @@ def queue_guard(scope: Construct, *, queue_urls: Sequence[str], settings: Functi
         "QueueGuard",
         module="queue_guard",
         description="Refuses an update that would delete a queue with tasks in it",
-        timeout=cdk.Duration.minutes(2),  # 45 queues, asked one after the other
+        timeout=cdk.Duration.minutes(2),  # 40 queues, asked one after the other
         settings=settings,
         properties={"Queues": list(queue_urls)},
     )
