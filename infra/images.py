@@ -20,6 +20,9 @@ AGENT = "queue-agent"
 BUILD_SCRIPT = "images/build.sh"
 """Run by CodeBuild in the folder that holds the source."""
 
+FETCH_SCRIPT = "images/fetch.sh"
+"""Run in the build of a runtime's image that is made from a git repository."""
+
 AGENT_SOURCES = ("requirements/agent.txt", "src/contract", "src/queue_agent")
 """What the agent's image is made of, in addition to its own folder below images/."""
 
@@ -97,7 +100,7 @@ def _image(runtime: Runtime, container: str) -> Mapping[str, Any]:
 
 
 def _sources(name: str) -> Iterator[str]:
-    places = (BUILD_SCRIPT, f"images/{name}", *(AGENT_SOURCES if name == AGENT else ()))
+    places = (BUILD_SCRIPT, f"images/{name}", *(AGENT_SOURCES if name == AGENT else (FETCH_SCRIPT,)))
     for place in places:
         path = ROOT / place
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

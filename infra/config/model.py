@@ -122,8 +122,8 @@ class Vpc(Section):
 class Lambda(Section):
     """The functions. ``architecture`` absent: arm64, and x86_64 in China.
 
-    ``reserved_concurrency``: of the front door's function. Absent, because new accounts may have a quota of 10 in all, of
-    which Lambda lets none be reserved; the API's throttle bounds it then.
+    ``reserved_concurrency``: of the front door's function. Absent, because new accounts may have a quota of 10 in all,
+    of which Lambda lets none be reserved; the API's throttle bounds it then.
     """
 
     architecture: Literal["arm64", "x86_64"] | None = None

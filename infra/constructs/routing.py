@@ -13,7 +13,6 @@ from constructs import Construct
 from infra.constructs.acceptance import accept
 from infra.topology import MAX_RECEIVE_COUNT, Queue, Route, Topology
 
-
 TOPIC_KEY = "alias/aws/sns"
 """AWS's own key for topics: whoever in the account may publish to a topic may use it. It costs nothing a month."""
 
@@ -78,12 +77,8 @@ class Routing(Construct):
         }
 
 
-def _topic(
-    scope: Construct, construct_id: str, name: str, key: kms.IAlias, *, tracing: sns.TracingConfig
-) -> sns.Topic:
-    return sns.Topic(
-        scope, construct_id, topic_name=name, enforce_ssl=True, master_key=key, tracing_config=tracing
-    )
+def _topic(scope: Construct, construct_id: str, name: str, key: kms.IAlias, *, tracing: sns.TracingConfig) -> sns.Topic:
+    return sns.Topic(scope, construct_id, topic_name=name, enforce_ssl=True, master_key=key, tracing_config=tracing)
 
 
 def _let_sns_trace(scope: Construct, construct_id: str, *, name: str, topic: sns.ITopic) -> None:

@@ -52,8 +52,9 @@ class Subject:
     """What is shown, by the names that CloudWatch knows it by.
 
     ``queues`` and ``dead_letters`` by runtime. ``agents``: whether their metrics arrive (the collector is there);
-    ``insights``: whether Container Insights is, and ``gpu_metrics`` whether it measures the GPUs. ``controllers``: how many of the cluster's nodes are not GPU nodes.
-    ``interruptions``: EventBridge rules by what they match. ``gpu_hour_price`` in US dollars.
+    ``insights``: whether Container Insights is, and ``gpu_metrics`` whether it measures the GPUs. ``controllers``: how
+    many of the cluster's nodes are not GPU nodes. ``interruptions``: EventBridge rules by what they match.
+    ``gpu_hour_price`` in US dollars.
     """
 
     stack: str

@@ -18,7 +18,6 @@ from infra.constructs.karpenter import Karpenter
 from infra.constructs.keda import Keda
 from infra.constructs.network import Network
 from infra.constructs.permission import allow
-from infra.constructs.pod_identity import pod_role
 from infra.constructs.runtime import Runtime
 from infra.constructs.stack_hooks import StackHook, node_drain
 from infra.constructs.telemetry import Telemetry
@@ -100,9 +99,7 @@ def _cluster(stack: cdk.Stack, config: Config, topology: Topology) -> Cluster:
     )
 
 
-def _addons(
-    stack: cdk.Stack, config: Config, topology: Topology, *, cluster: Cluster, models: s3.IBucket
-) -> EksAddons:
+def _addons(stack: cdk.Stack, config: Config, topology: Topology, *, cluster: Cluster, models: s3.IBucket) -> EksAddons:
     """What AWS itself installs: some make nodes ready, the others need nodes."""
     made = EksAddons(
         stack,

@@ -55,9 +55,7 @@ class PlatformStack(cdk.Stack):
             cdk.CfnOutput(self, name, value=value)
 
 
-def _build_images(
-    stack: cdk.Stack, config: Config, settings: FunctionSettings, builds: tuple[ImageBuild, ...]
-) -> None:
+def _build_images(stack: cdk.Stack, config: Config, settings: FunctionSettings, builds: tuple[ImageBuild, ...]) -> None:
     made = ImageBuilds(
         stack,
         "Images",

@@ -104,7 +104,9 @@ def test_a_runtime_changes_only_its_own_resources(
     before, after = (fewer, more) if direction == "added" else (more, fewer)
 
     # When
-    changed = {name for name in before.keys() & after.keys() if without_order(before[name]) != without_order(after[name])}
+    changed = {
+        name for name in before.keys() & after.keys() if without_order(before[name]) != without_order(after[name])
+    }
     come_or_gone = before.keys() ^ after.keys()
 
     # Then
