@@ -62,7 +62,8 @@ class EksAddons(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._cluster = cluster
-        self._versions = {**EKS_ADDONS.get(version, {}), **config.eks_versions}
+        pinned: Mapping[str, str] = EKS_ADDONS.get(version, {})
+        self._versions: Mapping[str, str] = {**pinned, **config.eks_versions}
         self.before_nodes = [self._network(), *(self._add(name) for name in ON_EVERY_NODE)]
         self.model_reader = pod_role(self, "ModelReader")
         self.on_nodes = [
