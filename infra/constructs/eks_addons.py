@@ -62,8 +62,7 @@ class EksAddons(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._cluster = cluster
-        pinned: Mapping[str, str] = EKS_ADDONS.get(version, {})
-        self._versions: Mapping[str, str] = {**pinned, **config.eks_versions}
+        self._versions = {**EKS_ADDONS.get(version, {}), **dict[str, str](config.eks_versions.items())}
         self.before_nodes = [self._network(), *(self._add(name) for name in ON_EVERY_NODE)]
         self.model_reader = pod_role(self, "ModelReader")
         self.on_nodes = [

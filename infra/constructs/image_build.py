@@ -24,7 +24,7 @@ BUILDER = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
 """CodeBuild's own image with Docker and the AWS CLI; GPU nodes are x86."""
 
 SMALL, MEDIUM = "BUILD_GENERAL1_SMALL", "BUILD_GENERAL1_MEDIUM"
-"""A runtime's image needs the disk of MEDIUM, 128 GB: its layers are on it packed, unpacked and in the build's cache."""
+"""A runtime's image needs MEDIUM's disk of 128 GB: its layers are on it packed, unpacked and in the build's cache."""
 
 BUILD_MINUTES = 60
 """A runtime's image takes 15 to 25 minutes, most of it for PyTorch's CUDA libraries."""

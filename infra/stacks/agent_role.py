@@ -11,8 +11,8 @@ from infra.stacks.tasks import Tasks, queues_arn
 from infra.topology import dead_letters_name, queue_name
 
 OWN = "${aws:PrincipalTag/kubernetes-service-account}"
-"""EKS tags a session with the pod's service account, which is named as the runtime, and so is the queue. One role serves
-all runtimes, because a stack holds few resources, and each agent reaches its own queue only."""
+"""EKS tags a session with the pod's service account, which is named as the runtime, and so is the queue. One role
+serves all runtimes, because a stack holds few resources, and each agent reaches its own queue only."""
 
 
 def make_agent_role(stack: cdk.Stack, config: Config, tasks: Tasks) -> iam.Role:

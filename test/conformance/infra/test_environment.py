@@ -16,7 +16,7 @@ from utils.local.cloud import Access, Cloud, QueuePlace
 from utils.local.parts import agent_part, environment
 
 OWN_TO_THE_POD = {"API_BASE_URL", "HEALTH_PORT", "SHUTDOWN_GRACE", "STATE_DIR"}
-"""What only the chart knows: the runtime's port, the agent's own, how long the pod has to end, and where its volume is."""
+"""What only the chart knows: the runtime's port, the agent's own, how long the pod has to end, where its volume is."""
 
 OWN_TO_THE_MACHINE = {"API_BASE_URL", "HEALTH_HOST", "HEALTH_PORT", "SHUTDOWN_GRACE", "STATE_DIR"}
 """The same on one machine, where many agents share an address."""
