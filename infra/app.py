@@ -9,6 +9,7 @@ from pathlib import Path
 
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import Config, load_config
+from infra.config.warnings import warnings_of
 from infra.node import use_packaged_node
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,8 @@ def main() -> int:
     try:
         config = load_config(path)
         check_region(config, region)
+        for warning in warnings_of(config):
+            print(f"warning: {warning}", file=sys.stderr)  # noqa: T201 (for the person at the terminal)
         synthesise(config, outdir, account=account, region=region, checked=bool(os.environ.get("CDK_NAG")))
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 (for the person at the terminal)

@@ -6,15 +6,34 @@ from typing import Any
 
 from infra.topology import Route, Topology
 
+CHINA_GPUS = ("g5.xlarge", "g5.2xlarge", "g4dn.xlarge", "g4dn.2xlarge")
+"""The chart's default types but for G6, which China's regions do not have."""
+
 BASE_THROUGHPUT = 125
 BASE_IOPS = 3000
 """What every gp3 volume has at no extra cost."""
 
 
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """An image that the stack builds. ``repository`` begins with the registry's host."""
+
+    repository: str
+    tag: str
+
+    def values(self) -> dict[str, str]:
+        """As the chart takes them."""
+        return {"repository": self.repository, "tag": self.tag}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """What the stack made for a runtime. Names, ARNs, URLs, and selectors by tags."""
+    """What the stack made for a runtime. Names, ARNs, URLs, and selectors by tags.
 
+    ``agent_image`` and ``runtime_image`` are None where the stack does not build them.
+    """
+
+    partition: str
     region: str
     image_registry: str
     node_role: str
@@ -27,6 +46,8 @@ class Place:
     queue_url: str
     dead_letter_queue_url: str
     telemetry_endpoint: str
+    agent_image: ImageReference | None = None
+    runtime_image: ImageReference | None = None
 
 
 def chart_values(topology: Topology, route: Route, place: Place, extra: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,19 +59,22 @@ def chart_values(topology: Topology, route: Route, place: Place, extra: Mapping[
             "imageRegistry": place.image_registry,
         },
         "karpenter": {
+            **({"provisioner": {"instanceType": list(CHINA_GPUS)}} if place.partition == "aws-cn" else {}),
             "nodeTemplate": {
                 "iamRole": place.node_role,
                 "securityGroupSelector": dict(place.security_group_tags),
                 "subnetSelector": dict(place.subnet_tags),
-            }
+            },
         },
         "runtime": {
             "name": route.name,
             "type": route.type.value,
             "taskTimeout": topology.task_timeout,
             "serviceAccountName": place.service_account,
-            "inferenceApi": {"modelFilename": route.model or ""},
+            "inferenceApi": {"modelFilename": route.model or "", **_image(place.runtime_image)},
             "queueAgent": {
+                **_image(place.agent_image),
+                "env": agent_environment(topology, route, place),
                 "dynamicModel": route.dynamic_model,
                 "s3Bucket": place.output_bucket,
                 "snsTopicArn": place.output_topic_arn,
@@ -64,6 +88,23 @@ def chart_values(topology: Topology, route: Route, place: Place, extra: Mapping[
         },
     }
     return merged(own, extra)
+
+
+def agent_environment(topology: Topology, route: Route, place: Place) -> dict[str, str]:
+    """What the chart gives the agent, as it is; values of the chart that say the same and ``extraEnv`` win over it."""
+    environment = topology.agent_environment(
+        route,
+        region=place.region,
+        queue_url=place.queue_url,
+        dead_letter_queue_url=place.dead_letter_queue_url,
+        output_topic_arn=place.output_topic_arn,
+        output_bucket=place.output_bucket,
+    )
+    return {name: value for name, value in environment.items() if value}
+
+
+def _image(image: ImageReference | None) -> dict[str, Any]:
+    return {"image": image.values()} if image else {}
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

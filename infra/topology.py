@@ -17,8 +17,9 @@ from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What the front door answers to, by POST only."""
 
-LEASE_SECONDS = 60
-"""For how long an agent takes a message before it renews: a killed agent's task is back within this time."""
+LEASE_SECONDS = 20
+"""For how long an agent takes a message; it renews every third of this. A killed agent's task is back in the queue
+within this time."""
 
 MAX_ATTEMPTS = 3
 """Runs of one task before the agent gives up, tells the caller and moves the message to the dead letters itself."""
@@ -117,10 +118,14 @@ class Topology:
         dead_letter_queue_url: str,
         output_topic_arn: str,
         output_bucket: str,
-        api_base_url: str,
+        api_base_url: str = "",
         log_level: str = "INFO",
     ) -> dict[str, str]:
-        """Environment of a queue agent that serves ``route``."""
+        """Environment of a queue agent that serves ``route``, the same in the cluster and on one machine.
+
+        What only the place knows is added there: ports, folders, the pod's name. The chart also adds ``api_base_url``,
+        because it knows the runtime's port. An empty value counts as not set.
+        """
         return {
             "AWS_DEFAULT_REGION": region,
             "SQS_QUEUE_URL": queue_url,

@@ -14,3 +14,14 @@ compile --extra dev --output-file dev.txt
 for name in agent lambda local infra deploy load; do
   compile --extra "$name" --constraints dev.txt --output-file "$name.txt"
 done
+
+# compile_image NAME PYTHON: the runtimes' images have packages of their own, for Linux and one version of Python.
+compile_image() {
+  uv pip compile --quiet --python-version "$2" --python-platform x86_64-manylinux_2_28 --generate-hashes \
+    --no-emit-index-url --no-header --no-annotate "../images/$1/requirements.in" \
+    --output-file "../images/$1/requirements.txt"
+}
+
+compile_image sdwebui 3.10
+compile_image comfyui 3.12
+compile_image invokeai 3.12

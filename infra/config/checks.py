@@ -14,8 +14,8 @@ from infra.config.errors import Mistake, path_of
 
 DEFAULT_TASK_TIMEOUT = 300
 
-MAX_RUNTIMES = 45
-"""A stack holds 500 resources: at most 180 for the platform, and 7 for each runtime."""
+MAX_RUNTIMES = 40
+"""A stack holds 500 resources: at most 200 for the platform, and 7 for each runtime; the rest is left for clients."""
 
 
 def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:

@@ -23,6 +23,7 @@ from infra.config.types import (
     Days,
     Email,
     Emptiable,
+    ImageFolder,
     InstanceType,
     KubernetesVersion,
     LinkHost,
@@ -33,6 +34,7 @@ from infra.config.types import (
     StackName,
     Stage,
     VpcCidr,
+    WebAddress,
     Zones,
 )
 
@@ -118,7 +120,11 @@ class Vpc(Section):
 
 
 class Lambda(Section):
-    """The functions. ``architecture`` absent: arm64, and x86_64 in China."""
+    """The functions. ``architecture`` absent: arm64, and x86_64 in China.
+
+    ``reserved_concurrency``: of the front door's function. Absent, because new accounts may have a quota of 10 in all,
+    of which Lambda lets none be reserved; the API's throttle bounds it then.
+    """
 
     architecture: Literal["arm64", "x86_64"] | None = None
     reserved_concurrency: int | None = Field(default=None, ge=1, le=1000)
@@ -142,18 +148,34 @@ EksAddon = Literal[
 
 
 class AddOns(Section):
-    """What runs in the cluster beside the runtimes. ``tracing`` also covers the front door and the input topic.
+    """What runs in the cluster in addition to the runtimes. ``tracing`` also covers the front door and the input topic.
 
-    ``image_registry``: a registry that holds copies of all images (China). ``eks_versions``: the version of an EKS
-    add-on by its name; an add-on not named gets the default of the cluster's version.
+    ``image_registry``: a registry that holds copies of all images (China). ``gpu_metrics``: NVIDIA's exporter on each
+    GPU node, which CloudWatch charges for by metric. ``eks_versions``: the version of an EKS add-on by its name; an
+    add-on not named gets the version that this project is made for, or EKS's default for other Kubernetes versions.
     """
 
     image_registry: Annotated[str, Field(min_length=1)] | None = None
     karpenter: Source = Source()
     keda: Source = Source()
     observability: bool = True
+    gpu_metrics: bool = False
     tracing: bool = True
     eks_versions: dict[EksAddon, str] = Field(default_factory=dict)
+
+
+class Images(Section):
+    """Images that the stack builds in the account, so that no Docker is needed.
+
+    ``build`` absent: true, unless ``addOns.imageRegistry`` holds copies of all images. ``mirror``: a registry's folder
+    with Docker's library images (``python``), without a tag. ``package_index``: a Python package index other than pip's
+    own default. ``source_host``: where git repositories are cloned from.
+    """
+
+    build: bool | None = None
+    mirror: ImageFolder = "public.ecr.aws/docker/library"
+    package_index: WebAddress | None = None
+    source_host: WebAddress = "https://github.com"
 
 
 class EbsThroughputTuner(Section):
@@ -200,12 +222,14 @@ class Config(Section):
     input_buckets: Annotated[tuple[Bucket, ...], Many] = ()
     allowed_link_hosts: Annotated[tuple[LinkHost, ...], Many] = ()
     output_retention_days: Days | None = None
+    output_versioning: bool = False
     request_retention_days: int = Field(default=SQS_RETENTION_DAYS + 1, ge=SQS_RETENTION_DAYS, le=MAX_RETENTION_DAYS)
     log_retention_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1827, 3653] = 30
     eks: Eks = Eks()
     vpc: Vpc = Vpc()
     lambda_: Lambda = Field(default=Lambda(), alias="lambda")
     add_ons: AddOns = Field(default_factory=AddOns)
+    images: Images = Images()
     ebs_throughput_tuner: EbsThroughputTuner = EbsThroughputTuner()
     alarms: Alarms = Alarms()
     dashboard: Dashboard = Dashboard()
@@ -224,6 +248,11 @@ class Config(Section):
     def lambda_architecture(self) -> str:
         """As asked for, or what the partition's regions have."""
         return self.lambda_.architecture or ("x86_64" if self.partition == "aws-cn" else "arm64")
+
+    @property
+    def builds_images(self) -> bool:
+        """Whether the stack builds the images that the config does not name."""
+        return self.add_ons.image_registry is None if self.images.build is None else self.images.build
 
     @property
     def model_bucket(self) -> str:

@@ -29,6 +29,8 @@ _MODEL = re.compile(r"[^\s/\\\x00-\x1f][^/\\\x00-\x1f]{0,254}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _CHART_SOURCE = re.compile(r"(oci|https|http)://[^\s/]+(/\S*)?")
+_IMAGE_FOLDER = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
 def matching(pattern: re.Pattern[str], rule: str) -> AfterValidator:
@@ -119,6 +121,10 @@ AccessCidr = Annotated[str, AfterValidator(_checked_access_cidr)]
 VpcCidr = Annotated[str, AfterValidator(_checked_cidr)]
 Zones = Annotated[tuple[Zone, ...], Field(strict=False), AfterValidator(_enough_zones)]
 ChartSource = Annotated[str, matching(_CHART_SOURCE, "a chart's address that begins with oci://, https:// or http://")]
+ImageFolder = Annotated[
+    str, matching(_IMAGE_FOLDER, "a registry's host and folder such as 'public.ecr.aws/docker/library', without a tag")
+]
+WebAddress = Annotated[str, matching(_WEB_ADDRESS, "an address that begins with https:// or http://")]
 Days = Annotated[int, Field(ge=1, le=MAX_RETENTION_DAYS)]
 AtLeastOne = BeforeValidator(_at_least_one)
 Emptiable = BeforeValidator(_nothing_for_empty)

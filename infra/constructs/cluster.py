@@ -7,6 +7,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_eks_v2 as eks
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk.lambda_layer_kubectl_v35 import KubectlV35Layer
 from constructs import Construct
 
@@ -14,6 +15,7 @@ from infra.config.model import ClusterComponents, Eks
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.log_group import log_group
 from infra.constructs.permission import allow, wildcards
+from infra.log_groups import control_plane_log_group, kubectl_log_group
 
 NODE_POLICIES = ("AmazonEKSWorkerNodePolicy", "AmazonEC2ContainerRegistryPullOnly", "AmazonSSMManagedInstanceCore")
 """AWS's own, the least a node needs; the network plugin and all else have roles of their own (Pod Identity)."""
@@ -71,7 +73,7 @@ class Cluster(Construct):
             assumed_by=_administrators(config.admin_arns),
             description=f"Administers the cluster {name}; taken by the ConfigCommand",
         )
-        logs = log_group(self, "Logs", retention_days=log_retention_days, name=f"/aws/eks/{name}/cluster")
+        logs = log_group(self, "Logs", retention_days=log_retention_days, name=control_plane_log_group(name))
         made = eks.Cluster(
             self,
             "Cluster",
@@ -96,8 +98,17 @@ class Cluster(Construct):
         resource.add_property_override("UpgradePolicy.SupportType", "STANDARD")
         resource.node.add_dependency(logs)
         allow(self.access_role, ["eks:DescribeCluster"], [self.cluster.cluster_arn])
+        self._log_kubectl(made, kubectl_log_group(name), log_retention_days)
         self.nodes = self._nodes(components)
         self._accept_findings(config)
+
+    def _log_kubectl(self, cluster: eks.Cluster, name: str, log_retention_days: int) -> None:
+        """The library's functions that run kubectl and helm would each make a log group that is kept for ever."""
+        logs = log_group(self, "KubectlLogs", retention_days=log_retention_days, name=name)
+        for construct in cluster.node.find_all():
+            if isinstance(construct, lambda_.CfnFunction):
+                construct.add_property_override("LoggingConfig.LogGroup", logs.log_group_name)
+                construct.node.add_dependency(logs)
 
     def _secrets_key(self) -> kms.Key:
         return kms.Key(

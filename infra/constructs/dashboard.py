@@ -54,6 +54,7 @@ class Dashboard(Construct):
             alarms=alarms,
             agents=config.add_ons.tracing,
             insights=config.add_ons.observability,
+            gpu_metrics=config.add_ons.gpu_metrics,
             gpu_hour_price=config.dashboard.gpu_hour_price or price_book()["prices"]["gpu_spot_hour"],
         )
         made = cloudwatch.CfnDashboard(

@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from infra.constructs.acceptance import accept
-from infra.constructs.function import Function
+from infra.constructs.function import Function, FunctionProps, FunctionSettings
 from infra.constructs.karpenter_policy import CLUSTER as CLUSTER_TAG
 from infra.constructs.log_group import log_group
 from infra.constructs.permission import allow, wildcards
@@ -37,24 +37,24 @@ class EbsThroughputTuner(Construct):
         *,
         cluster_name: str,
         delay_seconds: int,
-        architecture: str,
-        log_retention_days: int,
+        settings: FunctionSettings,
     ) -> None:
         super().__init__(scope, construct_id)
         made = Function(
             self,
             "Handler",
-            code=lambda_.Code.from_asset(str(SOURCE), exclude=["**", "!ebs_throughput_tuner.py"]),
-            handler="ebs_throughput_tuner.handle",
-            architecture=architecture,
-            log_retention_days=log_retention_days,
-            timeout=TIMEOUT,
-            memory_mb=MEMORY_MB,
-            description="Slows down the data volume of a GPU node",
-            environment={"CLUSTER_NAME": cluster_name, "DATA_DEVICE": DATA_DEVICE},
+            FunctionProps(
+                code=lambda_.Code.from_asset(str(SOURCE), exclude=["**", "!ebs_throughput_tuner.py"]),
+                handler="ebs_throughput_tuner.handle",
+                description="Slows down the data volume of a GPU node",
+                settings=settings,
+                timeout=TIMEOUT,
+                memory_mb=MEMORY_MB,
+                environment={"CLUSTER_NAME": cluster_name, "DATA_DEVICE": DATA_DEVICE},
+            ),
         )
         _allow_tuning(made.role, cluster_name)
-        machine = self._machine(made.function, delay_seconds, log_retention_days)
+        machine = self._machine(made.function, delay_seconds, settings.log_retention_days)
         events.Rule(
             self,
             "InstanceStarts",

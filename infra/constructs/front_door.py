@@ -12,7 +12,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.constructs.acceptance import accept, policy_of_aws
-from infra.constructs.function import Function
+from infra.constructs.function import Function, FunctionProps, FunctionSettings
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
 from infra.packaging import fingerprint
@@ -72,29 +72,29 @@ class FrontDoor(Construct):
         *,
         plan: Api,
         environment: Mapping[str, str],
-        architecture: str,
+        settings: FunctionSettings,
         reserved_concurrency: int | None,
-        log_retention_days: int,
         tracing: bool,
     ) -> None:
         super().__init__(scope, construct_id)
         made = Function(
             self,
             "Handler",
-            code=self._code(architecture),
-            handler=HANDLER,
-            architecture=architecture,
-            log_retention_days=log_retention_days,
-            timeout=TIMEOUT,
-            memory_mb=MEMORY_MB,
-            description="Checks a request and hands the task to its runtime's queue",
-            environment=environment,
-            reserved_concurrency=reserved_concurrency,
-            tracing=tracing,
+            FunctionProps(
+                code=self._code(settings.architecture),
+                handler=HANDLER,
+                description="Checks a request and hands the task to its runtime's queue",
+                settings=settings,
+                timeout=TIMEOUT,
+                memory_mb=MEMORY_MB,
+                environment=environment,
+                reserved_concurrency=reserved_concurrency,
+                tracing=tracing,
+            ),
         )
         self.function = made.function
         self.role = made.role
-        self.api = self._api(plan, log_retention_days, tracing=tracing)
+        self.api = self._api(plan, settings.log_retention_days, tracing=tracing)
         self._add_methods(plan)
         self._answer_in_json(plan)
         self.key = self.api.add_api_key("Key")

@@ -33,6 +33,10 @@ INTERRUPTIONS = {
 RESOURCES = {"requests": {"cpu": "250m", "memory": "512Mi"}, "limits": {"memory": "1Gi"}}
 """Enough for some hundred nodes; the chart itself asks for nothing."""
 
+DNS_POLICY = "Default"
+"""The node's name servers instead of the cluster's: without nodes there is no CoreDNS, and Karpenter must launch and
+terminate nodes all the same."""
+
 INTERRUPTION_SECONDS = 300
 """A warning older than this is about a node that is gone."""
 
@@ -80,6 +84,7 @@ class Karpenter(Construct):
             skip_crds=True,
             values={
                 "replicas": replicas,
+                "dnsPolicy": DNS_POLICY,
                 "settings": {"clusterName": cluster_name, "interruptionQueue": self.interruptions.queue_name},
                 "serviceAccount": {"name": KARPENTER.name},
                 "controller": {"resources": RESOURCES, **_image(config.image_registry)},

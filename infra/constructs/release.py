@@ -13,8 +13,9 @@ from infra.versions import Chart
 
 OCI = "oci://"
 
-TIMEOUT = cdk.Duration.minutes(15)
-"""The longest that the custom resource behind a release can wait."""
+TIMEOUT = cdk.Duration.minutes(10)
+"""Below the 15 minutes that the function behind a release may run: were both alike, the function would be killed before
+helm records the failure, and every later helm command would find the release pending (README.md tells the way out)."""
 
 
 def controller_release(
@@ -28,7 +29,8 @@ def controller_release(
     values: Mapping[str, Any] | None = None,
     skip_crds: bool = False,
 ) -> eks.HelmChart:
-    """A controller's chart, from ``source`` where the user names one. The release is there when its pods are."""
+    """A controller's chart, from ``source`` where the user names one. It is complete when its pods are ready; a failed
+    one is rolled back (or uninstalled, the first time), so that the next attempt starts from a clean state."""
     folder = source.chart_repository or chart.folder
     return eks.HelmChart(
         scope,
@@ -43,6 +45,7 @@ def controller_release(
         skip_crds=skip_crds,
         values=dict(values or {}),
         wait=True,
+        atomic=True,
         timeout=TIMEOUT,
     )
 

@@ -4,12 +4,17 @@ from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_sqs as sqs
+from aws_cdk import aws_xray as xray
 from constructs import Construct
 
 from infra.constructs.acceptance import accept
 from infra.topology import MAX_RECEIVE_COUNT, Queue, Route, Topology
+
+TOPIC_KEY = "alias/aws/sns"
+"""AWS's own key for topics: whoever in the account may publish to a topic may use it. It costs nothing a month."""
 
 
 class RuntimeQueue(Construct):
@@ -47,13 +52,21 @@ class RuntimeQueue(Construct):
 
 
 class Routing(Construct):
-    """The topics, and a queue for each route. ``queues`` by the runtime's name."""
+    """The topics, and a queue for each route. ``queues`` by the runtime's name. ``sns_segments``: whether SNS may be
+    allowed to write its own X-Ray segments, which regions in China do not know."""
 
-    def __init__(self, scope: Construct, construct_id: str, *, topology: Topology, tracing: bool) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, topology: Topology, tracing: bool, sns_segments: bool
+    ) -> None:
         super().__init__(scope, construct_id)
         traced = sns.TracingConfig.ACTIVE if tracing else sns.TracingConfig.PASS_THROUGH
-        self.input_topic = _topic(self, "Tasks", topology.input_topic, tracing=traced)
-        self.output_topic = _topic(self, "Callbacks", topology.output_topic, tracing=sns.TracingConfig.PASS_THROUGH)
+        key = kms.Alias.from_alias_name(self, "TopicKey", TOPIC_KEY)
+        self.input_topic = _topic(self, "Tasks", topology.input_topic, key, tracing=traced)
+        self.output_topic = _topic(
+            self, "Callbacks", topology.output_topic, key, tracing=sns.TracingConfig.PASS_THROUGH
+        )
+        if tracing and sns_segments:
+            _let_sns_trace(self, "Tracing", name=topology.input_topic, topic=self.input_topic)
         self.undelivered = _queue(self, "Undelivered", topology.undelivered)
         _guard(self, "Policy", [self.undelivered], self.input_topic)
         self.queues: Mapping[str, RuntimeQueue] = {
@@ -64,8 +77,29 @@ class Routing(Construct):
         }
 
 
-def _topic(scope: Construct, construct_id: str, name: str, *, tracing: sns.TracingConfig) -> sns.Topic:
-    return sns.Topic(scope, construct_id, topic_name=name, enforce_ssl=True, tracing_config=tracing)
+def _topic(scope: Construct, construct_id: str, name: str, key: kms.IAlias, *, tracing: sns.TracingConfig) -> sns.Topic:
+    return sns.Topic(scope, construct_id, topic_name=name, enforce_ssl=True, master_key=key, tracing_config=tracing)
+
+
+def _let_sns_trace(scope: Construct, construct_id: str, *, name: str, topic: sns.ITopic) -> None:
+    """X-Ray takes segments of SNS only by a policy of its own; without it the topic is missing in every trace."""
+    stack = cdk.Stack.of(scope)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": ["xray:PutTraceSegments", "xray:GetSamplingRules", "xray:GetSamplingTargets"],
+        "Resource": "*",  # X-Ray has no narrower resources
+        "Condition": {
+            "StringEquals": {"aws:SourceAccount": stack.account},
+            "ArnEquals": {"aws:SourceArn": topic.topic_arn},
+        },
+    }
+    xray.CfnResourcePolicy(
+        scope,
+        construct_id,
+        policy_name=name,
+        policy_document=stack.to_json_string({"Version": "2012-10-17", "Statement": [statement]}),
+    )
 
 
 def _queue(

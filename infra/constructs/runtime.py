@@ -14,7 +14,7 @@ from infra.versions import RUNTIME_CHART, runtime_chart_version
 
 
 class Runtime(Construct):
-    """``release`` makes the namespace if need be."""
+    """``release`` makes the namespace if need be; ``identity`` gives the pods their role."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Runtime(Construct):
         agent_role: iam.IRole,
     ) -> None:
         super().__init__(scope, construct_id)
-        associated = identity(
+        self.identity = identity(
             self,
             "Identity",
             cluster=cluster,
@@ -65,4 +65,4 @@ class Runtime(Construct):
             ],
         )
         # The release makes the namespace; pods wait for the account, and the account for its role.
-        account.node.add_dependency(self.release, associated)
+        account.node.add_dependency(self.release, self.identity)

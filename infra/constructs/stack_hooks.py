@@ -1,4 +1,4 @@
-"""What CloudFormation asks while it changes the stack: whether queues and nodes may go."""
+"""Custom resources: what runs while CloudFormation changes the stack."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra.constructs.function import Function
+from infra.constructs.function import Function, FunctionProps, FunctionSettings
+from infra.images import ImageBuild
 
 INFRA = Path(__file__).parents[1]
 FOLDER = "functions"
@@ -17,7 +18,8 @@ MEMORY_MB = 128
 
 
 class StackHook(Construct):
-    """A custom resource, and the function that answers for it. ``role`` is granted what it asks outside."""
+    """A custom resource, and the function of ``infra.functions`` that answers for it. What the function needs is
+    granted to ``role`` outside."""
 
     def __init__(
         self,
@@ -27,26 +29,23 @@ class StackHook(Construct):
         module: str,
         description: str,
         timeout: cdk.Duration,
+        settings: FunctionSettings,
         properties: Mapping[str, Any],
         environment: Mapping[str, str] | None = None,
-        architecture: str,
-        log_retention_days: int,
     ) -> None:
         super().__init__(scope, construct_id)
         made = Function(
             self,
             "Handler",
-            code=lambda_.Code.from_asset(
-                str(INFRA),
-                exclude=["**", *(f"!{FOLDER}{file}" for file in ("", "/__init__.py", "/answer.py", f"/{module}.py"))],
+            FunctionProps(
+                code=_code(module),
+                handler=f"{FOLDER}.{module}.handle",
+                description=description,
+                settings=settings,
+                timeout=timeout,
+                memory_mb=MEMORY_MB,
+                environment=environment or {},
             ),
-            handler=f"{FOLDER}.{module}.handle",
-            architecture=architecture,
-            log_retention_days=log_retention_days,
-            timeout=timeout,
-            memory_mb=MEMORY_MB,
-            description=description,
-            environment=environment,
         )
         self.role = made.role
         self.resource = cdk.CustomResource(
@@ -60,34 +59,48 @@ class StackHook(Construct):
         self.resource.node.add_dependency(made)
 
 
-def queue_guard(
-    scope: Construct, *, queue_urls: Sequence[str], architecture: str, log_retention_days: int
-) -> StackHook:
+def queue_guard(scope: Construct, *, queue_urls: Sequence[str], settings: FunctionSettings) -> StackHook:
     """Refuses an update that would delete a queue with tasks in it."""
     return StackHook(
         scope,
         "QueueGuard",
         module="queue_guard",
         description="Refuses an update that would delete a queue with tasks in it",
-        timeout=cdk.Duration.minutes(2),  # 45 queues, asked one after the other
+        timeout=cdk.Duration.minutes(2),  # 40 queues, asked one after the other
+        settings=settings,
         properties={"Queues": list(queue_urls)},
-        architecture=architecture,
-        log_retention_days=log_retention_days,
     )
 
 
-def node_drain(
-    scope: Construct, *, cluster_name: str, node_role_name: str, architecture: str, log_retention_days: int
-) -> StackHook:
-    """Holds the stack's deletion until Karpenter has ended its nodes: make it before the runtimes, after Karpenter."""
+def node_drain(scope: Construct, *, cluster_name: str, node_role_name: str, settings: FunctionSettings) -> StackHook:
+    """Holds the stack's deletion until Karpenter has terminated its nodes. The runtimes depend on it, and it depends
+    on all that running pods and Karpenter need until then."""
     return StackHook(
         scope,
         "NodeDrain",
         module="node_drain",
         description="Holds the stack's deletion until the GPU nodes are gone",
         timeout=cdk.Duration.minutes(15),  # the longest that a function runs
+        settings=settings,
         properties={},
         environment={"CLUSTER_NAME": cluster_name, "NODE_ROLE": node_role_name},
-        architecture=architecture,
-        log_retention_days=log_retention_days,
     )
+
+
+def image_start(scope: Construct, *, builds: Sequence[ImageBuild], settings: FunctionSettings) -> StackHook:
+    """Starts the builds of images that are new or changed."""
+    return StackHook(
+        scope,
+        "ImageStart",
+        module="image_builds",
+        description="Starts the builds of images that are new or changed",
+        timeout=cdk.Duration.minutes(2),
+        settings=settings,
+        properties={"Builds": [{"Project": build.project, "Tag": build.tag} for build in builds]},
+    )
+
+
+def _code(module: str) -> lambda_.Code:
+    """The function's module and what all of them share, and nothing else of this folder."""
+    kept = ("", "/__init__.py", "/answer.py", f"/{module}.py")
+    return lambda_.Code.from_asset(str(INFRA), exclude=["**", *(f"!{FOLDER}{file}" for file in kept)])

@@ -1,4 +1,4 @@
-"""The output bucket: pictures, and for a while the platform's own objects."""
+"""The output bucket: results, and for a while the platform's own objects."""
 
 from collections.abc import Sequence
 
@@ -13,13 +13,17 @@ STALE_UPLOAD_DAYS = 7
 """Parts of uploads that never ended are paid for until they are removed."""
 
 
+OLD_VERSION_DAYS = 30
+"""With versioning, what was deleted or overwritten can be restored for so long."""
+
+
 class OutputBucket(Construct):
-    """Private, encrypted, TLS only, and kept when the stack is deleted: the pictures are the users'.
+    """Private, encrypted, TLS only, and kept when the stack is deleted: the images are the users'.
 
     Its name is made by CloudFormation, because bucket names are unique in the world.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, expiries: Sequence[Expiry]) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, expiries: Sequence[Expiry], versioned: bool) -> None:
         super().__init__(scope, construct_id)
         self.bucket = s3.Bucket(
             self,
@@ -28,7 +32,7 @@ class OutputBucket(Construct):
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            versioned=False,
+            versioned=versioned,
             removal_policy=cdk.RemovalPolicy.RETAIN,
             lifecycle_rules=[
                 *(
@@ -36,6 +40,7 @@ class OutputBucket(Construct):
                     for expiry in expiries
                 ),
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=cdk.Duration.days(STALE_UPLOAD_DAYS)),
+                *([_old_versions()] if versioned else []),
             ],
         )
         accept(
@@ -43,3 +48,9 @@ class OutputBucket(Construct):
             "Access logs would double the number of objects; CloudTrail data events tell the same where it is needed.",
             "AwsSolutions-S1",
         )
+
+
+def _old_versions() -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        noncurrent_version_expiration=cdk.Duration.days(OLD_VERSION_DAYS), expired_object_delete_marker=True
+    )

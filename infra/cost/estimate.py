@@ -1,25 +1,19 @@
 """What a stack costs in a month: computed from its template, and from the prices and the usage in prices.yaml.
 
-``python -m infra.cost [CONFIG]`` prints the tables that stand in infra/README.md, or those of your config and load.
+``python -m infra.cost [CONFIG]`` prints the tables of infra/README.md, or those of your config and load.
 """
 
-import argparse
 import json
 import math
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from infra.app import ROOT, synthesise
+from infra.app import synthesise
 from infra.chart_values import BASE_IOPS, BASE_THROUGHPUT, merged, pays_for_throughput
-from infra.config.errors import ConfigError
-from infra.config.model import load_config, parse_config
-from infra.cost.prices import price_book
+from infra.config.model import parse_config
 from infra.observability.metrics import OUTCOME, RUNTIME, WRITTEN
 
 GUIDE = 436.72
@@ -96,6 +90,7 @@ class Calculator:
         yield Line("Key for the cluster's secrets", len(self._all("AWS::KMS::Key")), "keys", p["kms_key"])
         yield Line("Control-plane logs", self._control_plane_logs(), "GB", p["log_gb"])
         yield Line("Container Insights", self._observations(), "million observations", p["observation_million"])
+        yield Line("Images in ECR", self._image_gb(), "GB", p["ecr_gb"])
         yield Line("Flow logs", len(self._all("AWS::EC2::FlowLog")) * self._usage["flow_log_gb"], "GB", p["log_gb"])
         yield Line("KEDA looking at the queues", self._looks() / MILLION, "million", p["sqs_request_million"])
         yield Line("Alarms", self._watched(), "metrics watched", p["alarm"])
@@ -169,6 +164,12 @@ class Calculator:
         nodes = sum(one["ScalingConfig"]["DesiredSize"] for one in self._all("AWS::EKS::Nodegroup"))
         return float(self._usage["observations_million_node"] * nodes * addons.count(OBSERVER))
 
+    def _image_gb(self) -> float:
+        """One version of each image that the stack builds."""
+        sizes = self._usage["image_gb"]
+        names = [one["RepositoryName"].rsplit("/", 1)[1] for one in self._all("AWS::ECR::Repository")]
+        return float(sum(sizes[name] for name in names))
+
     def _watched(self) -> int:
         """An alarm costs as much for each of the metrics that it looks at."""
         alarms = self._all("AWS::CloudWatch::Alarm")
@@ -210,43 +211,6 @@ SWITCHES: Sequence[tuple[str, Mapping[str, Any]]] = (
 """Each laid over the config by itself."""
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Print the tables. Returns 1 after telling what is wrong with the config, or has no price."""
-    arguments = _arguments(words)
-    book = price_book()
-    if arguments.picture_seconds is not None:
-        book["usage"]["picture_seconds"] = arguments.picture_seconds
-    if arguments.gpu_hour_price is not None:
-        book["prices"] |= {"gpu": "at your price", "gpu_spot_hour": arguments.gpu_hour_price}
-
-    def bill_of(raw: Mapping[str, Any]) -> Bill:
-        return Calculator(_template(raw), book).bill().of(arguments.pictures)
-
-    try:
-        load_config(arguments.config)
-        raw = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
-        print("\n".join(tables(raw, bill_of, arguments.pictures)))  # noqa: T201
-    except ConfigError as error:
-        print(error, file=sys.stderr)  # noqa: T201
-        return 1
-    except KeyError as error:
-        print(f"infra/cost/prices.yaml has no price of {error}; add it there", file=sys.stderr)  # noqa: T201
-        return 1
-    return 0
-
-
-def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m infra.cost",
-        description="What a stack costs in a month, by the prices in infra/cost/prices.yaml.",
-    )
-    parser.add_argument("config", type=Path, nargs="?", default=ROOT / "config.yaml", metavar="CONFIG")
-    parser.add_argument("--pictures", type=int, default=MILLION, metavar="N", help="a month; default one million")
-    parser.add_argument("--picture-seconds", type=float, metavar="S", help="GPU time of one; default that of the guide")
-    parser.add_argument("--gpu-hour-price", type=float, metavar="USD", help="of a node; default g5.2xlarge on Spot")
-    return parser.parse_args(words)
-
-
 def tables(raw: Mapping[str, Any], bill_of: Callable[[Mapping[str, Any]], Bill], pictures: int) -> Iterator[str]:
     """The lines of the tables, as Markdown, for a config as it is written."""
     base = bill_of(raw)
@@ -280,13 +244,9 @@ def _table(title: str, lines: Iterable[Line]) -> Iterator[str]:
     yield f"| **Sum** | | | | **{sum(line.total for line in lines):,.2f}** |"
 
 
-def _template(raw: Mapping[str, Any]) -> dict[str, Any]:
+def template_of(raw: Mapping[str, Any]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         synthesise(parse_config(raw), Path(name), account=None, region=None, checked=False)
         (path,) = Path(name).glob("*.template.json")
         template: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return template
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -52,8 +52,9 @@ class Subject:
     """What is shown, by the names that CloudWatch knows it by.
 
     ``queues`` and ``dead_letters`` by runtime. ``agents``: whether their metrics arrive (the collector is there);
-    ``insights``: whether Container Insights is. ``controllers``: how many of the cluster's nodes are not GPU nodes.
-    ``interruptions``: EventBridge rules by what they match. ``gpu_hour_price`` in US dollars.
+    ``insights``: whether Container Insights is, and ``gpu_metrics`` whether it measures the GPUs. ``controllers``: how
+    many of the cluster's nodes are not GPU nodes. ``interruptions``: EventBridge rules by what they match.
+    ``gpu_hour_price`` in US dollars.
     """
 
     stack: str
@@ -71,6 +72,7 @@ class Subject:
     alarms: Sequence[str]
     agents: bool
     insights: bool
+    gpu_metrics: bool
     gpu_hour_price: float
 
 
@@ -109,7 +111,7 @@ def _text(subject: Subject) -> Widget:
     if not subject.agents:
         lines.append("Without `addOns.tracing` there is no collector, so what only the agents know is not shown.")
     if not subject.insights:
-        lines.append("Without `addOns.observability` nodes and the GPUs' own measure are not shown.")
+        lines.append("Without `addOns.observability` nodes are not shown.")
     if subject.agents:
         nodes = "every node beside the controllers'" if subject.insights else "every hour of an agent"
         lines.append(
@@ -213,7 +215,7 @@ def _gpu_use(subject: Subject) -> list[Widget]:
             _expression(_total(subject, GPU_IDLE), id="idle", visible=False),
             _expression("100 * busy / (busy + idle)", label="share of the agents' time with a task"),
         ]
-    if subject.insights:
+    if subject.insights and subject.gpu_metrics:
         cluster = {"ClusterName": subject.cluster}
         label = "the GPUs' own measure"
         series.append(_metric("ContainerInsights", "node_gpu_utilization", cluster, label=label))

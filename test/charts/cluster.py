@@ -64,11 +64,13 @@ def _broken_pod(pod: Manifest) -> Iterator[str]:
     volumes = [volume["name"] for volume in pod.get("volumes", [])]
     yield from _twice("containers", [container["name"] for container in containers])
     yield from _twice("volumes", volumes)
+    # Containers of a pod share its address: a probe by number may ask another one, by name only its own.
+    numbers = {port["containerPort"] for container in containers for port in container.get("ports", [])}
     for container in containers:
         name = container["name"]
         yield from _twice(f"{name}.env", [entry["name"] for entry in container.get("env", [])])
         yield from _twice(f"{name}.volumeMounts", [mount["mountPath"] for mount in container.get("volumeMounts", [])])
-        ports = {port["name"] for port in container.get("ports", [])}
+        ports = numbers | {port["name"] for port in container.get("ports", [])}
         for mount in container.get("volumeMounts", []):
             if mount["name"] not in volumes:
                 yield f"{name}.volumeMounts: there is no volume {mount['name']!r}"

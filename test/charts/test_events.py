@@ -73,14 +73,14 @@ def test_a_node_that_grew_old_is_drained_like_one_with_a_spot_notice() -> None:
 
 
 @ALL_TYPES
-def test_a_runtime_that_crashes_is_started_again_beside_its_agent(kind: str) -> None:
+def test_a_runtime_that_crashes_is_restarted_next_to_its_agent(kind: str) -> None:
     # When
     rendered = render({"runtime": {"type": kind}})
 
-    # Then Kubernetes starts it anew in place, and a hung one too,
+    # Then Kubernetes restarts it in place, and a hung one too,
     assert rendered.runtime["restartPolicy"] == "Always"
     alive = rendered.runtime["livenessProbe"]
-    assert alive["httpGet"]["port"] == "api"
+    assert alive["httpGet"] == {"path": "/runtime", "port": 8090}
     # but not one that is busy for a while, such as with a model switch;
     assert alive["periodSeconds"] * alive["failureThreshold"] >= 120
     # the agent is judged by itself, so that it hands its task back instead of dying with the runtime.
@@ -96,7 +96,7 @@ def test_a_hung_container_is_not_given_the_grace_of_a_busy_one() -> None:
 
 
 @ALL_TYPES
-def test_a_runtime_that_never_comes_up_is_started_anew_after_its_time(kind: str) -> None:
+def test_a_runtime_that_never_comes_up_is_restarted_after_its_time(kind: str) -> None:
     # When
     rendered = render({"runtime": {"type": kind, "inferenceApi": {"startupTimeout": 120}}})
 

@@ -1,4 +1,4 @@
-"""The network policy: off by default; on, the pods are closed but for what the agent needs."""
+"""The network policy: nothing connects to the pods; what they reach is limited where the values ask for it."""
 
 from typing import Any
 
@@ -9,22 +9,23 @@ from test.charts.cluster import mistakes
 
 
 def policy(**values: Any) -> dict[str, Any]:
-    return render({"networkPolicy": {"enabled": True, **values}}).one("NetworkPolicy")
+    return render({"networkPolicy": {"restrictEgress": True, **values}}).one("NetworkPolicy")
 
 
-def test_there_is_no_policy_unless_asked_for() -> None:
-    assert render().all("NetworkPolicy") == []
+def test_the_policy_can_be_turned_off() -> None:
+    assert render({"networkPolicy": {"enabled": False, "restrictEgress": True}}).all("NetworkPolicy") == []
 
 
-def test_nothing_may_connect_to_the_runtime_from_outside_its_pod() -> None:
+def test_by_default_nothing_may_connect_to_the_runtime_from_outside_its_pod() -> None:
     # When
-    rendered = render({"networkPolicy": {"enabled": True}})
+    rendered = render()
 
     # Then
     found = rendered.one("NetworkPolicy")
     assert mistakes(found) == []
     assert found["spec"]["ingress"] == []
-    assert found["spec"]["policyTypes"] == ["Ingress", "Egress"]
+    assert found["spec"]["policyTypes"] == ["Ingress"]
+    assert "egress" not in found["spec"]
     assert found["spec"]["podSelector"]["matchLabels"].items() <= rendered.pod["metadata"]["labels"].items()
     # The agent does not leave the pod to reach the runtime.
     assert env(rendered.agent)["API_BASE_URL"] == "http://127.0.0.1:8080"
@@ -32,9 +33,13 @@ def test_nothing_may_connect_to_the_runtime_from_outside_its_pod() -> None:
 
 def test_the_pods_reach_names_credentials_and_https_and_not_the_nodes_metadata() -> None:
     # When
-    names, credentials, https = policy()["spec"]["egress"]
+    found = policy()
+    names, credentials, https = found["spec"]["egress"]
 
     # Then
+    assert mistakes(found) == []
+    assert found["spec"]["ingress"] == []
+    assert found["spec"]["policyTypes"] == ["Ingress", "Egress"]
     assert {port["port"] for port in names["ports"]} == {53}
     assert credentials["to"] == [{"ipBlock": {"cidr": "169.254.170.23/32"}}]
     assert https["to"] == [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["169.254.0.0/16"]}}]
@@ -58,7 +63,7 @@ def test_the_internet_can_be_closed() -> None:
 )
 def test_the_agent_reaches_its_collector_in_the_cluster(endpoint: str, port: int) -> None:
     # When
-    values = {"networkPolicy": {"enabled": True}, "runtime": {"queueAgent": {"otlp": {"endpoint": endpoint}}}}
+    values = {"networkPolicy": {"restrictEgress": True}, "runtime": {"queueAgent": {"otlp": {"endpoint": endpoint}}}}
     found = render(values).one("NetworkPolicy")
 
     # Then

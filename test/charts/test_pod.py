@@ -1,5 +1,6 @@
 """The pod: who runs in it, with which rights, and what of the values reaches whom."""
 
+import json
 from typing import Any
 
 import pytest
@@ -108,7 +109,7 @@ def test_the_agent_runs_in_exec_form_without_rights() -> None:
     }
     assert rendered.pod["spec"]["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
     writable = [mount["name"] for mount in agent["volumeMounts"] if not mount.get("readOnly")]
-    assert writable == ["tmp"]
+    assert writable == ["tmp", "state"]
 
 
 def test_the_agent_is_asked_for_its_health_on_its_own_port() -> None:
@@ -138,8 +139,68 @@ def test_the_agent_gets_what_the_stack_made() -> None:
         "SHUTDOWN_GRACE": "300",
         "SNS_TOPIC_ARN": "arn:aws:sns:us-west-2:123456789012:sdoneks-output",
         "SQS_QUEUE_URL": "https://sqs.us-west-2.amazonaws.com/123456789012/sdoneks-sdruntime",
+        "STATE_DIR": "/var/lib/queue-agent",
         "TASK_TIMEOUT": "300",
     }
+
+
+def test_the_agent_gets_the_stacks_environment_as_it_is() -> None:
+    # Given
+    given = {"LEASE_SECONDS": "20", "TASK_POLICY": '{"steps": 50, "note": "a \\"b\\" $c"}', "LOGLEVEL": "WARNING"}
+
+    # When
+    told = env(render({"runtime": {"queueAgent": {"env": given}}}).agent)
+
+    # Then
+    assert {name: told[name] for name in given} == given
+
+
+def test_a_value_of_the_chart_wins_over_the_stacks_environment_and_extra_env_over_both() -> None:
+    # Given
+    agent = {
+        "env": {"S3_BUCKET": "a", "SNS_TOPIC_ARN": "a", "MAX_ATTEMPTS": "3", "LOGLEVEL": "INFO"},
+        "s3Bucket": "b",
+        "snsTopicArn": "b",
+        "extraEnv": {"SNS_TOPIC_ARN": "c", "MAX_ATTEMPTS": 5},
+    }
+
+    # When
+    told = env(render({"runtime": {"queueAgent": agent}}).agent)
+
+    # Then
+    assert (told["S3_BUCKET"], told["SNS_TOPIC_ARN"], told["MAX_ATTEMPTS"]) == ("b", "c", "5")
+
+
+def test_the_agents_state_outlives_its_container() -> None:
+    # When
+    rendered = render()
+
+    # Then
+    assert rendered.volume("state")["emptyDir"]["sizeLimit"]
+    (mount,) = [one for one in rendered.agent["volumeMounts"] if one["name"] == "state"]
+    assert mount["mountPath"] == env(rendered.agent)["STATE_DIR"]
+    assert "state" not in [one["name"] for one in rendered.runtime["volumeMounts"]]
+
+
+@ALL_TYPES
+def test_the_agent_decides_whether_the_runtime_is_restarted(kind: str) -> None:
+    # When
+    rendered = render(of_type(kind))
+
+    # Then
+    probe = rendered.runtime["livenessProbe"]
+    assert probe["httpGet"] == {"path": "/runtime", "port": 8090}
+    assert rendered.agent["ports"] == [{"name": "health", "containerPort": 8090}]
+    # The agent starts only after the startup probe has passed, and may be restarted itself.
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 120
+
+
+@ALL_TYPES
+def test_every_container_has_limits_of_memory_and_disk(kind: str) -> None:
+    spec = render(of_type(kind)).pod["spec"]
+
+    for container in spec["initContainers"] + spec["containers"]:
+        assert {"memory", "ephemeral-storage"} <= container["resources"]["limits"].keys(), container["name"]
 
 
 @pytest.mark.parametrize("container", ["inferenceApi", "queueAgent"])
@@ -259,13 +320,14 @@ def test_the_selector_matches_the_pod_and_nothing_of_another_release() -> None:
     assert not selector.items() <= other.pod["metadata"]["labels"].items()
 
 
-def test_the_webuis_settings_turn_memory_mapping_off_and_can_be_written() -> None:
+def test_the_webuis_settings_turn_memory_mapping_and_fetching_off_and_can_be_written() -> None:
     """The WebUI saves its settings when a model is chosen through its API; in a ConfigMap that would fail."""
     # When
     rendered = render()
 
     # Then
-    assert rendered.one("ConfigMap")["data"] == {"config.json": '{"disable_mmap_load_safetensors":true}'}
+    settings = json.loads(rendered.one("ConfigMap")["data"]["config.json"])
+    assert settings == {"disable_mmap_load_safetensors": True, "api_enable_requests": False}
     assert env(rendered.runtime)["CONFIG_FILE"] == "/settings/config.json"
     assert rendered.container("settings")["command"] == ["cp", "/chart/config.json", "/settings/config.json"]
     assert rendered.container("settings")["image"] == rendered.runtime["image"]

@@ -203,7 +203,11 @@ def test_the_parts_belong_to_one_release() -> None:
 
 def test_a_closed_network_can_be_opened_to_the_api_server() -> None:
     # Given
-    closed = {"enabled": True, "egressCidrs": ["10.0.0.0/28"], "apiServerCidrs": ["172.20.0.1/32", "10.0.1.0/24"]}
+    closed = {
+        "restrictEgress": True,
+        "egressCidrs": ["10.0.0.0/28"],
+        "apiServerCidrs": ["172.20.0.1/32", "10.0.1.0/24"],
+    }
 
     # When
     policies = {

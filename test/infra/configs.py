@@ -33,6 +33,12 @@ EVERYTHING: dict[str, Any] = {
     "inputBuckets": ["photos", "masks"],
     "allowedLinkHosts": ["files.example.com", "10.1.0.0/16"],
     "outputRetentionDays": 30,
+    "outputVersioning": True,
+    "images": {
+        "mirror": "123456789012.dkr.ecr.us-east-1.amazonaws.com/library",
+        "packageIndex": "https://packages.example/simple",
+        "sourceHost": "https://git.example",
+    },
     "taskTimeout": 900,
     "clusterComponents": {"instanceType": "m7i.large", "desiredCount": 3},
     "vpc": {"natGateways": 3, "flowLogs": True},
@@ -57,14 +63,21 @@ EVERYTHING: dict[str, Any] = {
 }
 """Every switch in another position than the default's, but for those of UNWATCHED."""
 
-UNWATCHED: dict[str, Any] = {**ONE, "alarms": {"enabled": False}, "dashboard": {"enabled": False}}
+UNWATCHED: dict[str, Any] = {
+    **ONE,
+    "alarms": {"enabled": False},
+    "dashboard": {"enabled": False},
+    "images": {"build": False},
+}
 
 CHINA: dict[str, Any] = {
     "stackName": "china",
     "modelBucketArn": "arn:aws-cn:s3:::models",
     "modelsRuntime": [{**SDWEBUI, "extraValues": CACHED_IMAGES}, COMFYUI],
     "inputBuckets": ["photos"],
+    "images": {"build": True, "mirror": "123456789012.dkr.ecr.cn-northwest-1.amazonaws.com.cn/library"},
     "addOns": {
+        "gpuMetrics": True,
         "imageRegistry": "123456789012.dkr.ecr.cn-northwest-1.amazonaws.com.cn",
         "karpenter": {"chartRepository": "oci://123456789012.dkr.ecr.cn-northwest-1.amazonaws.com.cn/charts"},
         "keda": {"chartRepository": "https://charts.example.cn", "chartVersion": "2.20.1"},
@@ -76,6 +89,7 @@ MOST: dict[str, Any] = {
     "stackName": "most",
     "eks": {},
     "addOns": {},
+    "images": {},
     "modelsRuntime": [
         {
             "name": f"runtime-{number}",
@@ -84,7 +98,7 @@ MOST: dict[str, Any] = {
             "modelFilename": f"sd_xl_base_{number}.safetensors",
             "extraValues": CACHED_IMAGES,
         }
-        for number in range(45)
+        for number in range(40)
     ],
 }
 """As many runtimes as a stack holds, with everything on that makes it larger."""

@@ -50,17 +50,28 @@ class Permission:
 
 
 def permissions(template: Template) -> Iterator[Permission]:
-    """Every statement of every role; ``role`` is its logical id without the hash."""
+    """Everything that every role may do; ``role`` is its logical id without the hash."""
+    return (one for effect, one in _statements(template) if effect == "Allow")
+
+
+def denials(template: Template) -> Iterator[Permission]:
+    """Everything that a role may not do, whatever else it may."""
+    return (one for effect, one in _statements(template) if effect == "Deny")
+
+
+def _statements(template: Template) -> Iterator[tuple[str, Permission]]:
     for kind in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy"):
         for properties in of_type(template, kind).values():
             for role in properties["Roles"]:
                 for statement in properties["PolicyDocument"]["Statement"]:
-                    assert statement["Effect"] == "Allow"
-                    yield Permission(
-                        role=short(role),
-                        actions=tuple(_listed(statement["Action"])),
-                        resources=tuple(_listed(statement["Resource"])),
-                        conditions=statement.get("Condition", {}),
+                    yield (
+                        statement["Effect"],
+                        Permission(
+                            role=short(role),
+                            actions=tuple(_listed(statement["Action"])),
+                            resources=tuple(_listed(statement["Resource"])),
+                            conditions=statement.get("Condition", {}),
+                        ),
                     )
 
 

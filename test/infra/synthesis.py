@@ -46,23 +46,38 @@ class Synthesis:
         return outdir
 
     def _run(self, name: str, config: Mapping[str, Any] | None, outdir: Path, region: str | None) -> None:
-        # Where HOME is, jsii keeps the library unpacked, which takes it most of a minute.
-        environment = {name: os.environ[name] for name in ("PATH", "HOME")} | {
-            "CDK_OUTDIR": str(outdir),
-            "CDK_NAG": "1",
-        }
+        environment = {"CDK_OUTDIR": str(outdir), "CDK_NAG": "1"}
         if config is not None:
             path = self._folder / f"{name}.yaml"
             path.write_text(yaml.safe_dump(dict(config)))
             environment["CDK_CONFIG_PATH"] = str(path)
         if region is not None:
             environment |= {"CDK_DEFAULT_REGION": region, "CDK_DEFAULT_ACCOUNT": "123456789012"}
-        command = shlex.split(json.loads((ROOT / "cdk.json").read_text())["app"])
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=TIMEOUT, check=False
-        )
+        done = _app(environment)
         if done.returncode:
             raise Refused(done.stderr)
+
+
+def run_app(folder: Path, config: Mapping[str, Any]) -> "subprocess.CompletedProcess[str]":
+    """Synthesise ``config`` into ``folder``; what the app told, and its exit code."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(dict(config)))
+    return _app({"CDK_CONFIG_PATH": str(path), "CDK_OUTDIR": str(folder / "cdk.out")})
+
+
+def _app(environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
+    # Where HOME is, jsii keeps the library unpacked, which takes it most of a minute.
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME")}
+    command = shlex.split(json.loads((ROOT / "cdk.json").read_text())["app"])
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -221,11 +221,11 @@ def test_the_last_of_the_most_runtimes_is_watched_too(aws: Aws, most: dict[str, 
     # Given
     watched = created(aws, most, READINGS[0])
     for metric in ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"):
-        watched.queue("most_runtime-44", metric, 5000)
-    watched.queue("most_runtime-44_dead", "ApproximateNumberOfMessagesVisible", 5)
+        watched.queue("most_runtime-39", metric, 5000)
+    watched.queue("most_runtime-39_dead", "ApproximateNumberOfMessagesVisible", 5)
 
     # Then
-    for name in ("oldest_message_5", "no_pods_9", "dead_letters_5"):
+    for name in ("oldest_message_5", "no_pods_8", "dead_letters_5"):
         assert Alarm(watched.cloudwatch, f"mostStack_{name}", NOW, watched.reading).evaluate() == "ALARM"
-    for name in ("oldest_message_4", "no_pods_8", "dead_letters_4"):
+    for name in ("oldest_message_4", "no_pods_7", "dead_letters_4"):
         assert Alarm(watched.cloudwatch, f"mostStack_{name}", NOW, watched.reading).evaluate() == "OK"

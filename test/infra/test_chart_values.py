@@ -10,6 +10,7 @@ from infra.topology import topology_of
 from test.infra.configs import EVERYTHING
 
 PLACE = Place(
+    partition="aws",
     region="eu-west-1",
     image_registry="registry.example",
     node_role="nodes",
@@ -17,7 +18,7 @@ PLACE = Place(
     subnet_tags={"net": "ours"},
     service_account="sdruntime",
     model_bucket="models",
-    output_bucket="pictures",
+    output_bucket="results",
     output_topic_arn="arn:callbacks",
     queue_url="https://queue",
     dead_letter_queue_url="https://dead",

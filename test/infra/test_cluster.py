@@ -1,14 +1,17 @@
 """The network, the cluster, what is installed in it, and each runtime."""
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from infra.app import ROOT
+from infra.config.model import Eks, EksAddon, parse_config
 from infra.constructs.karpenter import INTERRUPTIONS
-from test.infra.configs import EVERYTHING, OWN_CHARTS
+from infra.log_groups import named_log_groups
+from infra.versions import EKS_ADDONS
+from test.infra.configs import EVERYTHING, ONE, OWN_CHARTS
 from test.infra.reading import of_type, plain, the_one
 
 
@@ -21,6 +24,14 @@ def releases(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def addons(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """EKS add-ons by name."""
     return {addon["AddonName"]: addon for addon in of_type(template, "AWS::EKS::Addon").values()}
+
+
+def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All Lambda functions by logical id."""
+    return of_type(template, "AWS::Lambda::Function")
+
+
+CONTROLLERS = {"karpenter", "karpenter-crd", "keda"}
 
 
 def waits_for(template: dict[str, Any], resource: str, other: str) -> bool:
@@ -158,9 +169,29 @@ def test_addons_have_roles_by_pod_identity(default: dict[str, Any]) -> None:
     assert values["applicationSignals"] == {"enabled": False}
 
 
-def test_an_addons_version_is_the_configs(everything: dict[str, Any]) -> None:
+def test_nvidias_exporter_runs_only_where_it_is_asked_for(default: dict[str, Any], china: dict[str, Any]) -> None:
+    def exported(template: dict[str, Any]) -> bool:
+        values = json.loads(addons(template)["amazon-cloudwatch-observability"]["ConfigurationValues"])
+        kubernetes = values["agent"]["config"]["logs"]["metrics_collected"]["kubernetes"]
+        assert kubernetes["enhanced_container_insights"] is True
+        return bool(kubernetes["accelerated_compute_metrics"])
+
+    assert (exported(default), exported(china)) == (False, True)
+
+
+def test_every_addon_has_the_version_that_the_project_is_made_for_or_the_configs(
+    default: dict[str, Any], everything: dict[str, Any]
+) -> None:
+    pinned = EKS_ADDONS["1.35"]
+
+    assert {name: addon["AddonVersion"] for name, addon in addons(default).items()} == pinned
     assert addons(everything)["coredns"]["AddonVersion"] == "v1.12.4-eksbuild.1"
-    assert "AddonVersion" not in addons(everything)["vpc-cni"]
+    assert addons(everything)["vpc-cni"]["AddonVersion"] == pinned["vpc-cni"]
+
+
+def test_every_addon_that_can_be_named_in_the_config_is_pinned() -> None:
+    assert set(get_args(EksAddon)) == EKS_ADDONS["1.35"].keys()
+    assert set(EKS_ADDONS) == {Eks().version}
 
 
 def test_what_makes_nodes_ready_comes_before_them_and_what_needs_nodes_after(default: dict[str, Any]) -> None:
@@ -190,6 +221,8 @@ def test_karpenter_knows_its_cluster_and_hears_of_interruptions(default: dict[st
     # Then
     assert (release["Repository"], release["Version"]) == ("oci://public.ecr.aws/karpenter/karpenter", "1.14.1")
     assert release["SkipCrds"] is True
+    # Without nodes there is no cluster DNS, and without Karpenter no nodes.
+    assert release["Values"]["dnsPolicy"] == "Default"
     assert release["Values"]["settings"]["clusterName"] == "sdoneksStack"
     assert release["Values"]["settings"]["interruptionQueue"].startswith("<KarpenterInterruptions")
     assert {kind for rule in rules for kind in rule["EventPattern"]["detail-type"]} == {
@@ -204,6 +237,44 @@ def test_crds_are_a_release_of_their_own_because_helm_never_upgrades_them(defaul
     release = releases(default)["karpenter-crd"]
 
     assert (release["Repository"], release["Version"]) == ("oci://public.ecr.aws/karpenter/karpenter-crd", "1.14.1")
+
+
+def test_helm_gives_up_before_the_function_that_runs_it_is_killed(three: dict[str, Any]) -> None:
+    # Given
+    (provider,) = [one for name, one in functions(three).items() if name.startswith("ClusterKubectlProviderHandler")]
+
+    # Then
+    for name, release in releases(three).items():
+        assert release["Timeout"] == "600s", name
+        assert provider["Timeout"] - 600 >= 240
+        assert release.get("Atomic", False) == release.get("Wait", False) == (name in CONTROLLERS)
+
+
+def test_every_log_group_has_a_retention_and_those_that_aws_makes_again_a_literal_name(
+    default: dict[str, Any],
+) -> None:
+    # When
+    groups = of_type(default, "AWS::Logs::LogGroup")
+
+    # Then
+    assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    literal = {group["LogGroupName"] for group in groups.values() if "LogGroupName" in group}
+    assert literal - {name for name in literal if "<" in name} == set(named_log_groups(parse_config(ONE)))
+
+
+def test_every_function_writes_a_log_group_of_the_stack(default: dict[str, Any], three: dict[str, Any]) -> None:
+    for template in (default, three):
+        groups = {f"<{name}>" for name in of_type(template, "AWS::Logs::LogGroup")}
+        for name, function in functions(template).items():
+            assert function["LoggingConfig"]["LogGroup"] in groups, name
+
+
+def test_container_logs_have_their_groups_before_the_addon_writes(default: dict[str, Any]) -> None:
+    addon = named(default, "AWS::EKS::Addon", '"amazon-cloudwatch-observability"')
+
+    for kind in ("application", "dataplane", "host", "performance"):
+        group = named(default, "AWS::Logs::LogGroup", f"/aws/containerinsights/sdoneksStack/{kind}")
+        assert waits_for(default, addon, group)
 
 
 def test_charts_and_images_come_from_where_the_config_says(china: dict[str, Any]) -> None:
@@ -275,6 +346,18 @@ def test_tracing_and_observability_are_switches(default: dict[str, Any], everyth
     assert the_one(everything, "AWS::ApiGateway::Stage")["TracingEnabled"] is False
     assert "amazon-cloudwatch-observability" not in addons(everything)
     assert not [one for one in of_type(everything, "AWS::SNS::Topic").values() if one.get("TracingConfig") == "Active"]
+
+
+def test_gpu_types_are_those_of_the_region(default: dict[str, Any], china: dict[str, Any]) -> None:
+    # Given the chart's own, which are for the global regions
+    types = yaml.safe_load((ROOT / "charts" / "sd-on-eks" / "values.yaml").read_text())["karpenter"]["provisioner"]
+
+    # Then
+    assert "g6.xlarge" in types["instanceType"]
+    assert "provisioner" not in releases(default)["sdruntime"]["Values"]["karpenter"]
+    chinese = releases(china)["sdruntime"]["Values"]["karpenter"]["provisioner"]["instanceType"]
+    assert chinese
+    assert not [one for one in chinese if one.startswith("g6")]
 
 
 def test_the_nodes_selectors_find_what_the_stack_tags(default: dict[str, Any]) -> None:
@@ -354,6 +437,15 @@ def test_on_deletion_karpenter_stays_until_its_nodes_are_gone(default: dict[str,
     assert waits_for(default, drain, karpenter)
     for policy in of_type(default, "AWS::IAM::ManagedPolicy"):
         assert waits_for(default, karpenter, policy)
+    # Pods finish their tasks while it waits, and Karpenter evicts them.
+    for addon in ("coredns", "aws-mountpoint-s3-csi-driver", "vpc-cni", "eks-pod-identity-agent"):
+        assert waits_for(default, drain, named(default, "AWS::EKS::Addon", f'"{addon}"')), addon
+    assert waits_for(default, drain, named(default, "Custom::AWSCDK-EKS-HelmChart", '"Release": "keda"'))
+    (policy,) = [name for name in of_type(default, "AWS::IAM::Policy") if name.startswith("AgentRole")]
+    assert waits_for(default, drain, policy)
+    assert waits_for(default, drain, named(default, "AWS::EKS::PodIdentityAssociation", '"sdruntime"'))
+    for queue in of_type(default, "AWS::SQS::Queue"):
+        assert not queue.startswith("Routing") or waits_for(default, drain, queue)
     assert waits_for(default, karpenter, named(default, "AWS::EKS::AccessEntry", "EC2_LINUX"))
     assert waits_for(default, karpenter, named(default, "AWS::EC2::NatGateway", "SubnetId"))
     variables = the_one(default, "AWS::Lambda::Function", "NodeDrain")["Environment"]["Variables"]

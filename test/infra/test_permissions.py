@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from test.infra.reading import of_role, of_type, permissions, plain, short
+from test.infra.reading import denials, of_role, of_type, permissions, plain, short
 
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
@@ -44,6 +44,7 @@ STARS = {
         "ec2:DescribeSpotPriceHistory",
         "ec2:DescribeSubnets",
     ): "Karpenter looks for what there is to launch; held to the region by a condition.",
+    ("ecr:GetAuthorizationToken",): "ECR gives tokens for the whole registry.",
     ("pricing:GetProducts",): "Prices have no resources to name.",
     ("arc-zonal-shift:GetManagedResource",): "Held to the cluster by a condition.",
 }
@@ -120,6 +121,13 @@ def test_agents_work_on_the_queue_of_their_own_name(default: dict[str, Any]) -> 
     }
 
 
+def test_agents_cannot_forge_the_contents_of_a_task(default: dict[str, Any]) -> None:
+    (one,) = denials(default)
+
+    assert (one.role, one.actions) == ("AgentRole", ("s3:PutObject",))
+    assert one.resources == (f"{_arn(default, 'AWS::S3::Bucket')}/.platform/requests/*",)
+
+
 def test_the_queues_that_agents_may_use_are_those_that_there_are(three: dict[str, Any]) -> None:
     # Given
     allowed = of_role(three, "AgentRole")
@@ -190,6 +198,35 @@ def test_the_tuner_changes_volumes_of_this_cluster_only(everything: dict[str, An
     assert changing.role == "EbsThroughputTunerHandlerRole"
     assert changing.resources == ("arn:<Partition>:ec2:<Region>:<AccountId>:volume/*",)
     assert changing.conditions == {"StringEquals": {"aws:ResourceTag/eks:eks-cluster-name": "otherStack"}}
+
+
+def test_builds_push_to_their_own_repositories_and_read_their_own_sources(default: dict[str, Any]) -> None:
+    # When
+    allowed = of_role(default, "ImagesRole")
+
+    # Then
+    (push,) = [resources for actions, resources in allowed.items() if "ecr:PutImage" in actions]
+    assert [short(one.replace(".Arn", "")) for one in push] == ["ImagesRepositoryqueueagent", "ImagesRepositorysdwebui"]
+    sources = allowed[("s3:GetObject", "s3:GetObjectVersion")]
+    assert all(one.endswith(".zip") for one in sources)
+    assert allowed[("ecr:GetAuthorizationToken",)] == ("*",)
+    (logs,) = allowed[LOGS]
+    assert logs.startswith("<ImagesLogs")
+    assert len(allowed) == 4
+
+
+def test_builds_read_a_mirror_in_ecr_and_nothing_else_of_that_registry(everything: dict[str, Any]) -> None:
+    allowed = of_role(everything, "ImagesRole")
+
+    assert allowed[("ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer")] == (
+        "arn:<Partition>:ecr:us-east-1:123456789012:repository/library/*",
+    )
+
+
+def test_the_stack_starts_its_own_builds_only(default: dict[str, Any]) -> None:
+    projects = of_role(default, "ImageStartHandlerRole")[("codebuild:StartBuild",)]
+
+    assert [short(one.replace(".Arn", "")) for one in projects] == ["ImagesProjectqueueagent", "ImagesProjectsdwebui"]
 
 
 def test_administrators_learn_where_the_cluster_is(default: dict[str, Any]) -> None:

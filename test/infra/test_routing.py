@@ -1,13 +1,14 @@
 """Topics, queues and the output bucket, as CloudFormation is told to make them."""
 
+import json
 from typing import Any
 
 from aws_cdk.assertions import Match, Template
 
 from infra.config.model import parse_config
-from infra.topology import MAX_RECEIVE_COUNT, topology_of
+from infra.topology import LEASE_SECONDS, MAX_RECEIVE_COUNT, topology_of
 from test.infra.configs import EVERYTHING, THREE
-from test.infra.reading import of_type, the_one
+from test.infra.reading import of_type, plain, the_one
 
 
 def test_each_queue_hears_of_its_own_tasks_only(three: dict[str, Any]) -> None:
@@ -31,7 +32,7 @@ def test_a_queue_waits_as_long_as_a_task_may_take(everything_checks: Template) -
         "AWS::SQS::Queue",
         {
             "QueueName": "other_sdruntime",
-            "VisibilityTimeout": EVERYTHING["taskTimeout"] + 60,
+            "VisibilityTimeout": EVERYTHING["taskTimeout"] + LEASE_SECONDS,
             "MessageRetentionPeriod": 14 * 86400,
             "SqsManagedSseEnabled": True,
             "RedrivePolicy": {
@@ -71,6 +72,41 @@ def test_topics_are_named_traced_and_speak_tls_only(default_checks: Template, de
         assert (statement["Effect"], statement["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 
 
+def test_topics_are_encrypted_with_a_key_that_publishers_of_the_account_may_use(default: dict[str, Any]) -> None:
+    topics = [one for name, one in of_type(default, "AWS::SNS::Topic").items() if name.startswith("Routing")]
+
+    assert len(topics) == 2
+    for topic in topics:
+        assert topic["KmsMasterKeyId"].endswith("alias/aws/sns")
+
+
+def test_sns_may_write_segments_of_the_tasks_topic_where_x_ray_takes_them(
+    default: dict[str, Any], everything: dict[str, Any], china: dict[str, Any]
+) -> None:
+    # When
+    policy = the_one(default, "AWS::XRay::ResourcePolicy")
+
+    # Then
+    (statement,) = json.loads(policy["PolicyDocument"])["Statement"]
+    assert statement["Principal"] == {"Service": "sns.amazonaws.com"}
+    assert "xray:PutTraceSegments" in statement["Action"]
+    assert statement["Condition"]["StringEquals"] == {"aws:SourceAccount": "<AccountId>"}
+    assert statement["Condition"]["ArnEquals"]["aws:SourceArn"].startswith("<RoutingTasks")
+    assert not of_type(everything, "AWS::XRay::ResourcePolicy")
+    assert not of_type(china, "AWS::XRay::ResourcePolicy")
+
+
+def test_versioning_keeps_what_was_deleted_for_a_while(everything: dict[str, Any]) -> None:
+    # When
+    bucket = the_one(everything, "AWS::S3::Bucket")
+
+    # Then
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    (old,) = [one for one in bucket["LifecycleConfiguration"]["Rules"] if "NoncurrentVersionExpiration" in one]
+    assert old["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert old["ExpiredObjectDeleteMarker"] is True
+
+
 def test_the_output_bucket_is_private_encrypted_and_kept(default: dict[str, Any]) -> None:
     # When
     bucket = the_one(default, "AWS::S3::Bucket")
@@ -103,9 +139,13 @@ def test_users_scripts_find_their_outputs(default: dict[str, Any]) -> None:
     assert {
         "FrontApiEndpoint",
         "GetAPIKeyCommand",
+        "InputTopicArn",
+        "ImageBuildProjects",
         "sdNotificationOutputArn",
         "ConfigCommand",
         "OutputS3Bucket",
         "AlarmsTopicArn",
         "DashboardUrl",
     } == set(outputs)
+    assert plain(outputs["InputTopicArn"]["Value"]).startswith("<RoutingTasks")
+    assert outputs["ImageBuildProjects"]["Value"] == "sdoneks-queue-agent,sdoneks-sdwebui"

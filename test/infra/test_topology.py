@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contract.catalog import Catalog
+from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import MAX_TASK_TIMEOUT, parse_config
 from infra.topology import DAY, LEASE_SECONDS, Expiry, Topology, topology_of
@@ -91,18 +92,18 @@ def test_the_front_door_learns_every_runtime() -> None:
     assert (environment["INPUT_TOPIC_ARN"], environment["OUTPUT_BUCKET"]) == ("arn:topic", "out")
 
 
-def test_forty_five_runtimes_fit_the_lambda_environment_and_names_too_long_are_refused() -> None:
+def test_the_most_runtimes_fit_the_lambda_environment_and_names_too_long_are_refused() -> None:
     # Given
     usual = [
         {"name": f"runtime-{n}", "namespace": "sd", "type": "sdwebui", "modelFilename": f"sd_xl_base_{n}.safetensors"}
-        for n in range(45)
+        for n in range(MAX_RUNTIMES)
     ]
     long = [{**runtime, "modelFilename": f"{'m' * 90}{runtime['name']}.safetensors"} for runtime in usual]
 
     # Then
     environment = topology(modelsRuntime=usual).frontend_environment(input_topic_arn="a" * 100, output_bucket="b" * 63)
     assert sum(len(name) + len(value) for name, value in environment.items()) <= 4096
-    with pytest.raises(ConfigError, match="modelsRuntime: the catalogue of 45 runtimes takes"):
+    with pytest.raises(ConfigError, match=f"modelsRuntime: the catalogue of {MAX_RUNTIMES} runtimes takes"):
         topology(modelsRuntime=long)
 
 
@@ -134,7 +135,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         "DYNAMIC_SD_MODEL": "true",
         "LOGLEVEL": "INFO",
         "TASK_TIMEOUT": "90",
-        "LEASE_SECONDS": "60",
+        "LEASE_SECONDS": "20",
         "MAX_ATTEMPTS": "3",
         "INPUT_BUCKETS": "in-a,in-b",
         "ALLOWED_LINK_HOSTS": "files.local,10.1.0.0/16",

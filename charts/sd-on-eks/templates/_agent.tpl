@@ -39,6 +39,8 @@ resources:
 volumeMounts:
 - name: tmp
   mountPath: /tmp
+- name: state
+  mountPath: {{ include "sd.stateFolder" . }}
 {{- if eq "true" (include "sd.tellsCost" .) }}
 - name: kubernetes-api
   mountPath: /var/run/secrets/kubernetes.io/serviceaccount
@@ -46,6 +48,12 @@ volumeMounts:
 {{- end }}
 {{- end }}
 
+{{/* Outlives a restart of the container, and goes with the pod. */}}
+{{- define "sd.stateFolder" -}}
+/var/lib/queue-agent
+{{- end }}
+
+{{/* Lowest first: defaults, what the stack gives as it is, what other values say, what only the pod knows, extraEnv. */}}
 {{- define "sd.agentEnv" -}}
 {{- $runtime := .Values.runtime -}}
 {{- $agent := $runtime.queueAgent -}}
@@ -60,10 +68,10 @@ volumeMounts:
   "RUNTIME_NAME" (include "sd.runtimeName" .)
   "API_BASE_URL" (printf "http://127.0.0.1:%v" $type.port)
   "DYNAMIC_SD_MODEL" (toString $agent.dynamicModel)
-  "LOGLEVEL" "INFO"
   "TASK_TIMEOUT" (toString (int $runtime.taskTimeout))
   "SHUTDOWN_GRACE" (toString (int $runtime.taskTimeout))
   "HEALTH_PORT" "8090"
+  "STATE_DIR" (include "sd.stateFolder" .)
   "INPUT_BUCKETS" (join "," $agent.inputBuckets)
   "ALLOWED_LINK_HOSTS" (join "," $agent.allowedLinkHosts)
   "OTEL_EXPORTER_OTLP_ENDPOINT" $agent.otlp.endpoint
@@ -75,8 +83,12 @@ volumeMounts:
     {{- $own = append $own (dict "name" $name "valueFrom" (dict "fieldRef" (dict "fieldPath" $field))) -}}
   {{- end -}}
 {{- end -}}
+{{- $values := merge (dict) $agent.env (dict "LOGLEVEL" "INFO") -}}
 {{- range $name, $value := $text -}}
-  {{- if $value }}{{ $own = append $own (dict "name" $name "value" $value) }}{{ end -}}
+  {{- if $value }}{{ $_ := set $values $name $value }}{{ end -}}
+{{- end -}}
+{{- range $name, $value := $values -}}
+  {{- $own = append $own (dict "name" $name "value" $value) -}}
 {{- end -}}
 {{- include "sd.env" (dict "own" $own "extra" $agent.extraEnv) }}
 {{- end }}

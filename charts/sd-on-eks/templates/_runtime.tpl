@@ -1,4 +1,4 @@
-{{/* The runtime: custom nodes are strangers' code, so it gets no credentials, no token, and the models read-only. */}}
+{{/* The runtime: custom nodes are untrusted code, so it gets no credentials, no token, and the models read-only. */}}
 
 {{- define "sd.runtimeContainer" -}}
 {{- $type := include "sd.type" . | fromYaml -}}
@@ -33,14 +33,16 @@ startupProbe:
   timeoutSeconds: 5
   failureThreshold: {{ $api.startupTimeout }}
   terminationGracePeriodSeconds: 30
-# Two minutes without an answer: a model switch may hold the API for long, a hung runtime holds it for ever.
+# The agent knows whether a silent runtime is busy (a long sampling, a model switch) or hung; asked itself, a busy one
+# would be restarted in the middle of a task. The agent starts after the startup probe: until it answers, and while it is
+# restarted, there are two minutes.
 livenessProbe:
   httpGet:
-    path: {{ $type.alivePath }}
-    port: api
-  periodSeconds: 15
-  timeoutSeconds: 10
-  failureThreshold: 8
+    path: /runtime
+    port: 8090
+  periodSeconds: 10
+  timeoutSeconds: 5
+  failureThreshold: 12
   terminationGracePeriodSeconds: 30
 {{- with $api.securityContext }}
 securityContext:
@@ -88,6 +90,9 @@ resources:
   requests:
     cpu: 50m
     memory: 32Mi
+  limits:
+    memory: 256Mi
+    ephemeral-storage: 1Gi
 volumeMounts:
 - name: chart
   mountPath: /chart

@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from infra.app import ROOT
-from infra.cost.estimate import GUIDE, Bill, Calculator, main
+from infra.cost.__main__ import main
+from infra.cost.estimate import GUIDE, Bill, Calculator
 
 BOOK = yaml.safe_load((ROOT / "infra" / "cost" / "prices.yaml").read_text())
 

@@ -1,0 +1,37 @@
+"""What a config may say, and its writer may want to know: nothing here stops a deployment."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra.config.model import Config, Runtime
+
+MOUNT_GRACE = 600
+"""Seconds. The S3 CSI driver's pods, which serve the models, are killed so long after their node is drained."""
+
+STOP_SECONDS = 60
+"""What a pod has on top of the longest task, to interrupt the runtime and to release its message."""
+
+
+def warnings_of(config: Config) -> tuple[str, ...]:
+    """Each begins with the key's path, as errors do."""
+    return tuple(_long_tasks_on_a_mount(config))
+
+
+def _long_tasks_on_a_mount(config: Config) -> Iterator[str]:
+    longest = MOUNT_GRACE - STOP_SECONDS
+    names = [runtime.name for runtime in config.models_runtime if _mounts_bucket(runtime)]
+    if names and config.task_timeout > longest:
+        yield (
+            f"taskTimeout: is {config.task_timeout}, and the mount of the models ends {MOUNT_GRACE} s after a node is "
+            f"drained: a task of {', '.join(names)} that loads a model later than that fails and runs again elsewhere; "
+            f"{longest} or less is safe"
+        )
+
+
+def _mounts_bucket(runtime: Runtime) -> bool:
+    """By the chart's rules: models come from the bucket unless the values name another volume, or none."""
+    storage: Any = runtime.extra_values.get("runtime")
+    storage = storage.get("persistence") if isinstance(storage, Mapping) else None
+    if not isinstance(storage, Mapping):
+        return True
+    return storage.get("enabled") is not False and not storage.get("existingClaim") and not storage.get("storageClass")

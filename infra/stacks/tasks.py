@@ -1,0 +1,89 @@
+"""What carries tasks: the front door, the topics and queues, and the bucket of the results."""
+
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+
+from contract.object_keys import REQUESTS_PREFIX
+from infra.config.model import Config
+from infra.constructs.front_door import FrontDoor
+from infra.constructs.function import FunctionSettings
+from infra.constructs.permission import allow
+from infra.constructs.routing import Routing
+from infra.constructs.stack_hooks import queue_guard
+from infra.constructs.storage import OutputBucket
+from infra.topology import Topology, queue_name
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """``output`` is the bucket of the results."""
+
+    output: s3.Bucket
+    routing: Routing
+    front_door: FrontDoor
+
+
+def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: FunctionSettings) -> Tasks:
+    """Needs no cluster."""
+    bucket = OutputBucket(stack, "Output", expiries=topology.expiries, versioned=config.output_versioning).bucket
+    routing = Routing(
+        stack,
+        "Routing",
+        topology=topology,
+        tracing=config.add_ons.tracing,
+        sns_segments=config.partition != "aws-cn",
+    )
+    front_door = _front_door(stack, config, topology, settings, routing=routing, output=bucket)
+    _guard_queues(stack, config, settings, routing=routing, front_door=front_door)
+    return Tasks(bucket, routing, front_door)
+
+
+def queues_arn(stack: cdk.Stack, name: str) -> str:
+    """ARN of the queue called ``name``, or of all that it matches."""
+    return f"arn:{cdk.Aws.PARTITION}:sqs:{stack.region}:{stack.account}:{name}"
+
+
+def _front_door(
+    stack: cdk.Stack,
+    config: Config,
+    topology: Topology,
+    settings: FunctionSettings,
+    *,
+    routing: Routing,
+    output: s3.Bucket,
+) -> FrontDoor:
+    made = FrontDoor(
+        stack,
+        "FrontDoor",
+        plan=topology.api,
+        environment=topology.frontend_environment(
+            input_topic_arn=routing.input_topic.topic_arn, output_bucket=output.bucket_name
+        ),
+        settings=settings,
+        reserved_concurrency=config.lambda_.reserved_concurrency,
+        tracing=config.add_ons.tracing,
+    )
+    allow(made.role, ["sns:Publish"], [routing.input_topic.topic_arn])
+    allow(
+        made.role,
+        ["s3:PutObject"],
+        [output.arn_for_objects(f"{REQUESTS_PREFIX}/*")],
+        because="Contents too large for a message, each under a name of its own.",
+    )
+    return made
+
+
+def _guard_queues(
+    stack: cdk.Stack, config: Config, settings: FunctionSettings, *, routing: Routing, front_door: FrontDoor
+) -> None:
+    made = queue_guard(stack, queue_urls=[one.queue.queue_url for one in routing.queues.values()], settings=settings)
+    allow(
+        made.role,
+        ["sqs:GetQueueAttributes"],
+        [queues_arn(stack, queue_name(config.stack_name, "*"))],
+        because="Also the queues that are no longer in the template.",
+    )
+    # The front door must have stopped sending before the queues are counted.
+    made.resource.node.add_dependency(front_door.function)
