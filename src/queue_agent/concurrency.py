@@ -50,6 +50,8 @@ async def within(seconds: float, work: Coroutine[Any, Any, T]) -> T:
     finally:
         if not task.done():
             await cancel_all([task])
+        if not task.cancelled():
+            task.exception()  # seen, so that asyncio does not report it as never retrieved
 
 
 async def all_of(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
