@@ -29,7 +29,7 @@ async def moto() -> AsyncIterator[str]:
     with listen() as listening:
         fd = listening.fileno()
         server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "utils.local.tied", "utils.local.aws_server", str(fd)),
+            *(sys.executable, "-m", "utils.local.exit_with_parent", "utils.local.aws_server", str(fd)),
             cwd=ROOT,
             env=environment({}),
             pass_fds=(fd,),

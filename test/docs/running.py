@@ -45,12 +45,12 @@ def terminal(platform: Running, folder: Path) -> Terminal:
             (folder / path.name).symlink_to(path)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "output").symlink_to(platform.output)
-    told = platform.addresses
+    addresses = platform.addresses
     variables = {
-        "ENDPOINT": told["endpoint"],
-        "API_KEY": told["api_key"],
-        "BUCKET": told["bucket"],
-        "TOPIC_ARN": told["topic_arn"],
+        "ENDPOINT": addresses.endpoint,
+        "API_KEY": addresses.api_key,
+        "BUCKET": addresses.bucket,
+        "TOPIC_ARN": addresses.topic_arn,
         **platform.access.environment(),
         "AWS_REGION": REGION,
         "PATH": os.pathsep.join((str(Path(sys.prefix) / "bin"), os.environ["PATH"])),

@@ -1,4 +1,4 @@
-"""An AWS endpoint in front of another one that is slower, or fails, as told: for benchmarks and fault tests."""
+"""An AWS endpoint in front of another one, with added latency and failures: for benchmarks and fault tests."""
 
 import asyncio
 import io
@@ -54,7 +54,7 @@ async def aws_proxy(upstream: str, conditions: Conditions) -> AsyncIterator[str]
             try:
                 body = await request.read()
             except ConnectionError:
-                return web.Response()  # the caller was killed in the middle of its words
+                return web.Response()  # the caller was killed while it sent its request
             call = _call(request, body)
             conditions.calls[call.service, call.action] += 1
             due = time.monotonic() + conditions.latency.get(call.service, 0.0)

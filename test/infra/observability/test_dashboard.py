@@ -227,7 +227,7 @@ def test_throttled_requests_are_counted_in_the_access_log(default: dict[str, Any
 
 
 def evaluated(lines: list[list[Any]], label: str, **values: float) -> float:
-    """What the expression with ``label`` evaluates to; it is plain arithmetic, which Python reads as CloudWatch does."""
+    """The value of the expression with ``label``: plain arithmetic, which Python reads as CloudWatch does."""
     (expression,) = [line[-1]["expression"] for line in lines if line[-1].get("label") == label]
     return float(eval(expression, {}, values))
 

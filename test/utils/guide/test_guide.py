@@ -16,7 +16,7 @@ from infra.config.checks import MAX_RUNTIMES
 from utils.guide import keys, metrics, site, values, words
 from utils.guide.__main__ import DOCS, PARTS, files
 from utils.guide.openapi import VERSIONS, document
-from utils.local.parts import ROOT
+from utils.local.services import ROOT
 from utils.smoke import samples
 
 
