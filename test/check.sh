@@ -4,9 +4,6 @@ set -euo pipefail
 # shellcheck source=deploy/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 
-# What the quick suite leaves out: whole platforms and scripts, the guide's commands, syntheses of the stack.
-NOT_QUICK=(test/e2e test/deploy test/docs test/infra test/conformance/infra)
-
 usage() {
   cat <<'END'
 Usage: check.sh [--quick] [--python NAME]… [--pythons] [PYTEST-OPTION…]
@@ -47,7 +44,7 @@ static_checks() {
 }
 
 # unit_tests PYTEST-OPTION…: with the Python that is first on PATH.
-unit_tests() { python -m pytest -m 'not slow' "${NOT_QUICK[@]/#/--ignore=}" "$@"; }
+unit_tests() { python -m pytest -m 'not slow' "$@"; }
 
 # installed_pythons: the command of each supported version that is on PATH and runs, one a line.
 installed_pythons() {

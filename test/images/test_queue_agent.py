@@ -140,6 +140,7 @@ def webui() -> Iterator[str]:
         process.terminate()
 
 
+@pytest.mark.slow
 def test_it_serves_a_task_as_another_user_from_a_read_only_tree(tree: Path, aws: Aws, webui: str) -> None:
     # Given
     sqs, s3 = aws.client("sqs"), aws.client("s3")

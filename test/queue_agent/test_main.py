@@ -68,6 +68,7 @@ async def test_wrong_settings_are_all_named_at_once_and_exit_2(log: Path) -> Non
     assert "very-secret" not in said
 
 
+@pytest.mark.slow
 async def test_a_process_serves_its_probes_works_and_exits_0_on_sigterm(world: World, moto_url: str, log: Path) -> None:
     # Given an agent beside a WebUI, and a task
     port = free_port()
