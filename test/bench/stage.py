@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from queue_agent.aws.clients import open_clients
-from test.support.agent import World, make_world
+from test.support.world import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
 from utils.local.ports import listen
 

@@ -15,8 +15,8 @@ import pytest
 from aiohttp import ClientSession
 
 from contract.runtimes import TaskType
-from test.support.agent import until
 from test.support.platform import PATIENCE, Running, running, write_config
+from test.support.world import until
 from utils.local.otlp import Span, collecting
 from utils.local.services import ROOT
 from utils.local.trace_file import read

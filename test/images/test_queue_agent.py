@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from contract.wire import encode_task
-from test.support.agent import a_task
 from test.support.aws import REGION, Aws, embedded
 from test.support.platform import until
+from test.support.world import a_task
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "images" / "queue-agent"

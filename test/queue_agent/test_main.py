@@ -11,7 +11,7 @@ import pytest
 
 from test.bench.stage import agent_environment, end, environment, free_port, start_agent
 from test.bench.webui import Gpu, webui
-from test.support.agent import World, until
+from test.support.world import World, until
 
 
 @pytest.fixture

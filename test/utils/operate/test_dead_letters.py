@@ -11,8 +11,8 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from contract.wire import encode_task
-from test.support.agent import a_task
 from test.support.platform import CONFIG, addresses_of
+from test.support.world import a_task
 from utils.local import running
 from utils.operate.dead_letters import main
 
