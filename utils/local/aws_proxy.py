@@ -20,6 +20,9 @@ _HOP_HEADERS = frozenset({"host", "connection", "transfer-encoding", "content-le
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 
+SHUTDOWN_SECONDS = 0.1
+"""A call that is still delayed when the context ends has no reader any more; 0 would mean no limit to aiohttp."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -80,7 +83,7 @@ async def aws_proxy(upstream: str, conditions: Conditions) -> AsyncIterator[str]
 
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", forward)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
             await web.TCPSite(runner, LOOPBACK, 0).start()

@@ -112,22 +112,7 @@ def proxy_event(
             "domainPrefix": "local",
             "extendedRequestId": request_id,
             "httpMethod": request.method,
-            "identity": {
-                "accessKey": None,
-                "accountId": None,
-                "apiKey": api_key,
-                "apiKeyId": "local",
-                "caller": None,
-                "cognitoAuthenticationProvider": None,
-                "cognitoAuthenticationType": None,
-                "cognitoIdentityId": None,
-                "cognitoIdentityPoolId": None,
-                "principalOrgId": None,
-                "sourceIp": request.remote,
-                "user": None,
-                "userAgent": request.headers.get("User-Agent"),
-                "userArn": None,
-            },
+            "identity": _identity(request, api_key),
             "path": f"/{stage}{resource}",
             "protocol": f"HTTP/{request.version.major}.{request.version.minor}",
             "requestId": request_id,
@@ -139,6 +124,25 @@ def proxy_event(
         },
         "body": body.decode(errors="replace") if body else None,
         "isBase64Encoded": False,
+    }
+
+
+def _identity(request: web.Request, api_key: str) -> dict[str, str | None]:
+    return {
+        "accessKey": None,
+        "accountId": None,
+        "apiKey": api_key,
+        "apiKeyId": "local",
+        "caller": None,
+        "cognitoAuthenticationProvider": None,
+        "cognitoAuthenticationType": None,
+        "cognitoIdentityId": None,
+        "cognitoIdentityPoolId": None,
+        "principalOrgId": None,
+        "sourceIp": request.remote,
+        "user": None,
+        "userAgent": request.headers.get("User-Agent"),
+        "userArn": None,
     }
 
 
