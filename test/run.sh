@@ -10,7 +10,7 @@ Usage: STACK_NAME=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
        ENDPOINT=… API_KEY=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
 
 Sends every request of the guide that the runtime type serves, and prints the answers. With a topic it also waits for
-the callbacks (by a queue of its own, which it removes), downloads the pictures and looks at them, and prints how long
+the callbacks (by a queue of its own, which it removes), downloads the images and checks them, and prints how long
 each stage took. Exits 0 when nothing is missing.
 
   STACK_NAME     a deployed stack; its endpoint, key and topic are found by the AWS CLI
@@ -18,7 +18,7 @@ each stage took. Exits 0 when nothing is missing.
   API_KEY        with ENDPOINT: the API key
   TOPIC_ARN      with ENDPOINT: the output topic, to wait for callbacks
   RUNTIME_TYPE   sdwebui (default), comfyui or invokeai
-  LINK           a picture to start from, instead of the guide's on the internet
+  LINK           an image to start from, instead of the guide's on the internet
 
 Options are those of "python -m utils.smoke", such as --runtime NAME, --timeout S.
 END

@@ -20,7 +20,7 @@ from rich.table import Table
 from contract.runtimes import TaskType
 from test.bench.stage import a_world, agent_environment, console, end, moto, start_agent
 from test.bench.webui import PICTURE_BYTES, Gpu, serving, webui
-from test.support.agent import until
+from test.support.world import until
 from utils.local.aws_proxy import Conditions
 
 LATENCY = {"sqs": 0.012, "sns": 0.025, "s3": 0.060}

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from test.bench.stage import a_world, agent_environment, console, end, moto, start_agent
 from test.bench.webui import Gpu, webui
-from test.support.agent import World, until
+from test.support.world import World, until
 from utils.local.aws_proxy import Conditions
 
 SECONDS = 0.005

@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 
 from queue_agent.aws.clients import open_clients
-from test.support.agent import World, make_world
+from test.support.world import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
 from utils.local.ports import listen
 
@@ -29,7 +29,7 @@ async def moto() -> AsyncIterator[str]:
     with listen() as listening:
         fd = listening.fileno()
         server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "utils.local.tied", "utils.local.aws_server", str(fd)),
+            *(sys.executable, "-m", "utils.local.exit_with_parent", "utils.local.aws_server", str(fd)),
             cwd=ROOT,
             env=environment({}),
             pass_fds=(fd,),

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from test.bench.stage import a_world, agent_environment, console, end, environment, moto, start_agent
 from test.bench.webui import Gpu, webui
-from test.support.agent import until
+from test.support.world import until
 from utils.local.aws_proxy import Conditions
 from utils.local.ports import Reservation
 

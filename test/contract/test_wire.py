@@ -19,8 +19,8 @@ from contract.wire import (
     encode_task,
     fits,
 )
-from test.support.agent import a_task
 from test.support.tasks import a_body, json_objects, json_values, tasks
+from test.support.world import a_task
 
 SOME = 30
 """Examples where each one is large."""

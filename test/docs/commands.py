@@ -1,4 +1,4 @@
-"""Commands for a shell: every script there is, every option one that it knows."""
+"""Commands for a shell: every script and module exists, and its help names every option."""
 
 import re
 import subprocess
@@ -16,22 +16,11 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-KUBECTL = _names("""
-    annotate api-resources apply attach cluster-info config cordon cp create debug delete describe drain edit events
-    exec explain expose get label logs patch port-forward replace rollout run scale set taint top uncordon version wait
-""")
-
-EVERYWHERE = _names("""
+RUNNABLE = _names("""
     base64 cat cd cp curl cut date echo exit export false file grep head kill ls mkdir mktemp mv printf pwd python
     python3 read rm sed seq sleep sort source tail tee test tr trap true unset wait wc xargs
 """)
 """What a block that is run may call: what every machine has, and the virtual environment."""
-
-TOOLS = EVERYWHERE | _names("""
-    apt-get bash brew docker dnf git helm invokeai-web jq locust mkdocs mypy node npm open openapi-python-client pip
-    pytest ruff schemathesis shellcheck sh ssh tar unzip vi watch webui.sh which xdg-open
-""")
-"""What other blocks may call: programs that a reader may have or install."""
 
 FOREIGN_SCRIPTS = {"main.py"}
 """Of ComfyUI."""
@@ -51,19 +40,19 @@ _PARSER = Parser(Language(language()))
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A simple command: the variables set in front of it, and its words as they are written."""
+    """A simple command: the variables set in front of it, and its arguments as they are written."""
 
     variables: tuple[str, ...]
-    words: tuple[str, ...]
+    argv: tuple[str, ...]
 
     @property
     def name(self) -> str:
-        return self.words[0]
+        return self.argv[0]
 
     @property
     def options(self) -> list[str]:
         """``--x=1`` and ``-x`` as ``--x`` and ``-x``."""
-        return [word.partition("=")[0] for word in self.words[1:] if re.match(r"--?[A-Za-z]", word)]
+        return [argument.partition("=")[0] for argument in self.argv[1:] if re.match(r"--?[A-Za-z]", argument)]
 
 
 def problems(text: str) -> Iterator[str]:
@@ -78,7 +67,7 @@ def runnable_problems(text: str) -> Iterator[str]:
     yield from problems(text)
     for command in commands_of(text):
         name = _bare(command.name)
-        if name not in EVERYWHERE | RUNNABLE_SCRIPTS:
+        if name not in RUNNABLE | RUNNABLE_SCRIPTS:
             yield f"{name} is not for a block that tests run; put <!-- block: cloud --> or platform above it"
 
 
@@ -87,9 +76,9 @@ def commands_of(text: str) -> list[Command]:
     return [_command(node) for node in _walk(_PARSER.parse(text.encode()).root_node) if node.type == "command"]
 
 
-def is_project_path(word: str) -> bool:
-    """Whether the word can only be a file or folder of this project."""
-    return bool(_PATHS.fullmatch(word)) and not _INVENTED.search(word)
+def is_project_path(text: str) -> bool:
+    """Whether the text can only be a file or folder of this project."""
+    return bool(_PATHS.fullmatch(text)) and not _INVENTED.search(text)
 
 
 def _walk(node: Node) -> Iterator[Node]:
@@ -99,16 +88,16 @@ def _walk(node: Node) -> Iterator[Node]:
 
 
 def _command(node: Node) -> Command:
-    variables, words = [], []
+    variables, argv = [], []
     for child in node.named_children:
         written = (child.text or b"").decode()
         if child.type == "variable_assignment":
             variables.append(written.partition("=")[0])
         elif not child.type.endswith("redirect"):
-            words.append(written)
-    if words and words[0] in {"sudo", "exec", "time", "bash"} and len(words) > 1 and not words[1].startswith("-"):
-        words = words[1:]
-    return Command(tuple(variables), tuple(words))
+            argv.append(written)
+    if argv and argv[0] in {"sudo", "exec", "time", "bash"} and len(argv) > 1 and not argv[1].startswith("-"):
+        argv = argv[1:]
+    return Command(tuple(variables), tuple(argv))
 
 
 def _syntax_problems(text: str) -> Iterator[str]:
@@ -127,15 +116,11 @@ def _command_problems(command: Command) -> Iterator[str]:
     if name in {"python", "python3"}:
         yield from _python_problems(command)
     elif name == "aws":
-        yield from awscli.problems(command.words)
-    elif name == "kubectl":
-        yield from _kubectl_problems(command)
+        yield from awscli.problems(command.argv)
     elif "/" in name:
         yield from _script_problems(command, name)
-    elif name not in TOOLS and not name.startswith(("$", '"$', "[")):
-        yield f"{name} is no program that this check knows; a new one goes into TOOLS of test/docs/commands.py"
     yield from (
-        f"{word} is not there" for word in command.words[1:] if is_project_path(word) and not (ROOT / word).exists()
+        f"{path} is not there" for path in command.argv[1:] if is_project_path(path) and not (ROOT / path).exists()
     )
 
 
@@ -145,35 +130,24 @@ def _script_problems(command: Command, name: str) -> Iterator[str]:
     if not (ROOT / name).is_file():
         yield f"{command.name} is not there"
         return
-    yield from _known_problems(command, name, helps.of_script(name, command.words[1:]))
+    yield from _known_problems(command, name, helps.of_script(name, command.argv[1:]))
 
 
 def _python_problems(command: Command) -> Iterator[str]:
-    words = command.words[1:]
-    if words[:1] == ("-m",) and len(words) > 1:
-        told = helps.of_module(words[1], words[2] if len(words) > 2 else "")
-        if told is None:
-            yield f"python -m {words[1]}: there is no such module"
-        elif told:
-            yield from _known_problems(Command(command.variables, words[1:]), f"python -m {words[1]}", told)
-    elif words and words[0].endswith(".py") and words[0] not in FOREIGN_SCRIPTS and not (ROOT / words[0]).is_file():
-        yield f"{words[0]} is not there"
+    argv = command.argv[1:]
+    if argv[:1] == ("-m",) and len(argv) > 1:
+        help_text = helps.of_module(argv[1], argv[2] if len(argv) > 2 else "")
+        if help_text is None:
+            yield f"python -m {argv[1]}: there is no such module"
+        elif help_text:
+            yield from _known_problems(Command(command.variables, argv[1:]), f"python -m {argv[1]}", help_text)
+    elif argv and argv[0].endswith(".py") and argv[0] not in FOREIGN_SCRIPTS and not (ROOT / argv[0]).is_file():
+        yield f"{argv[0]} is not there"
 
 
-def _known_problems(command: Command, name: str, told: str) -> Iterator[str]:
-    for word in (*command.options, *command.variables):
-        if _AWS_VARIABLES.fullmatch(word):
+def _known_problems(command: Command, name: str, help_text: str) -> Iterator[str]:
+    for option in (*command.options, *command.variables):
+        if _AWS_VARIABLES.fullmatch(option):
             continue
-        if not re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", told):
-            yield f"{name} --help does not name {word}"
-
-
-def _kubectl_problems(command: Command) -> Iterator[str]:
-    words = iter(command.words[1:])
-    for word in words:
-        if word in {"-n", "--namespace", "--context", "-f", "-l"}:
-            next(words, None)
-        elif not word.startswith("-"):
-            if word not in KUBECTL:
-                yield f"kubectl {word}: there is no such command"
-            return
+        if not re.search(rf"(?<![\w-]){re.escape(option)}(?![\w-])", help_text):
+            yield f"{name} --help does not name {option}"

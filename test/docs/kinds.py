@@ -41,15 +41,15 @@ def block_problems(block: Block) -> Iterator[str]:
     check = KINDS.get((block.language, block.marker))
     if check is None:
         yield (
-            f"no kind of block is {_told(block.language, block.marker)}; there is {_all_kinds()}. What stands in "
-            "brackets stands in a comment right above the fence: <!-- block: cloud -->"
+            f"no kind of block is {_name(block.language, block.marker)}; there is {_all_kinds()}. What is in "
+            "brackets goes into a comment right above the fence: <!-- block: cloud -->"
         )
     else:
         yield from check(block.text)
 
 
 def page_problems(page: Page, path: str) -> list[str]:
-    """Everything that is wrong with a page, each with its place."""
+    """Everything that is wrong with a page, each with its line."""
     return [
         *(f"{path}:{block.line}: {problem}" for block in page.blocks for problem in block_problems(block)),
         *(f"{path}:{line}: {problem}" for line, problem in page.lost),
@@ -62,8 +62,8 @@ def page_problems(page: Page, path: str) -> list[str]:
 
 
 def _all_kinds() -> str:
-    return ", ".join(_told(*kind) for kind in KINDS)
+    return ", ".join(_name(*kind) for kind in KINDS)
 
 
-def _told(language: str, marker: str) -> str:
+def _name(language: str, marker: str) -> str:
     return f"{language} ({marker})" if marker else language or "without a language"

@@ -1,4 +1,4 @@
-"""Two languages of one page: the same in everything but the words."""
+"""Two languages of one page: the same but for the text."""
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -14,19 +14,19 @@ def differences(first: Page, second: Page) -> Iterator[str]:
     yield from _differ("block", first.blocks, second.blocks)
 
 
-def _differ(what: str, first: Sequence[Any], second: Sequence[Any]) -> Iterator[str]:
+def _differ(kind: str, first: Sequence[Any], second: Sequence[Any]) -> Iterator[str]:
     """The first difference; those that follow are mostly the same one."""
     for number, (one, other) in enumerate(zip_longest(first, second), 1):
         if one is None or other is None:
             there = one or other
-            yield f"{what} {number} is only in one of them: line {there.line}, {_told(there)}"
+            yield f"{kind} {number} is only in one of them: line {there.line}, {_shared(there)}"
             return
-        if _told(one) != _told(other):
-            yield f"{what} {number}: line {one.line} is {_told(one)}, line {other.line} is {_told(other)}"
+        if _shared(one) != _shared(other):
+            yield f"{kind} {number}: line {one.line} is {_shared(one)}, line {other.line} is {_shared(other)}"
             return
 
 
-def _told(part: Heading | Table | Block) -> str:
+def _shared(part: Heading | Table | Block) -> str:
     """Everything of it that both languages share."""
     match part:
         case Heading():

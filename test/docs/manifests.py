@@ -70,5 +70,5 @@ def _parsed(text: str) -> Any:
         yield f"is not YAML: {error}"
         return None
     if not isinstance(value, Mapping):
-        yield "is no mapping of keys"
+        yield "is not a mapping"
     return value

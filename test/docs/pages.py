@@ -115,7 +115,7 @@ def _end(tokens: list[Token], place: int) -> int:
 
 
 def _inline(tokens: list[Token], kind: str) -> Iterator[tuple[int, str]]:
-    """What stands in inline code, or where a link leads, with the line of its paragraph."""
+    """Inline code, or the targets of links, each with the line of its paragraph."""
     for token in tokens:
         for child in token.children or ():
             if child.type == kind:
@@ -125,6 +125,6 @@ def _inline(tokens: list[Token], kind: str) -> Iterator[tuple[int, str]]:
 def _lost(tokens: list[Token]) -> Iterator[tuple[int, str]]:
     for token, after in zip(tokens, [*tokens[1:], None], strict=True):
         if token.type == "html_block" and "block:" in token.content and (not after or after.type != "fence"):
-            yield _line(token), f"{token.content.strip()} stands before no block; it goes right above the fence"
+            yield _line(token), f"{token.content.strip()} is above no block; it goes right above the fence"
         if token.type == "code_block":
             yield _line(token), "an indented block is not checked; put it between fences with a language"

@@ -45,12 +45,12 @@ def terminal(platform: Running, folder: Path) -> Terminal:
             (folder / path.name).symlink_to(path)
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "output").symlink_to(platform.output)
-    told = platform.addresses
+    addresses = platform.addresses
     variables = {
-        "ENDPOINT": told["endpoint"],
-        "API_KEY": told["api_key"],
-        "BUCKET": told["bucket"],
-        "TOPIC_ARN": told["topic_arn"],
+        "ENDPOINT": addresses.endpoint,
+        "API_KEY": addresses.api_key,
+        "BUCKET": addresses.bucket,
+        "TOPIC_ARN": addresses.topic_arn,
         **platform.access.environment(),
         "AWS_REGION": REGION,
         "PATH": os.pathsep.join((str(Path(sys.prefix) / "bin"), os.environ["PATH"])),
@@ -67,21 +67,21 @@ def run_page(page: Page, terminal: Terminal) -> Iterator[str]:
     for block in page.blocks:
         if (block.language, block.marker) not in RUN:
             continue
-        words = _words(block, kept)
+        argv = _argv(block, kept)
         problems = [*block_problems(block)]
         if problems:
             yield f"{block.line}: not run: {'; '.join(problems)}"
             return
-        code, printed = _run(words, terminal)
+        code, printed = _run(argv, terminal)
         if code:
             yield f"{block.line}: exit code {code}\n{block.text}\n{printed}"
             return
 
 
-def _run(words: list[str], terminal: Terminal) -> tuple[int, str]:
+def _run(argv: list[str], terminal: Terminal) -> tuple[int, str]:
     """The exit code, and what was printed. After LIMIT it is killed with all that it started."""
     with subprocess.Popen(
-        words,
+        argv,
         cwd=terminal.folder,
         env=dict(terminal.variables),
         stdin=subprocess.DEVNULL,
@@ -103,7 +103,7 @@ def _run(words: list[str], terminal: Terminal) -> tuple[int, str]:
         return process.returncode, printed
 
 
-def _words(block: Block, kept: Path) -> list[str]:
+def _argv(block: Block, kept: Path) -> list[str]:
     """The block between what brings the variables of earlier blocks and what keeps its own."""
     begin = f"set -a -euo pipefail\nsource {shlex.quote(str(kept))}\n"
     if block.language == "python":

@@ -14,8 +14,8 @@ from test.docs.pages import ROOT, guide_pages
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("site")
-    words = ("-P", "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder))
-    done = subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    options = ("-P", "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder))
+    done = subprocess.run([sys.executable, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 

@@ -18,7 +18,5 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture
 async def http(platform: Running) -> AsyncIterator[ClientSession]:
     """A client that has the key."""
-    async with ClientSession(
-        platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}
-    ) as session:
+    async with ClientSession(platform.addresses.endpoint, headers={"x-api-key": platform.addresses.api_key}) as session:
         yield session

@@ -20,7 +20,7 @@ JSON = {"Content-Type": "application/json"}
 
 @pytest.mark.parametrize("headers", [{}, {"x-api-key": ""}, {"x-api-key": "guess"}], ids=["none", "empty", "wrong"])
 async def test_without_the_key_it_is_401(headers: dict[str, str], platform: Running) -> None:
-    url = f"{platform.addresses['endpoint']}v1alpha2"
+    url = f"{platform.addresses.endpoint}v1alpha2"
     async with ClientSession(headers=headers) as session, session.post(url, json={}) as answer:
         assert answer.status == 401
         assert set(await answer.json()) == {"message", "errors"}

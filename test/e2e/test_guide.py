@@ -33,7 +33,7 @@ async def test_a_request_of_the_guide_gives_its_answer_pictures_and_callback(
 ) -> None:
     version, _, tasktype = name.partition("-")
     task_id, runtime = _new_id(), RUNTIMES.get(tasktype, "sdruntime")
-    bucket = platform.addresses["bucket"]
+    bucket = platform.addresses.bucket
     async with platform.access.clients() as clients, platform.listening() as listener:
         # Given
         link = await _put_start(clients, bucket)
@@ -80,7 +80,7 @@ async def test_each_runtime_runs_the_tasks_of_its_own_queue_only(platform: Runni
     }
     # When
     async with platform.access.clients() as clients, platform.listening() as listener:
-        link = await _put_start(clients, platform.addresses["bucket"])
+        link = await _put_start(clients, platform.addresses.bucket)
         for task_id, (name, runtime) in requests.items():
             body = samples.request(name, task_id=task_id, runtime=runtime, link=link)
             async with http.post("v1alpha2", json=body) as answer:
@@ -103,7 +103,7 @@ async def test_subscribers_filter_by_the_attributes_of_callbacks(platform: Runni
         told = await clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
         policy = {"id": [mine], "runtime": ["sdruntime"], "status": ["completed"]}
         await clients.sns.subscribe(
-            TopicArn=platform.addresses["topic_arn"],
+            TopicArn=platform.addresses.topic_arn,
             Protocol="sqs",
             Endpoint=told["Attributes"]["QueueArn"],
             Attributes={"FilterPolicy": json.dumps(policy), "RawMessageDelivery": "true"},

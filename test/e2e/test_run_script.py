@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from test.support.platform import MODEL, Running
-from utils.local.parts import ROOT
+from utils.local.services import ROOT
 
 LIMIT = 110
 
@@ -36,13 +36,13 @@ def run(variables: Mapping[str, str], *words: str, cwd: Path = ROOT / "test") ->
 
 def reached(platform: Running) -> dict[str, str]:
     addresses = platform.addresses
-    link = f"s3://{addresses['bucket']}/output/samples/picture.png"
-    return {"ENDPOINT": addresses["endpoint"], "API_KEY": addresses["api_key"], "LINK": link}
+    link = f"s3://{addresses.bucket}/output/samples/picture.png"
+    return {"ENDPOINT": addresses.endpoint, "API_KEY": addresses.api_key, "LINK": link}
 
 
 def test_the_answers_are_a_table_and_the_callbacks_another(platform: Running) -> None:
     # When
-    topic = {"TOPIC_ARN": platform.addresses["topic_arn"], **platform.access.environment()}
+    topic = {"TOPIC_ARN": platform.addresses.topic_arn, **platform.access.environment()}
     ended = run({**reached(platform), **topic}, "--runtime", "sdruntime", "--model", MODEL)
     # Then
     assert ended.returncode == 0, ended.stdout
@@ -68,11 +68,11 @@ def test_a_stack_is_found_by_the_aws_cli(platform: Running, tmp_path: Path) -> N
     aws.write_text(
         f"""#!/bin/bash
 case "$*" in
-  *"--stack-name mine "*FrontApiEndpoint*) echo {address["endpoint"]} ;;
+  *"--stack-name mine "*FrontApiEndpoint*) echo {address.endpoint} ;;
   *"--stack-name mine "*GetAPIKeyCommand*)
     echo "aws apigateway get-api-keys --query 'items[?id==\\`k3y1d\\`].value' --include-values --output text" ;;
-  *"--stack-name mine "*sdNotificationOutputArn*) echo {address["topic_arn"]} ;;
-  "apigateway get-api-key --api-key k3y1d --include-value --query value --output text") echo {address["api_key"]} ;;
+  *"--stack-name mine "*sdNotificationOutputArn*) echo {address.topic_arn} ;;
+  "apigateway get-api-key --api-key k3y1d --include-value --query value --output text") echo {address.api_key} ;;
   *) echo "unknown stack" >&2; exit 254 ;;
 esac
 """

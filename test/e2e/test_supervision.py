@@ -1,7 +1,8 @@
-"""What becomes of a platform whose parts die, and of its parts when it ends."""
+"""What happens to a platform when its processes end, and to its processes when it ends."""
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import psutil
 import pytest
 from aiohttp import ClientError, ClientSession
 
+from contract.metrics import GPU_BUSY
 from contract.runtimes import TASK_TYPES, RuntimeType
 from test.support.platform import CONFIG, PATIENCE, Running, command, environment, running, until, write_config
 from utils.smoke import samples
@@ -24,22 +26,22 @@ ONE = [{"name": "flow", "namespace": "default", "type": "comfyui"}]
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "arguments"),
     [
         ("agent-flow-1", ["queue_agent"]),
         ("runtime-flow-1", ["utils.simulators", "comfyui"]),
-        ("gateway", ["utils.local.front_door"]),
+        ("gateway", ["utils.local.gateway_server"]),
     ],
 )
-async def test_a_part_that_is_killed_is_named_and_the_platform_serves_on(
-    name: str, words: list[str], platform: Running, http: ClientSession
+async def test_a_process_that_is_killed_is_named_and_restarted(
+    name: str, arguments: list[str], platform: Running, http: ClientSession
 ) -> None:
     # Given
-    before = _part(platform, name, words)
+    before = _process(platform, name, arguments)
     async with platform.listening() as listener:
         # When
         before.kill()
-        until(lambda: f"! {name} was killed by SIGKILL; starting it again" in platform.printed)
+        until(lambda: f"! {name} was killed by SIGKILL; restarting it" in platform.printed)
         # Then one of two tasks is done: the embedded SQS may give the other to the killed agent's open poll
         tasks = [f"task-{uuid.uuid4()}" for _ in range(2)]
         for task_id in tasks:
@@ -51,35 +53,57 @@ async def test_a_part_that_is_killed_is_named_and_the_platform_serves_on(
 async def test_when_the_embedded_aws_dies_the_platform_says_so_and_ends(tmp_path: Path) -> None:
     with running(tmp_path, "--config", str(write_config(tmp_path, modelsRuntime=ONE))) as platform:
         # Given
-        aws = platform.part("utils.local.aws_server")
+        aws = platform.process_of("utils.local.aws_server")
         assert aws
-        parts = platform.parts()
+        processes = platform.processes()
         # When
         aws.kill()
         # Then
         assert await asyncio.to_thread(platform.process.wait, PATIENCE) == 1
         assert "error: aws was killed by SIGKILL; its log is" in platform.printed
-        assert not [part for part in parts if part.is_running()]
+        assert not [process for process in processes if process.is_running()]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP, signal.SIGKILL], ids=lambda number: number.name)
 def test_however_the_platform_ends_nothing_is_left(number: signal.Signals, tmp_path: Path) -> None:
     with running(tmp_path, "--config", str(write_config(tmp_path, modelsRuntime=ONE))) as platform:
         # Given
-        parts = platform.parts()
-        assert len(_listeners(parts)) == 4, "the embedded AWS, the gateway, a runtime, and an agent's probe"
+        processes = platform.processes()
+        assert len(_listeners(processes)) == 4, "the embedded AWS, the gateway, a runtime, and an agent's probe"
         # When
         os.kill(platform.process.pid, number)
         code = platform.process.wait(PATIENCE)
         # Then
         assert code == (-signal.SIGKILL if number is signal.SIGKILL else 0)
-        until(lambda: not any(_runs(part) for part in parts))
-        assert not _listeners(parts)
+        until(lambda: not any(_runs(process) for process in processes))
+        assert not _listeners(processes)
         assert "killed" not in platform.printed
     assert (tmp_path / ".platform" / "running.json").exists() == (number is signal.SIGKILL)
 
 
-def test_once_ends_well_when_every_picture_came(tmp_path: Path) -> None:
+@pytest.mark.slow
+async def test_an_agent_whose_runtime_is_in_a_long_step_is_not_killed(tmp_path: Path) -> None:
+    # Given a runtime that can be interrupted only between two steps of 12 s
+    graph = [{"name": "graph", "namespace": "default", "type": "invokeai"}]
+    config = write_config(tmp_path, modelsRuntime=graph)
+    with running(tmp_path, "--config", str(config), "--seconds-per-step", "12") as platform:
+        link = f"s3://{platform.addresses.bucket}/samples/picture.png"
+        headers = {"x-api-key": platform.addresses.api_key}
+        async with ClientSession(platform.addresses.endpoint, headers=headers) as http:
+            await _post(http, samples.request("v1alpha2-graph", task_id="long", runtime="graph", link=link))
+            (metrics,) = platform.addresses.agents.values()
+            async with asyncio.timeout(PATIENCE):
+                while not await _busy_seconds(http, metrics):  # noqa: ASYNC110 - the condition is another process's
+                    await asyncio.sleep(0.1)
+        # When
+        os.kill(platform.process.pid, signal.SIGINT)
+        # Then
+        assert await asyncio.to_thread(platform.process.wait, PATIENCE) == 0
+        assert "killed" not in platform.printed
+        assert "Stopped; nothing is left running." in platform.printed
+
+
+def test_once_exits_0_when_every_image_was_written(tmp_path: Path) -> None:
     # Given
     config = write_config(tmp_path, modelsRuntime=CONFIG["modelsRuntime"][:1])
     # When
@@ -115,7 +139,7 @@ def test_a_runtime_of_the_users_own_takes_the_place_of_the_simulated_one(tmp_pat
     assert {log.name for log in logs.iterdir()} == {"aws.log", "gateway.log", "agent-flow-1.log"}
 
 
-def test_once_ends_badly_when_a_runtime_is_not_there(tmp_path: Path) -> None:
+def test_once_exits_1_when_a_runtime_is_not_there(tmp_path: Path) -> None:
     # Given
     config = write_config(tmp_path, modelsRuntime=ONE)
     attached = ("--runtime-url", "flow=http://127.0.0.1:9")
@@ -124,15 +148,15 @@ def test_once_ends_badly_when_a_runtime_is_not_there(tmp_path: Path) -> None:
     # Then
     assert ended.returncode == 1
     assert "the runtime of agent-flow-1 is not ready" in ended.stdout
-    assert "nothing was tried: a runtime is not ready" in ended.stdout
+    assert "no request was sent: a runtime is not ready" in ended.stdout
 
 
-def _part(platform: Running, name: str, words: list[str]) -> psutil.Process:
-    """The process of a part; the agents' command lines are the same, so theirs is told by its environment."""
+def _process(platform: Running, name: str, arguments: list[str]) -> psutil.Process:
+    """The process called ``name``; agents have the same command line, and are known by their environment."""
     runtime = name.split("-")[1] if name.startswith("agent") else None
-    for part in platform.parts():
-        if set(words) <= set(part.cmdline()) and runtime in {None, part.environ().get("RUNTIME_NAME")}:
-            return part
+    for process in platform.processes():
+        if set(arguments) <= set(process.cmdline()) and runtime in {None, process.environ().get("RUNTIME_NAME")}:
+            return process
     raise AssertionError(f"{name} does not run")
 
 
@@ -148,28 +172,35 @@ async def _post(http: ClientSession, body: object) -> None:
                 await asyncio.sleep(0.1)
 
 
-def _listeners(parts: list[psutil.Process]) -> list[int]:
-    """The ports on which these processes listen. Asked of each, since the platform holds the gateway's door as well."""
+async def _busy_seconds(http: ClientSession, metrics: str) -> float:
+    """How long the agent's runtime has worked."""
+    async with http.get(metrics) as response:
+        values = re.findall(rf"^{GPU_BUSY.name}\{{[^}}]*\}} (\S+)$", await response.text(), re.MULTILINE)
+    return sum(float(value) for value in values)
+
+
+def _listeners(processes: list[psutil.Process]) -> list[int]:
+    """The ports on which these processes listen; the platform itself holds the gateway's socket too."""
     return [
         one.laddr.port
-        for part in parts
-        if _runs(part)
-        for one in part.net_connections("tcp")
+        for process in processes
+        if _runs(process)
+        for one in process.net_connections("tcp")
         if one.status == psutil.CONN_LISTEN and one.laddr
     ]
 
 
-def _runs(part: psutil.Process) -> bool:
+def _runs(process: psutil.Process) -> bool:
     """A killed parent's children wait as zombies for a reaper that some containers do not have."""
     try:
-        return part.status() != psutil.STATUS_ZOMBIE
+        return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
-def _run(*words: str) -> "subprocess.CompletedProcess[str]":
+def _run(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        command("--seconds-per-step", "0.001", "--port", "0", *words),
+        command("--seconds-per-step", "0.001", "--port", "0", *arguments),
         env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -15,10 +15,10 @@ import pytest
 from aiohttp import ClientSession
 
 from contract.runtimes import TaskType
-from test.support.agent import until
 from test.support.platform import PATIENCE, Running, running, write_config
+from test.support.world import until
 from utils.local.otlp import Span, collecting
-from utils.local.parts import ROOT
+from utils.local.services import ROOT
 from utils.local.trace_file import read
 
 RUNTIMES = [{"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "m.safetensors"}]
@@ -46,7 +46,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
 async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple[Running, Path]) -> None:
     # Given a task with a link, sent through the front door
     platform, traces = traced
-    picture = f"s3://{platform.addresses['bucket']}/output/samples/picture.png"
+    picture = f"s3://{platform.addresses.bucket}/output/samples/picture.png"
     before = time.time()
 
     # When its callback is there
@@ -138,7 +138,7 @@ async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(trace
         assert line["attempt"] == 1
         assert len(line["trace_id"]) == 32
     for told in (log, platform.log("gateway"), platform.log("runtime-sdruntime-1"), traces.read_text()):
-        for secret in ("canary", PICTURE[:24], platform.addresses["api_key"]):
+        for secret in ("canary", PICTURE[:24], platform.addresses.api_key):
             assert secret not in told
 
 
@@ -171,7 +171,7 @@ async def _ended(platform: Running, task_id: str, tasktype: TaskType, content: d
     metadata = {"id": task_id, "runtime": "sdruntime", "tasktype": tasktype.value, "prefix": "output"}
     async with (
         platform.listening() as listener,
-        ClientSession(platform.addresses["endpoint"], headers={"x-api-key": platform.addresses["api_key"]}) as http,
+        ClientSession(platform.addresses.endpoint, headers={"x-api-key": platform.addresses.api_key}) as http,
     ):
         async with http.post("v1alpha2", json={"task": {"metadata": metadata, "content": content}}) as answer:
             assert answer.status == 200

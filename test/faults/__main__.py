@@ -21,7 +21,7 @@ from rich.table import Table
 
 from test.bench.stage import a_world, console, moto
 from test.faults.fleet import Fleet
-from test.support.agent import World
+from test.support.world import World
 from utils.local.aws_proxy import Conditions, down, failing
 
 EVERY_SECONDS = 2.0

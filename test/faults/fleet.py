@@ -13,7 +13,7 @@ from typing import Self
 from aiohttp import web
 
 from test.bench.stage import agent_environment, end, free_port, start_agent
-from test.support.agent import PNG, World, until
+from test.support.world import PNG, World, until
 
 RESTART_SECONDS = 0.5
 """A crashed runtime is away this long; a real one loads its model for longer, and its agent waits the same way."""

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from test.bench.stage import moto
 from test.faults.__main__ import Scenario, kill_agents, kill_runtimes, play
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_when_agents_and_runtimes_die_and_aws_fails(tmp_path: Path) -> None:
     # Given agents and runtimes that are killed, and AWS calls that fail
     worst = Scenario("small", (kill_agents, kill_runtimes), share_failing=0.1)

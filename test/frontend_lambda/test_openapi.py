@@ -61,6 +61,7 @@ def loaded(version: str) -> schemathesis.BaseSchema:
     return schemathesis.openapi.from_dict(document(version, CATALOG), config=SchemathesisConfig.from_dict(CONFIG))
 
 
+@pytest.mark.slow
 @schemathesis.pytest.parametrize(v1alpha1=loaded("v1alpha1"), v1alpha2=loaded("v1alpha2"))
 @settings(max_examples=100, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_the_front_door_does_what_its_document_says(case: schemathesis.Case[Any], endpoint: str) -> None:

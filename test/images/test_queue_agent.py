@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from contract.wire import encode_task
-from test.support.agent import a_task
 from test.support.aws import REGION, Aws, embedded
 from test.support.platform import until
+from test.support.world import a_task
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "images" / "queue-agent"
@@ -140,6 +140,7 @@ def webui() -> Iterator[str]:
         process.terminate()
 
 
+@pytest.mark.slow
 def test_it_serves_a_task_as_another_user_from_a_read_only_tree(tree: Path, aws: Aws, webui: str) -> None:
     # Given
     sqs, s3 = aws.client("sqs"), aws.client("s3")

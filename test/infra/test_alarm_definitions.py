@@ -75,6 +75,20 @@ def test_an_alarm_is_within_cloudwatchs_limits(name: str, request: pytest.Fixtur
         assert period * alarm["EvaluationPeriods"] <= 86_400
 
 
+@pytest.mark.parametrize("name", ["default", "three", "everything", "china", "most"])
+def test_an_expression_names_only_metrics_of_its_alarm(name: str, request: pytest.FixtureRequest) -> None:
+    for alarm in alarms(request.getfixturevalue(name)):
+        known = {one["Id"] for one in alarm["Metrics"]}
+        for one in alarm["Metrics"]:
+            assert set(re.findall(r"\b[a-z]\w*", one.get("Expression", ""))) <= known - {one["Id"]}
+
+
+@pytest.mark.parametrize("name", ["default", "three", "everything", "china", "most"])
+def test_missing_data_is_no_alarm(name: str, request: pytest.FixtureRequest) -> None:
+    for alarm in alarms(request.getfixturevalue(name)):
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
 def test_every_alarm_tells_the_topic_when_it_begins_and_when_it_is_over(three: dict[str, Any]) -> None:
     (topic,) = [name for name in of_type(three, "AWS::SNS::Topic") if name.startswith("Alarms")]
 

@@ -6,7 +6,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from queue_agent.aws.clients import open_clients
-from test.support.agent import World, make_world
+from test.support.world import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
 
 

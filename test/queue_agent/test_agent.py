@@ -16,7 +16,8 @@ from queue_agent.outcome.delivery import Delivery
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import (
+from test.support.agents import QUICK, assembled, at_work, held, told
+from test.support.world import (
     PNG,
     ScriptedRuntime,
     World,
@@ -25,7 +26,6 @@ from test.support.agent import (
     never_finish,
     until,
 )
-from test.support.agents import QUICK, assembled, at_work, held, told
 from utils.local.aws_proxy import Conditions, down
 
 

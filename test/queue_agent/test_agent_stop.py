@@ -7,8 +7,8 @@ import pytest
 
 from queue_agent.errors import RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Result
-from test.support.agent import ScriptedRuntime, World, a_result, never_finish, running, until
 from test.support.agents import QUICK, assembled, at_work, held
+from test.support.world import ScriptedRuntime, World, a_result, never_finish, running, until
 from utils.local.aws_proxy import Conditions, down
 
 

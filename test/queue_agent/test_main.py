@@ -11,7 +11,7 @@ import pytest
 
 from test.bench.stage import agent_environment, end, environment, free_port, start_agent
 from test.bench.webui import Gpu, webui
-from test.support.agent import World, until
+from test.support.world import World, until
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ async def test_wrong_settings_are_all_named_at_once_and_exit_2(log: Path) -> Non
     assert "very-secret" not in said
 
 
+@pytest.mark.slow
 async def test_a_process_serves_its_probes_works_and_exits_0_on_sigterm(world: World, moto_url: str, log: Path) -> None:
     # Given an agent beside a WebUI, and a task
     port = free_port()

@@ -13,8 +13,8 @@ from contract.wire import encode_content, encode_reference
 from queue_agent.errors import RuntimeBusy, RuntimeUnavailable
 from queue_agent.processor import Completed, Failed
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
-from test.support.agent import ScriptedRuntime, World, a_result, a_task, never_finish, until
 from test.support.agents import QUICK, assembled, key_of, killed, ran, received, worked
+from test.support.world import ScriptedRuntime, World, a_result, a_task, never_finish, until
 from utils.local.aws_proxy import Call, Conditions, error_answer
 
 

@@ -19,7 +19,7 @@ from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import Timings, read_settings
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import World, running, until
+from test.support.world import World, running, until
 
 QUICK = Timings(away_poll=0.05, ready_poll=0.2, trial_pauses=(0.2,))
 """Waits of the agent, for tests."""

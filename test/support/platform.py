@@ -1,11 +1,10 @@
 """A local platform in a process of its own, started as a user starts it."""
 
-import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 import psutil
 import yaml
 
-from utils.local.cloud import Access
-from utils.local.parts import ROOT
+from utils.local import running as running_file
+from utils.local.cloud import REGION, Access
+from utils.local.services import ROOT
 from utils.smoke.callbacks import Listener, listening
 
 PATIENCE = 60.0
-"""Seconds until what must come is taken as not coming; generous, for a busy machine."""
+"""Seconds after which a wait fails; generous, for a busy machine."""
 
 MODEL = "v1-5-pruned-emaonly.safetensors"
 
@@ -48,51 +48,51 @@ HOSTILE = {
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A platform that serves. ``addresses`` is what its card says."""
+    """A platform that serves. ``addresses`` as ``running.json`` has them."""
 
     process: "subprocess.Popen[bytes]"
     output: Path
-    addresses: Mapping[str, str]
+    addresses: running_file.Addresses
 
     @property
     def access(self) -> Access:
-        return Access(self.addresses["aws_endpoint_url"])
+        return Access(self.addresses.aws_endpoint_url)
 
     @property
     def printed(self) -> str:
         """What its terminal showed so far."""
         return _printed(self.output).read_text()
 
-    def log(self, part: str) -> str:
-        return (Path(self.addresses["logs"]) / f"{part}.log").read_text()
+    def log(self, service: str) -> str:
+        return (Path(self.addresses.logs) / f"{service}.log").read_text()
 
-    def part(self, *words: str) -> psutil.Process | None:
-        """The process of the part whose command line holds all ``words``, when there is one."""
-        for child in self.parts():
+    def process_of(self, *arguments: str) -> psutil.Process | None:
+        """The process whose command line holds all ``arguments``, if there is one."""
+        for child in self.processes():
             try:
-                if set(words) <= set(child.cmdline()):
+                if set(arguments) <= set(child.cmdline()):
                     return child
             except (psutil.NoSuchProcess, psutil.ZombieProcess):
                 continue
         return None
 
-    def parts(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[Listener]:
         """Hears every callback from now on."""
-        async with self.access.clients() as clients, listening(clients, self.addresses["topic_arn"]) as listener:
+        async with self.access.clients() as clients, listening(clients, self.addresses.topic_arn) as listener:
             yield listener
 
 
-def command(*words: str) -> list[str]:
+def command(*arguments: str) -> list[str]:
     """The command line of the local platform."""
-    return [sys.executable, "-P", "-m", "utils.local", *words]
+    return [sys.executable, "-P", "-m", "utils.local", *arguments]
 
 
 def environment() -> dict[str, str]:
-    """A user's, whose AWS settings are none of the platform's business."""
+    """A user's environment, whose AWS settings the platform must ignore."""
     return {**os.environ, **HOSTILE, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))}
 
 
@@ -103,13 +103,29 @@ def write_config(folder: Path, **changes: Any) -> Path:
     return path
 
 
+def addresses_of(endpoint: str) -> running_file.Addresses:
+    """Those of a platform of which only the embedded AWS is there, at ``endpoint``."""
+    return running_file.Addresses(
+        endpoint="",
+        api_key="",
+        bucket="",
+        topic_arn="",
+        aws_endpoint_url=endpoint,
+        region=REGION,
+        logs="",
+        agents={},
+        queues={},
+        pid=0,
+    )
+
+
 @contextmanager
-def running(folder: Path, *words: str) -> Iterator[Running]:
+def running(folder: Path, *arguments: str) -> Iterator[Running]:
     """A platform with its output in ``folder``; killed at the end if it still runs."""
     folder.mkdir(parents=True, exist_ok=True)
     with _printed(folder).open("wb") as printed:
         process = subprocess.Popen(
-            command("--port", "0", "--output", str(folder), "--seconds-per-step", "0.001", *words),
+            command("--port", "0", "--output", str(folder), "--seconds-per-step", "0.001", *arguments),
             env=environment(),
             stdout=printed,
             stderr=subprocess.STDOUT,
@@ -117,8 +133,7 @@ def running(folder: Path, *words: str) -> Iterator[Running]:
     try:
         until(lambda: "Ctrl-C stops it" in _printed(folder).read_text() or process.poll() is not None)
         assert process.poll() is None, _printed(folder).read_text()
-        card = json.loads((folder / ".platform" / "running.json").read_text())
-        yield Running(process, folder, card)
+        yield Running(process, folder, running_file.read(folder))
     finally:
         process.terminate()
         try:
@@ -129,10 +144,10 @@ def running(folder: Path, *words: str) -> Iterator[Running]:
 
 
 def until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until ``true`` says something; fails after ``seconds``."""
+    """Wait until ``true`` returns something true; fails after ``seconds``."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert time.monotonic() < deadline, "what was waited for did not come"
+        assert time.monotonic() < deadline, "the condition did not become true"
         time.sleep(0.05)
 
 

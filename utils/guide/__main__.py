@@ -14,8 +14,8 @@ from pathlib import Path
 from utils.guide.keys import key_tables
 from utils.guide.metrics import metric_table
 from utils.guide.openapi import VERSIONS, document
+from utils.guide.translation import LANGUAGES
 from utils.guide.values import value_tables
-from utils.guide.words import LANGUAGES
 
 DOCS = Path(__file__).parents[2] / "docs"
 

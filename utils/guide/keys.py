@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from infra.config.model import Config
-from utils.guide.words import table, translated
+from utils.guide.translation import table, translated
 
 MEANINGS = Path(__file__).with_name("keys.yaml")
 
@@ -70,9 +70,9 @@ def _section(annotation: Any) -> type[BaseModel] | None:
 
 
 def _rule(kind: TypeAdapter[Any]) -> str:
-    """What the user is told who gives a wrong text, alone or in a list; empty where any text is allowed."""
-    told = (_refusal(kind, _BROKEN), _refusal(kind, [_BROKEN]))
-    return next((rule for rule in told if rule.startswith("must")), "").removeprefix("must be ")
+    """What the error says about a wrong text, alone or in a list; empty where any text is allowed."""
+    errors = (_refusal(kind, _BROKEN), _refusal(kind, [_BROKEN]))
+    return next((rule for rule in errors if rule.startswith("must")), "").removeprefix("must be ")
 
 
 def _refusal(kind: TypeAdapter[Any], value: Any) -> str:
@@ -122,16 +122,16 @@ def _allowed(schema: dict[str, Any], rule: str, language: str) -> str:
         return _allowed(next(choice for choice in schema["anyOf"] if choice.get("type") != "null"), rule, language)
     match schema["type"]:
         case "array":
-            told = f"{translated('list, each', language)} {_allowed(schema['items'], rule, language)}"
+            text = f"{translated('list, each', language)} {_allowed(schema['items'], rule, language)}"
         case "object":
-            told = translated("mapping", language)
+            text = translated("mapping", language)
         case "boolean":
-            told = "`true`, `false`"
+            text = "`true`, `false`"
         case "string":
-            told = re.sub(r"'([^']+)'", r"`\1`", translated(rule or "text", language))
+            text = re.sub(r"'([^']+)'", r"`\1`", translated(rule or "text", language))
         case _:
-            told = _number(schema, language)
-    return told
+            text = _number(schema, language)
+    return text
 
 
 def _number(schema: dict[str, Any], language: str) -> str:

@@ -1,7 +1,7 @@
 """The table of the agent's metrics."""
 
 from contract.metrics import METRICS
-from utils.guide.words import table, translated
+from utils.guide.translation import table, translated
 
 HEADS = {"en": ["Name", "Kind", "Unit", "Labels", "Meaning"], "zh": ["名称", "类型", "单位", "标签", "含义"]}
 

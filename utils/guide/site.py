@@ -1,4 +1,4 @@
-"""A hook of MkDocs: each language of the guide has a search of its own, and the Chinese one finds words.
+"""A hook of MkDocs: each language of the guide has a search index of its own, and Chinese text is split into words.
 
 The plugin for languages puts all pages into one index, in which every search would find each page twice. Chinese is
 written without spaces: its words are parted by zero-width spaces, as the search of the theme expects it. (The theme

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from charts.document import SECTIONS, Value, values
-from utils.guide.words import table, translated
+from utils.guide.translation import table, translated
 
 HEADS = {"en": ["Value", "Allowed", "Default", "Meaning"], "zh": ["参数", "取值", "默认值", "含义"]}
 

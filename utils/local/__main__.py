@@ -1,4 +1,4 @@
-"""Run the whole platform on this machine. docs/en/local.md tells what happens, and where files are."""
+"""Run the whole platform on this machine. docs/en/local.md describes what is started and where files are."""
 
 import argparse
 import asyncio
@@ -13,59 +13,60 @@ from infra.config.model import load_config
 from infra.topology import topology_of
 from queue_agent.runtimes.address import base_url
 from utils.local.display import Display
-from utils.local.parts import ROOT
+from utils.local.modes import put_start_image, requests_for_all, send_once, shortest, show_callbacks
 from utils.local.platform import DEFAULT_PORT, READY_SECONDS, CannotStart, Plan, start
-from utils.local.serving import put_picture, requests_for_all, shortest, show_callbacks, try_once
-from utils.local.supervisor import PartFailed
+from utils.local.services import ROOT
+from utils.local.supervisor import ServiceFailed
 from utils.simulators.base import Options
 from utils.smoke.callbacks import Listener
 
-TRIAL_SECONDS = 300.0
+ONCE_SECONDS = 300.0
 
 INTERRUPTED = 130
-"""What a shell makes of a command that Ctrl-C ended."""
+"""Exit code of a command that Ctrl-C ended, as shells report it."""
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Serve until a signal; with ``--once``, until all callbacks are there. Returns the exit code."""
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_args(argv)
     display = Display()
     try:
         plan = _plan(arguments)
-        good = asyncio.run(_run(plan, display, trial=arguments.timeout if arguments.once else None))
-    except (ConfigError, CannotStart, PartFailed) as error:
+        succeeded = asyncio.run(_run(plan, display, once=arguments.timeout if arguments.once else None))
+    except (ConfigError, CannotStart, ServiceFailed) as error:
         display.error(str(error))
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):
         display.note("Stopped; nothing is left running.")
         return INTERRUPTED if arguments.once else 0
-    return 0 if good else 1
+    return 0 if succeeded else 1
 
 
-async def _run(plan: Plan, display: Display, *, trial: float | None) -> bool:
-    me = asyncio.current_task()
-    assert me
+async def _run(plan: Plan, display: Display, *, once: float | None) -> bool:
+    """``once``: seconds for all callbacks of ``--once``; None serves until a signal."""
+    task = asyncio.current_task()
+    assert task
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # The first signal stops everything in order; a second one cancels that too, which kills what is left.
-        asyncio.get_running_loop().add_signal_handler(number, me.cancel)
+        # The first signal stops everything in order; a second one kills what is left.
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with AsyncExitStack() as stack:
         with display.busy("Starting the platform"):
             platform = await stack.enter_async_context(start(plan, display.event))
             # Never closed: its queue goes with the embedded AWS.
             listener = await platform.watch(Listener.open(platform.clients, platform.addresses.topic_arn))
-            late = await platform.watch(platform.not_ready(min(READY_SECONDS, trial or READY_SECONDS)))
+            late = await platform.watch(platform.not_ready(min(READY_SECONDS, once or READY_SECONDS)))
         for agent in late:
             display.event(f"the runtime of {agent} is not ready; its tasks wait in the queue until it is")
-        picture = await platform.watch(put_picture(platform))
-        requests = requests_for_all(plan.topology.routes, picture)
-        display.welcome(platform.addresses, shortest(requests), picture)
-        if trial is None:
+        image = await platform.watch(put_start_image(platform))
+        requests = requests_for_all(plan.topology.routes, image)
+        display.welcome(platform.addresses, shortest(requests), image)
+        if once is None:
             return await platform.watch(show_callbacks(platform.clients, listener, plan.output, display))
         if late:
-            display.note("nothing was tried: a runtime is not ready; its log, or its URL, says why", good=False)
+            display.note("no request was sent: a runtime is not ready; check its log, or its URL", success=False)
             return False
-        with display.busy("Trying every request of the guide"):
-            return await platform.watch(try_once(platform, requests, listener, plan.output, display, seconds=trial))
+        with display.busy("Sending every request of the guide"):
+            return await platform.watch(send_once(platform, requests, listener, plan.output, display, seconds=once))
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:
@@ -94,7 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--config", type=Path, default=ROOT / "config.yaml", metavar="PATH", help="default: config.yaml of the project")
     add("--port", type=_port, help=f"of the front door; 0 takes any free one (default: {DEFAULT_PORT}, or any)")
-    add("--output", type=Path, default=ROOT / "output", metavar="DIR", help="where pictures go (default: output/)")
+    add(
+        "--output",
+        type=Path,
+        default=ROOT / "output",
+        metavar="DIR",
+        help="where images are written (default: output/)",
+    )
     add("--replicas", type=_count, default=1, metavar="N", help="simulated runtimes, each with its agent, per runtime")
     add(
         "--runtime-url",
@@ -116,11 +123,11 @@ def _parser() -> argparse.ArgumentParser:
         "--trace-file", type=Path, metavar="PATH", help="where to add a line of JSON for each stage of each task"
     )
     traces.add_argument("--otlp", metavar="URL", help="where traces and metrics go, such as http://localhost:4318")
-    add("--once", action="store_true", help="send every request of the guide, wait for the pictures, and stop")
+    add("--once", action="store_true", help="send every request of the guide, wait for the images, and stop")
     add(
         "--timeout",
         type=_seconds,
-        default=TRIAL_SECONDS,
+        default=ONCE_SECONDS,
         metavar="S",
         help="of --once: how long to wait for the callbacks (default: %(default)g)",
     )

@@ -1,4 +1,4 @@
-"""An AWS endpoint in front of another one that is slower, or fails, as told: for benchmarks and fault tests."""
+"""An AWS endpoint in front of another one, with added latency and failures: for benchmarks and fault tests."""
 
 import asyncio
 import io
@@ -19,6 +19,9 @@ _SERVICE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([a-z0-9]+)/aws4_request")
 _HOP_HEADERS = frozenset({"host", "connection", "transfer-encoding", "content-length"})
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
+
+SHUTDOWN_SECONDS = 0.1
+"""A call that is still delayed when the context ends has no reader any more; 0 would mean no limit to aiohttp."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ async def aws_proxy(upstream: str, conditions: Conditions) -> AsyncIterator[str]
             try:
                 body = await request.read()
             except ConnectionError:
-                return web.Response()  # the caller was killed in the middle of its words
+                return web.Response()  # the caller was killed while it sent its request
             call = _call(request, body)
             conditions.calls[call.service, call.action] += 1
             due = time.monotonic() + conditions.latency.get(call.service, 0.0)
@@ -80,7 +83,7 @@ async def aws_proxy(upstream: str, conditions: Conditions) -> AsyncIterator[str]
 
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", forward)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         try:
             await web.TCPSite(runner, LOOPBACK, 0).start()

@@ -64,17 +64,17 @@ class Access:
             read_timeout=30,
             retries={"mode": "standard"},
         )
-        told: dict[str, Any] = {"endpoint_url": self.endpoint_url, "config": config}
+        options: dict[str, Any] = {"endpoint_url": self.endpoint_url, "config": config}
         async with AsyncExitStack() as stack:
             yield Clients(
-                sqs=await stack.enter_async_context(session.create_client("sqs", self.region, **told)),
-                sns=await stack.enter_async_context(session.create_client("sns", self.region, **told)),
-                s3=await stack.enter_async_context(session.create_client("s3", self.region, **told)),
+                sqs=await stack.enter_async_context(session.create_client("sqs", self.region, **options)),
+                sns=await stack.enter_async_context(session.create_client("sns", self.region, **options)),
+                s3=await stack.enter_async_context(session.create_client("s3", self.region, **options)),
             )
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePlace:
+class QueueAddress:
     """Where a queue is."""
 
     url: str
@@ -89,7 +89,7 @@ class Cloud:
     input_topic_arn: str
     output_topic_arn: str
     output_bucket: str
-    queues: Mapping[str, QueuePlace]
+    queues: Mapping[str, QueueAddress]
 
 
 async def apply(topology: Topology, access: Access, clients: Clients) -> Cloud:
@@ -101,7 +101,7 @@ async def apply(topology: Topology, access: Access, clients: Clients) -> Cloud:
     input_topic = (await clients.sns.create_topic(Name=topology.input_topic))["TopicArn"]
     output_topic = (await clients.sns.create_topic(Name=topology.output_topic))["TopicArn"]
 
-    queues: dict[str, QueuePlace] = {}
+    queues: dict[str, QueueAddress] = {}
     pairs = ((route.dead_letters, route.queue) for route in topology.routes)
     for queue in (topology.undelivered, *(queue for pair in pairs for queue in pair)):
         queues[queue.name] = await _create_queue(clients.sqs, queue, queues)
@@ -128,7 +128,7 @@ async def _expire(s3: "S3Client", bucket: str, expiries: tuple[Expiry, ...]) -> 
     )
 
 
-async def _create_queue(sqs: "SQSClient", queue: Queue, made: Mapping[str, QueuePlace]) -> QueuePlace:
+async def _create_queue(sqs: "SQSClient", queue: Queue, made: Mapping[str, QueueAddress]) -> QueueAddress:
     attributes: dict[QueueAttributeNameType, str] = {
         "VisibilityTimeout": str(queue.visibility),
         "MessageRetentionPeriod": str(queue.retention),
@@ -138,12 +138,12 @@ async def _create_queue(sqs: "SQSClient", queue: Queue, made: Mapping[str, Queue
         target = made[queue.dead_letters].arn
         attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": MAX_RECEIVE_COUNT})
     url = (await sqs.create_queue(QueueName=queue.name, Attributes=attributes))["QueueUrl"]
-    told = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-    return QueuePlace(url, told["Attributes"]["QueueArn"])
+    response = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+    return QueueAddress(url, response["Attributes"]["QueueArn"])
 
 
 async def _subscribe(
-    sns: "SNSClient", topic: str, queue: QueuePlace, undelivered: QueuePlace, policy: Mapping[str, object]
+    sns: "SNSClient", topic: str, queue: QueueAddress, undelivered: QueueAddress, policy: Mapping[str, object]
 ) -> None:
     await sns.subscribe(
         TopicArn=topic,

@@ -1,4 +1,4 @@
-"""What the local platform shows: tidy on a terminal, plain lines elsewhere."""
+"""What the local platform prints: colours and a spinner on a terminal, plain lines elsewhere."""
 
 import json
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 from rich.console import Console
 
 from contract.callback import Callback, Status
-from utils.local.parts import ROOT
-from utils.local.platform import Addresses
+from utils.local.running import Addresses
+from utils.local.services import ROOT
 from utils.smoke import samples
 from utils.smoke.client import Request
 
@@ -23,7 +23,7 @@ MAX_TEXT = 300
 
 
 class Display:
-    """Writes to stdout. When nobody reads there any more, it goes quiet."""
+    """Writes to stdout, until its reader is gone."""
 
     def __init__(self) -> None:
         self._console = _Console(highlight=False, markup=False, soft_wrap=True, emoji=False)
@@ -46,8 +46,8 @@ class Display:
         """Why the platform ends."""
         self._line(f"error: {text}", "bold red")
 
-    def welcome(self, addresses: Addresses, first: Request | None, picture: str) -> None:
-        """Where the platform is reached, and ``first`` as a line to paste. ``picture`` is what links may name."""
+    def welcome(self, addresses: Addresses, first: Request | None, image: str) -> None:
+        """Where the platform is reached, and ``first`` as a line to paste. ``image`` is a URL for links."""
         self._line("The platform serves on this machine. Ctrl-C stops it.", "bold green")
         for name, value in (
             ("endpoint", addresses.endpoint),
@@ -66,22 +66,22 @@ class Display:
             )
         self._line("Or every request of the guide:", "bold")
         script = shown_path(ROOT / "test" / "run.sh")
-        self._line(f"  ENDPOINT={addresses.endpoint} API_KEY={addresses.api_key} LINK={picture} {script}")
+        self._line(f"  ENDPOINT={addresses.endpoint} API_KEY={addresses.api_key} LINK={image} {script}")
 
     def callback(self, callback: Callback, files: Sequence[Path], note: str = "") -> None:
-        """One line for a callback: how the task ended, and its pictures, with which ``files`` begins."""
+        """One line for a callback: how the task ended, and its images, which come first in ``files``."""
         if callback.status is Status.COMPLETED:
-            pictures = files[: len(callback.image_url)] or files
-            names = [shown_path(path) for path in pictures[:SHOWN_FILES]]
-            more = f" and {len(pictures) - SHOWN_FILES} more" if len(pictures) > SHOWN_FILES else ""
+            images = files[: len(callback.image_url)] or files
+            names = [shown_path(path) for path in images[:SHOWN_FILES]]
+            more = f" and {len(images) - SHOWN_FILES} more" if len(images) > SHOWN_FILES else ""
             self._line(f"{callback.status:<10} {callback.id}  {' '.join(names)}{more}{note}", "green")
         else:
             cause = f"{callback.error.type}: {callback.error.message}" if callback.error else ""
             self._line(f"{callback.status:<10} {callback.id}  {cause}{note}", "red" if callback.error else "")
 
-    def note(self, text: str, *, good: bool = True) -> None:
-        """A step of a trial."""
-        self._line(text, "" if good else "red")
+    def note(self, text: str, *, success: bool = True) -> None:
+        """A step of ``--once``."""
+        self._line(text, "" if success else "red")
 
     def _line(self, text: str, style: str = "") -> None:
         printable = "".join(char if char.isprintable() or char == "\n" else "�" for char in text)
@@ -91,7 +91,7 @@ class Display:
             self._go_quiet()
 
     def _go_quiet(self) -> None:
-        """Nobody reads there any more, which is no reason to leave a platform running or half stopped."""
+        """A closed stdout is no reason to end at once and leave processes running."""
         self._console.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -21,8 +21,8 @@ from typing import Any, Self, TypeAlias
 from aiohttp import web
 from multidict import CIMultiDict
 
+from utils.local.lambda_proxy import LambdaContext, ProxyResponse, proxy_event
 from utils.local.ports import address, listen
-from utils.local.proxy import LambdaContext, ProxyAnswer, proxy_event
 from utils.local.throttle import TokenBucket
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -65,7 +65,7 @@ class Gateway:
     """One REST API. Serves between ``start`` and ``stop``, or inside ``async with``.
 
     ``paths`` are the resources, such as ``/v1alpha2``; each takes POST only. ``rate`` is in requests a second,
-    ``burst`` in requests. ``door`` is a listening socket of the caller's; without one it listens on any free port.
+    ``burst`` in requests. ``listening`` is a listening socket of the caller; without one it listens on any free port.
     ``handler`` is called in threads, several at once, with a proxy event and a context.
     """
 
@@ -78,7 +78,7 @@ class Gateway:
         api_key: str,
         rate: float,
         burst: int,
-        door: socket.socket | None = None,
+        listening: socket.socket | None = None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
         self._handler = handler
@@ -86,8 +86,8 @@ class Gateway:
         self._resources = {f"/{stage}{path}": path for path in paths}
         self._api_key = api_key
         self._bucket = TokenBucket(rate=rate, burst=burst)
-        self._door = door or listen()
-        self.endpoint = f"{address(self._door)}/{stage}/"
+        self._socket = listening or listen()
+        self.endpoint = f"{address(self._socket)}/{stage}/"
         """``http://127.0.0.1:{port}/{stage}/``; a path such as ``v1alpha2`` comes behind it."""
         self._integration_seconds = integration_seconds
         self._runner: web.AppRunner | None = None
@@ -97,13 +97,13 @@ class Gateway:
         app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._serve])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
-        await web.SockSite(self._runner, self._door).start()
+        await web.SockSite(self._runner, self._socket).start()
 
     async def stop(self) -> None:
         """Answer what is under way, for a few seconds at most, and close. A handler that hangs is left to itself."""
         if self._runner is not None:
             await self._runner.cleanup()
-        self._door.close()
+        self._socket.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def __aenter__(self) -> Self:
@@ -154,7 +154,7 @@ class Gateway:
             raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; send them more slowly")
         return resource
 
-    async def _call(self, request: web.Request, resource: str, request_id: str) -> ProxyAnswer:
+    async def _call(self, request: web.Request, resource: str, request_id: str) -> ProxyResponse:
         body = await _body(request)
         event = proxy_event(
             request, body, stage=self._stage, resource=resource, request_id=request_id, api_key=self._api_key
@@ -184,23 +184,23 @@ async def _body(request: web.Request) -> bytes:
         raise Refused(HTTPStatus.BAD_REQUEST, "the connection was lost") from None  # for the log; nobody reads it
 
 
-def _invoke(handler: Handler, event: dict[str, Any], context: LambdaContext) -> ProxyAnswer:
+def _invoke(handler: Handler, event: dict[str, Any], context: LambdaContext) -> ProxyResponse:
     """Call the function as Lambda does, with what JSON made of the event. Raises Refused and FunctionFailed."""
     payload = json.dumps(event, ensure_ascii=False).encode(errors="replace")
     if len(payload) > MAX_EVENT_BYTES:
         raise _too_large(f"the body, its quotes escaped, and the headers must be at most {MAX_EVENT_BYTES} bytes")
     try:
-        return ProxyAnswer.of(handler(json.loads(payload), context))
+        return ProxyResponse.of(handler(json.loads(payload), context))
     except BaseException as error:
         raise FunctionFailed from error  # SystemExit too: it ends the function, not the gateway
 
 
 def _too_large(limit: str) -> Refused:
-    advice = "put pictures in S3 and send their places instead"
+    advice = "put images in S3 and send their s3:// URLs instead"
     return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the request is too large: {limit}; {advice}")
 
 
-def _response(answer: ProxyAnswer) -> web.Response:
+def _response(answer: ProxyResponse) -> web.Response:
     headers = CIMultiDict(answer.header_pairs())
     headers.setdefault("Content-Type", "application/json")
     return web.Response(status=answer.status, body=(answer.body or "").encode(), headers=headers)

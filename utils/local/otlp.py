@@ -53,19 +53,19 @@ async def collecting(
 
     async def traces(request: web.Request) -> web.Response:
         try:
-            told = ExportTraceServiceRequest.FromString(await request.read())
+            exported = ExportTraceServiceRequest.FromString(await request.read())
         except DecodeError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        for span in _spans(told):
+        for span in _spans(exported):
             on_span(span)
         return _answer(ExportTraceServiceResponse().SerializeToString())
 
     async def metrics(request: web.Request) -> web.Response:
         try:
-            told = ExportMetricsServiceRequest.FromString(await request.read())
+            exported = ExportMetricsServiceRequest.FromString(await request.read())
         except DecodeError as error:
             raise web.HTTPBadRequest(text=str(error)) from error
-        for resource in told.resource_metrics:
+        for resource in exported.resource_metrics:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     if on_metric is not None:
@@ -87,8 +87,8 @@ def _answer(body: bytes) -> web.Response:
     return web.Response(body=body, content_type=PROTOBUF)
 
 
-def _spans(told: ExportTraceServiceRequest) -> Iterable[Span]:
-    for resource in told.resource_spans:
+def _spans(exported: ExportTraceServiceRequest) -> Iterable[Span]:
+    for resource in exported.resource_spans:
         service = _values(resource.resource.attributes).get("service.name", "")
         for scope in resource.scope_spans:
             for span in scope.spans:

@@ -1,26 +1,25 @@
 """The whole platform on one machine: started in order, watched, and stopped in order."""
 
 import asyncio
-import fcntl
-import json
 import os
 import secrets
 import shutil
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from contract.object_keys import RESERVED_PREFIX
 from infra.topology import Topology
 from queue_agent.aws.clients import Clients
-from utils.local import parts
+from utils.local import running, services
 from utils.local.cloud import Access, Cloud, apply
 from utils.local.ports import Reservation, address, listen
+from utils.local.running import Addresses
 from utils.local.supervisor import Supervisor
 
 DEFAULT_PORT = 8000
@@ -61,19 +60,6 @@ class Plan:
     otlp_endpoint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
-    """Where a running platform is reached. ``logs`` is the folder of its processes' logs."""
-
-    endpoint: str
-    api_key: str
-    bucket: str
-    topic_arn: str
-    aws_endpoint_url: str
-    region: str
-    logs: str
-
-
 class Platform:
     """A platform that serves. ``clients`` reach its embedded AWS."""
 
@@ -106,43 +92,44 @@ class Platform:
 
 @asynccontextmanager
 async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Platform]:
-    """Start everything, and stop everything on exit. ``report`` gets a line for each event of a part's life.
+    """Start everything, and stop everything on exit. ``report`` gets a line for each event in the life of a
+    process.
 
-    Raises CannotStart, and PartFailed when a part does not come up.
+    Raises CannotStart, and ServiceFailed when a process does not start.
     """
     async with AsyncExitStack() as stack:
-        door = stack.enter_context(_door(plan.port, report))
-        card = stack.enter_context(_claim(plan.output))
-        logs = _logs(card.parent)
-        telemetry = parts.telemetry(await _collector(plan, stack))
+        gateway_socket = _gateway_socket(plan.port, report)
+        stack.callback(gateway_socket.close)
+        logs = _logs(_claim(plan.output, stack))
+        telemetry = services.telemetry(await _collector(plan, stack))
         supervisor = await stack.enter_async_context(Supervisor(logs, report))
 
         with listen() as aws:
             access = Access(address(aws))
-            await supervisor.start(parts.aws_part(aws.fileno()))
+            await supervisor.start(services.aws_service(aws.fileno()))
         clients = await stack.enter_async_context(access.clients())
         cloud = await supervisor.watch(apply(plan.topology, access, clients))
 
+        api_key = secrets.token_hex(KEY_BYTES)
+        gateway = services.gateway_service(plan.topology, cloud, api_key, gateway_socket.fileno(), telemetry)
+        await supervisor.start(gateway)
+        health = await _start_runtimes(plan, cloud, supervisor, stack, telemetry)
+        # Agents stop while their runtimes still run, so that they can interrupt them; then the rest stops.
+        stack.push_async_callback(supervisor.stop, gateway.name, *health)
+        stack.callback(gateway_socket.close)
         addresses = Addresses(
-            endpoint=f"{address(door)}/{plan.topology.api.stage}/",
-            api_key=secrets.token_hex(KEY_BYTES),
+            endpoint=f"{address(gateway_socket)}/{plan.topology.api.stage}/",
+            api_key=api_key,
             bucket=cloud.output_bucket,
             topic_arn=cloud.output_topic_arn,
             aws_endpoint_url=access.endpoint_url,
             region=access.region,
             logs=str(logs),
+            agents={name: url.replace(READY_PATH, METRICS_PATH) for name, url in health.items()},
+            queues={route.name: cloud.queues[route.queue.name].url for route in plan.topology.routes},
+            pid=os.getpid(),
         )
-        gateway = parts.gateway_part(plan.topology, cloud, addresses.api_key, door.fileno(), telemetry)
-        await supervisor.start(gateway)
-        health = await _start_runtimes(plan, cloud, supervisor, stack, telemetry)
-        # What agents still run may end while its runtime is there; then the rest stops.
-        stack.push_async_callback(supervisor.stop, gateway.name, *health)
-        stack.callback(door.close)
-        watched = {
-            "agents": {name: url.replace(READY_PATH, METRICS_PATH) for name, url in health.items()},
-            "queues": {route.name: cloud.queues[route.queue.name].url for route in plan.topology.routes},
-        }
-        card.write_text(json.dumps({**asdict(addresses), **watched, "pid": os.getpid()}, indent=2))
+        running.write(plan.output, addresses)
         yield Platform(supervisor, addresses, clients, health)
 
 
@@ -160,24 +147,26 @@ async def _collector(plan: Plan, stack: AsyncExitStack) -> str | None:
 async def _start_runtimes(
     plan: Plan, cloud: Cloud, supervisor: Supervisor, stack: AsyncExitStack, telemetry: Mapping[str, str]
 ) -> dict[str, str]:
-    """Start runtimes and agents. Returns where each agent tells of its readiness."""
+    """Start runtimes and agents. Returns the URL of each agent's readiness probe, by its name."""
     health: dict[str, str] = {}
+    state = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sd-on-eks-")))
     for route in plan.topology.routes:
         attached = plan.runtime_urls.get(route.name)
         for number in range(1, 2 if attached else plan.replicas + 1):
             url = attached
             if url is None:
                 port = stack.enter_context(Reservation())
-                await supervisor.start(parts.runtime_part(route, number, port.port, plan.seconds_per_step))
+                await supervisor.start(services.runtime_service(route, number, port.port, plan.seconds_per_step))
                 url = port.url
             probe = stack.enter_context(Reservation())
-            agent = parts.agent_part(
+            agent = services.agent_service(
                 plan.topology,
                 cloud,
                 route,
                 number,
                 api_base_url=url,
                 health_port=probe.port,
+                state_dir=state / f"{route.name}-{number}",
                 telemetry=telemetry,
             )
             await supervisor.start(agent)
@@ -196,39 +185,27 @@ async def _until_ready(session: ClientSession, url: str) -> None:
         await asyncio.sleep(0.1)
 
 
-def _door(port: int | None, report: Callable[[str], None]) -> socket.socket:
+def _gateway_socket(port: int | None, report: Callable[[str], None]) -> socket.socket:
     try:
         return listen(DEFAULT_PORT if port is None else port)
     except OSError as error:
         if port is not None:
             text = f"port {port} cannot be used: {os.strerror(error.errno or 0)}; give another --port, or 0 for any"
             raise CannotStart(text) from error
-    door = listen()
-    report(f"port {DEFAULT_PORT} is taken; the front door is at {address(door)}")
-    return door
+    free = listen()
+    report(f"port {DEFAULT_PORT} is taken; the front door is at {address(free)}")
+    return free
 
 
-@contextmanager
-def _claim(output: Path) -> Iterator[Path]:
-    """The file that tells where the platform of this output folder is reached; held by one platform at a time."""
-    folder = output / RESERVED_PREFIX
+def _claim(output: Path, stack: AsyncExitStack) -> Path:
+    """Own the output folder. Returns the folder of the platform's own files in it."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        card = folder / "running.json"
-        card.touch(mode=0o600)
-        file = card.open()
+        return stack.enter_context(running.claim(output))
+    except running.AlreadyRunning as error:
+        raise CannotStart(f"{error}; stop it, or give another --output") from error
     except OSError as error:
+        folder = running.file_of(output).parent
         raise CannotStart(f"cannot write to {folder}: {error.strerror}; give another --output") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            text = f"a platform runs with this output folder already, see {card}; stop it, or give another --output"
-            raise CannotStart(text) from error
-        try:
-            yield card
-        finally:
-            card.unlink()
 
 
 def _logs(folder: Path) -> Path:

@@ -10,7 +10,7 @@ LOOPBACK = "127.0.0.1"
 def listen(port: int = 0) -> socket.socket:
     """A listening socket; on any free port for 0. Raises OSError when the port is taken.
 
-    A part that inherits it may come up late or be started again: who connects meanwhile waits and is not refused.
+    A process that inherits it may start late or be restarted: clients that connect meanwhile wait and are not refused.
     """
     return socket.create_server((LOOPBACK, port), backlog=socket.SOMAXCONN)
 
@@ -23,7 +23,7 @@ def address(listening: socket.socket) -> str:
 class Reservation:
     """A port for a process that binds it by number, now and again after a restart; any free one for 0.
 
-    A bound socket that does not listen keeps the port from everybody's "any free port", lets a server that sets
+    A bound socket that does not listen keeps the port from processes that ask for any free one, lets a server that sets
     SO_REUSEADDR listen on it, and refuses connections while no server is there. Other systems than Linux do not allow
     the second bind; there the port is only chosen, and a collision shows as a process that cannot start.
 

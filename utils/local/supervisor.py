@@ -1,4 +1,4 @@
-"""Keeps the platform's processes alive, and leaves none of them behind."""
+"""Restarts the platform's processes when they end, and leaves none behind."""
 
 import asyncio
 import contextlib
@@ -16,20 +16,23 @@ from typing import Any, Self, TypeVar
 T = TypeVar("T")
 
 RESTART_WINDOW = 60.0
-"""Seconds in which a part may use up its restarts; one that dies more slowly is started again each time."""
+"""Seconds in which a service may use up its restarts; one that ends more rarely is restarted each time."""
 
 RESTART_DELAY = 0.5
-"""Seconds between a death and the next start, so that a part that cannot start does not eat the machine."""
+"""Seconds before a restart, so that a service that cannot start does not take the whole CPU."""
+
+NOTICE_SECONDS = 5.0
+"""After which a person who waits for the end hears what it waits for."""
 
 LAST_LINES = 8
-"""Lines of its log that are shown of a part that is given up."""
+"""Lines of its log that are shown of a service that is not restarted any more."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Service:
     """One process: ``python -m module arguments…``, with ``environment`` and no other variable.
 
-    ``restarts`` are allowed per RESTART_WINDOW; 0 for a part whose death takes what the others need with it.
+    ``restarts`` are allowed per RESTART_WINDOW; 0 for a service whose state the others need.
     ``stop_seconds`` is how long it may take to stop on SIGTERM. ``sockets`` are open sockets that it inherits.
     """
 
@@ -42,22 +45,22 @@ class Part:
     sockets: tuple[int, ...] = ()
 
 
-class PartFailed(Exception):
-    """A part died and is not started again. The text says how it ended, its last words and where its log is."""
+class ServiceFailed(Exception):
+    """A service ended and is not restarted. The text says how it ended, where its log is, and its last lines."""
 
 
 class Supervisor:
-    """Starts parts, starts them again when they die, and stops all of them on exit.
+    """Starts services, restarts them when they end, and stops all of them on exit.
 
-    Each part writes ``{name}.log`` in the folder ``logs``. ``report`` gets one line for whatever a person should know:
-    which part died, and what was done about it.
+    Each service writes ``{name}.log`` in the folder ``logs``. ``report`` gets one line for each event that a person
+    should know: which service ended, and what is done about it.
     """
 
     def __init__(self, logs: Path, report: Callable[[str], None]) -> None:
         self._logs = logs
         self._report = report
         self._keepers: dict[str, _Keeper] = {}
-        self._failure: asyncio.Future[PartFailed] = asyncio.get_running_loop().create_future()
+        self._failure: asyncio.Future[ServiceFailed] = asyncio.get_running_loop().create_future()
         self._life_line, self._held_end = os.pipe()
 
     async def __aenter__(self) -> Self:
@@ -72,14 +75,14 @@ class Supervisor:
             os.close(self._held_end)
             os.close(self._life_line)
 
-    async def start(self, part: Part) -> None:
-        """Start ``part`` and keep it alive from now on."""
-        keeper = _Keeper(part, self._logs / f"{part.name}.log", self._life_line, self._report, self._give_up)
+    async def start(self, service: Service) -> None:
+        """Start ``service``, and restart it from now on."""
+        keeper = _Keeper(service, self._logs / f"{service.name}.log", self._life_line, self._report, self._give_up)
         await keeper.start()
-        self._keepers[part.name] = keeper
+        self._keepers[service.name] = keeper
 
     async def stop(self, *names: str) -> None:
-        """Stop these parts, all at the same time; what does not end within its limit is killed.
+        """Stop these services, all at the same time; one that does not end within its limit is killed.
 
         Cancelling this kills them at once.
         """
@@ -91,7 +94,7 @@ class Supervisor:
                 await keeper.kill()
 
     async def watch(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do ``work`` while all parts are kept alive. Raises PartFailed, and cancels it, when one died for good."""
+        """Do ``work`` while all services are up. Cancels it, and raises ServiceFailed, when one is given up."""
         task = asyncio.ensure_future(work)
         try:
             await asyncio.wait((task, self._failure), return_when=asyncio.FIRST_COMPLETED)
@@ -103,28 +106,28 @@ class Supervisor:
             await asyncio.wait({task})
 
     def pids(self) -> dict[str, int]:
-        """The process id of every part that runs now."""
+        """The process id of every service that runs now."""
         return {name: keeper.process.pid for name, keeper in self._keepers.items() if keeper.alive}
 
-    def _give_up(self, failure: PartFailed) -> None:
+    def _give_up(self, failure: ServiceFailed) -> None:
         if not self._failure.done():
             self._failure.set_result(failure)
 
 
 class _Keeper:
-    """One part: its process of the moment, and the task that starts the next one."""
+    """One service: its current process, and the task that starts the next one."""
 
     process: Process
 
     def __init__(
         self,
-        part: Part,
+        service: Service,
         log: Path,
         life_line: int,
         report: Callable[[str], None],
-        give_up: Callable[[PartFailed], None],
+        give_up: Callable[[ServiceFailed], None],
     ) -> None:
-        self._part = part
+        self._service = service
         self._log = log
         self._life_line = life_line
         self._report = report
@@ -137,19 +140,26 @@ class _Keeper:
 
     async def start(self) -> None:
         await self._spawn()
-        self._task = asyncio.create_task(self._keep(), name=f"keep {self._part.name}")
+        self._task = asyncio.create_task(self._keep(), name=f"keep {self._service.name}")
 
     async def stop(self) -> None:
         await self._leave()
         if self.alive:
             self._signal(signal.SIGTERM)
+        notice = asyncio.get_running_loop().call_later(
+            NOTICE_SECONDS,
+            self._report,
+            f"waiting for {self._service.name} to stop, {self._service.stop_seconds:g} s at most; Ctrl-C kills it",
+        )
         try:
-            await asyncio.wait_for(self.process.wait(), self._part.stop_seconds)
+            await asyncio.wait_for(self.process.wait(), self._service.stop_seconds)
         except TimeoutError:
-            self._report(f"{self._part.name} did not stop within {self._part.stop_seconds:g} s and is killed")
+            self._report(f"{self._service.name} did not stop within {self._service.stop_seconds:g} s and is killed")
+        finally:
+            notice.cancel()
 
     async def kill(self) -> None:
-        """Make sure that nothing of the part is left."""
+        """Make sure that nothing of the service is left."""
         await self._leave()
         if self.alive:
             self._signal(signal.SIGKILL)
@@ -165,38 +175,45 @@ class _Keeper:
             os.killpg(self.process.pid, number)
 
     async def _spawn(self) -> None:
-        # A session of its own keeps the terminal's Ctrl-C from it: who stops, and in which order, is decided here.
+        # In a session of its own it gets no Ctrl-C from the terminal: the order of stopping is decided here.
         with self._log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", "utils.local.tied", self._part.module, *self._part.arguments),
-                env=dict(self._part.environment),
+                *(
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "utils.local.exit_with_parent",
+                    self._service.module,
+                    *self._service.arguments,
+                ),
+                env=dict(self._service.environment),
                 stdin=self._life_line,
                 stdout=log,
                 stderr=log,
-                pass_fds=self._part.sockets,
+                pass_fds=self._service.sockets,
                 start_new_session=True,
             )
 
     async def _keep(self) -> None:
         clock = asyncio.get_running_loop().time
-        deaths: deque[float] = deque()
+        ends: deque[float] = deque()
         while True:
-            end = _how(await self.process.wait())
-            deaths.append(clock())
-            while deaths[0] < clock() - RESTART_WINDOW:
-                deaths.popleft()
-            if len(deaths) > self._part.restarts:
-                self._give_up(self._failure(end))
+            how = _how(await self.process.wait())
+            ends.append(clock())
+            while ends[0] < clock() - RESTART_WINDOW:
+                ends.popleft()
+            if len(ends) > self._service.restarts:
+                self._give_up(self._failure(how))
                 return
-            self._report(f"{self._part.name} {end}; starting it again ({len(deaths)} of {self._part.restarts})")
+            self._report(f"{self._service.name} {how}; restarting it ({len(ends)} of {self._service.restarts})")
             await asyncio.sleep(RESTART_DELAY)
             await self._spawn()
 
-    def _failure(self, end: str) -> PartFailed:
-        often = f" {self._part.restarts + 1} times within {RESTART_WINDOW:g} s" if self._part.restarts else ""
+    def _failure(self, how: str) -> ServiceFailed:
+        often = f" {self._service.restarts + 1} times within {RESTART_WINDOW:g} s" if self._service.restarts else ""
         lines = self._log.read_text(errors="replace").splitlines()[-LAST_LINES:]
-        words = "".join(f"\n  | {line}" for line in lines)
-        return PartFailed(f"{self._part.name} {end}{often}; its log is {self._log}{words}")
+        last = "".join(f"\n  | {line}" for line in lines)
+        return ServiceFailed(f"{self._service.name} {how}{often}; its log is {self._log}{last}")
 
 
 def _how(code: int) -> str:

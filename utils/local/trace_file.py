@@ -1,4 +1,4 @@
-"""The trace file: a line of JSON for each stage of each task, in the order in which stages were told."""
+"""The trace file: a line of JSON for each stage of each task, in the order in which stages were exported."""
 
 import json
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""API Gateway's own part of a trace, as X-Ray would record it: one span a request, whose id the handler is told."""
+"""API Gateway's part of a trace, as X-Ray would record it: one span a request, whose id is passed to the handler."""
 
 import asyncio
 from typing import Any
@@ -12,12 +12,12 @@ from opentelemetry.trace import SpanKind, format_span_id, format_trace_id
 
 from contract.trace import XRAY_HEADER, TraceContext
 from utils.local.gateway import Handler
-from utils.local.proxy import LambdaContext
+from utils.local.lambda_proxy import LambdaContext
 
 SERVICE = "front-door"
 
 
-class TracedDoor:
+class TracedHandler:
     """A handler around ``handler``. ``endpoint`` takes OTLP over HTTP; ``close`` sends what is held."""
 
     def __init__(self, handler: Handler, endpoint: str) -> None:
@@ -33,8 +33,8 @@ class TracedDoor:
     def __call__(self, event: dict[str, Any], context: LambdaContext) -> Any:
         with self._tracer.start_as_current_span(f"POST {event['resource']}", kind=SpanKind.SERVER) as span:
             own = span.get_span_context()
-            told = TraceContext(format_trace_id(own.trace_id), format_span_id(own.span_id), own.trace_flags.sampled)
-            event["headers"][XRAY_HEADER] = told.xray
+            parent = TraceContext(format_trace_id(own.trace_id), format_span_id(own.span_id), own.trace_flags.sampled)
+            event["headers"][XRAY_HEADER] = parent.xray
             answer = self._handler(event, context)
             span.set_attribute("http.response.status_code", answer["statusCode"])
             return answer

@@ -25,14 +25,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.table import Table
 
-from contract.object_keys import RESERVED_PREFIX
 from contract.trace import ATTRIBUTE
 from contract.wire import UndecodableMessage, decode
 from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.topology import Route, topology_of
 from utils.local.cloud import Access
-from utils.local.parts import ROOT
+from utils.local.running import NotRunning, read
+from utils.local.services import ROOT
 from utils.text import printable
 
 if TYPE_CHECKING:
@@ -237,14 +237,11 @@ def _open(output: Path | None, route: Route) -> DeadLetters:
     if output is None:
         client = boto3.client("sqs", config=limits)
     else:
-        card = output / RESERVED_PREFIX / "running.json"
         try:
-            told = json.loads(card.read_text())
-            access = Access(told["aws_endpoint_url"], told["region"])
-        except (OSError, ValueError, KeyError) as error:
-            raise CannotAct(
-                f"no platform runs with the output folder {output}; start it, or give its --output"
-            ) from error
+            addresses = read(output)
+        except NotRunning as error:
+            raise CannotAct(str(error)) from error
+        access = Access(addresses.aws_endpoint_url, addresses.region)
         own = access.environment()
         client = boto3.Session(own["AWS_ACCESS_KEY_ID"], own["AWS_SECRET_ACCESS_KEY"]).client(
             "sqs", region_name=access.region, endpoint_url=access.endpoint_url, config=limits

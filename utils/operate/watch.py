@@ -5,7 +5,6 @@ What it shows is what the agents tell at /metrics, and the queues' own counts.
 
 import argparse
 import asyncio
-import json
 import re
 import sys
 from collections import defaultdict
@@ -21,10 +20,10 @@ from rich.live import Live
 from rich.table import Table
 
 from contract.metrics import GPU_BUSY, GPU_IDLE, QUEUE_WAIT, READY, RUN_TIME, TASKS, Metric
-from contract.object_keys import RESERVED_PREFIX
 from queue_agent.aws.clients import Clients
 from utils.local.cloud import Access
-from utils.local.parts import ROOT
+from utils.local.running import NotRunning, read
+from utils.local.services import ROOT
 
 REFRESH_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
@@ -32,10 +31,6 @@ ANSWER_SECONDS = 2.0
 
 _SAMPLE = re.compile(r'(?P<name>\w+)\{runtime="(?P<runtime>[^"]*)"(?P<labels>[^}]*)\} (?P<value>\S+)')
 _OUTCOME = re.compile(r'outcome="(\w+)"')
-
-
-class NotRunning(Exception):
-    """No platform runs there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,8 @@ class Watched:
     @classmethod
     def of(cls, output: Path) -> "Watched":
         """Raises NotRunning."""
-        try:
-            card = json.loads((output / RESERVED_PREFIX / "running.json").read_text())
-            return cls(Access(card["aws_endpoint_url"], card["region"]), card["agents"], card["queues"])
-        except (OSError, ValueError, KeyError) as error:
-            raise NotRunning(
-                f"no platform runs with the output folder {output}; start it, or give its --output"
-            ) from error
+        addresses = read(output)
+        return cls(Access(addresses.aws_endpoint_url, addresses.region), addresses.agents, addresses.queues)
 
 
 def main(words: Sequence[str] | None = None) -> int:

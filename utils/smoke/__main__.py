@@ -25,17 +25,17 @@ from utils.smoke.client import Answer, Target, callbacks_of, requests_for, send
 ROOT = Path(__file__).parents[2]
 
 REGION_IN_ARN = 3
-TRIAL_SECONDS = 900.0
+TIMEOUT_SECONDS = 900.0
 """A cold start is a new node, an image and a model: minutes."""
 
 COLUMNS = "{:<32} {:<10} {:>8}  {}"
 STAGES = "{:<32} {:>10} {:>10} {:>10}"
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    """Returns 0 when every request was accepted and, where callbacks are awaited, made pictures that can be fetched."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns 0 if every request was accepted and, where callbacks are awaited, made images that can be downloaded."""
     parser = _parser()
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     api_key = os.environ.get("API_KEY")
     if not api_key:
         parser.error("the variable API_KEY must hold the API key")
@@ -44,10 +44,10 @@ def main(words: Sequence[str] | None = None) -> int:
     except (ConfigError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0 if asyncio.run(_try(arguments, target, api_key)) else 1
+    return 0 if asyncio.run(_send(arguments, target, api_key)) else 1
 
 
-async def _try(arguments: argparse.Namespace, target: Target, api_key: str) -> bool:
+async def _send(arguments: argparse.Namespace, target: Target, api_key: str) -> bool:
     requests = requests_for(target)
     if not requests:
         print(f"error: the guide has no request for {target.type}", file=sys.stderr)
@@ -81,7 +81,7 @@ class End:
 
 
 async def _wait(answers: Sequence[Answer], listener: Listener, seconds: float) -> list[End]:
-    """Show the callbacks as they come. Returns those that came."""
+    """Show the callbacks as they arrive, and return them."""
     began = time.monotonic()
     names = {answer.request.task_id: answer.request.name for answer in answers if answer.accepted}
     ends = []
@@ -97,7 +97,7 @@ async def _wait(answers: Sequence[Answer], listener: Listener, seconds: float) -
 
 
 async def _fetch(clients: Clients, ends: Sequence[End]) -> dict[str, float]:
-    """Download what completed tasks made, and look at it. Returns the seconds of each request whose files are right."""
+    """Download and check the files of completed tasks. Returns the seconds of each request whose files are right."""
     fetched = {}
     for end in ends:
         if end.callback.status is not Status.COMPLETED:
@@ -117,12 +117,12 @@ async def _fetch(clients: Clients, ends: Sequence[End]) -> dict[str, float]:
     return fetched
 
 
-def _problem(pictures: Sequence[Path]) -> str | None:
+def _problem(images: Sequence[Path]) -> str | None:
     """What is wrong with the files that a task made."""
-    if not pictures:
-        return "no picture was made"
-    wrong = [path.name for path in pictures if not filetype.is_image(str(path)) and not filetype.is_video(str(path))]
-    return f"{', '.join(wrong)} is neither a picture nor a film" if wrong else None
+    if not images:
+        return "no image was made"
+    wrong = [path.name for path in images if not filetype.is_image(str(path)) and not filetype.is_video(str(path))]
+    return f"{', '.join(wrong)} is neither an image nor a video" if wrong else None
 
 
 def _show_stages(answers: Sequence[Answer], ends: Sequence[End], fetched: Mapping[str, float]) -> None:
@@ -153,9 +153,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--runtime-type", default=RuntimeType.SDWEBUI, choices=[kind.value for kind in RuntimeType])
     add("--runtime", metavar="NAME", help="default: the first of its type in the config")
     add("--model", metavar="FILE", help="of the runtime that is named, for v1alpha1, which routes by model")
-    add("--link", metavar="URL", help="a picture to start from, instead of the guide's on the internet")
+    add("--link", metavar="URL", help="an image to start from, instead of the guide's on the internet")
     add("--topic-arn", metavar="ARN", help="of the output topic; then callbacks are awaited")
-    add("--timeout", type=float, default=TRIAL_SECONDS, metavar="S", help="for all callbacks (default: %(default)g)")
+    add("--timeout", type=float, default=TIMEOUT_SECONDS, metavar="S", help="for all callbacks (default: %(default)g)")
     add("--config", type=Path, default=ROOT / "config.yaml", metavar="PATH", help="default: config.yaml of the project")
     return parser
 

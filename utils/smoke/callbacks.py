@@ -1,4 +1,4 @@
-"""Hears the callbacks of an output topic, and fetches what they name. Works on AWS and on the local platform."""
+"""Receives the callbacks of an output topic and downloads their files, on AWS and on the local platform."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ MESSAGES_AT_ONCE = 10
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A queue of its own on the topic: it gets every callback that is sent from now on."""
+    """A queue of its own on the topic: it gets every callback from now on."""
 
     clients: Clients
     queue_url: str
@@ -34,8 +34,8 @@ class Listener:
     async def open(cls, clients: Clients, topic_arn: str) -> Self:
         """Make the queue and subscribe it. What this makes stays until ``close``."""
         url = (await clients.sqs.create_queue(QueueName=f"callbacks-{uuid.uuid4()}"))["QueueUrl"]
-        told = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
-        arn = told["Attributes"]["QueueArn"]
+        response = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        arn = response["Attributes"]["QueueArn"]
         await clients.sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": _policy(arn, topic_arn)})
         subscribed = await clients.sns.subscribe(
             TopicArn=topic_arn,
@@ -52,11 +52,11 @@ class Listener:
         await self.clients.sqs.delete_queue(QueueUrl=self.queue_url)
 
     async def receive(self, seconds: int = LONG_POLL_SECONDS) -> list[Callback]:
-        """The callbacks that came, none after ``seconds`` (at most 20) of silence. Each is given once."""
-        answer = await self.clients.sqs.receive_message(
+        """The callbacks that arrived; none if nothing arrives in ``seconds`` (at most 20). Each is returned once."""
+        response = await self.clients.sqs.receive_message(
             QueueUrl=self.queue_url, MaxNumberOfMessages=MESSAGES_AT_ONCE, WaitTimeSeconds=seconds
         )
-        messages = answer.get("Messages", [])
+        messages = response.get("Messages", [])
         if messages:
             await self.clients.sqs.delete_message_batch(
                 QueueUrl=self.queue_url,
@@ -70,7 +70,7 @@ class Listener:
 
 @asynccontextmanager
 async def listening(clients: Clients, topic_arn: str) -> AsyncIterator[Listener]:
-    """A listener for as long as the context is open; nothing of it is left behind."""
+    """A listener whose queue and subscription are removed at the end of the context."""
     listener = await Listener.open(clients, topic_arn)
     try:
         yield listener
@@ -79,25 +79,30 @@ async def listening(clients: Clients, topic_arn: str) -> AsyncIterator[Listener]
 
 
 async def download(clients: Clients, callback: Callback, folder: Path) -> list[Path]:
-    """Write the pictures, and the runtime's answer, to ``folder``, below the folders that they have in the bucket.
+    """Write the images, and the runtime's response, to ``folder``, below the folders that they have in the bucket.
 
-    Returns the files, pictures first. Raises OSError for what cannot be written, ValueError for a place that is not in
-    a bucket or would lie outside of ``folder``, ClientError when the object is not there.
+    A file is there only once it is whole. Returns the files, images first. Raises OSError for what cannot be written,
+    ValueError for a URL that is not in a bucket or would be outside of ``folder``, ClientError for a missing object.
     """
-    places = [*callback.image_url, *([callback.output_url] if callback.output_url else [])]
-    return [await _fetch(clients, place, folder) for place in places]
+    urls = [*callback.image_url, *([callback.output_url] if callback.output_url else [])]
+    return [await _fetch(clients, url, folder) for url in urls]
 
 
-async def _fetch(clients: Clients, place: str, folder: Path) -> Path:
-    bucket, _, key = place.removeprefix("s3://").partition("/")
-    if not place.startswith("s3://") or not key or ".." in key.split("/"):
-        raise ValueError(f"{place!r} does not name an object that can be written below {folder}")
-    answer = await clients.s3.get_object(Bucket=bucket, Key=key)
-    async with answer["Body"] as body:
+async def _fetch(clients: Clients, url: str, folder: Path) -> Path:
+    bucket, _, key = url.removeprefix("s3://").partition("/")
+    if not url.startswith("s3://") or not key or ".." in key.split("/"):
+        raise ValueError(f"{url!r} does not name an object that can be written below {folder}")
+    response = await clients.s3.get_object(Bucket=bucket, Key=key)
+    async with response["Body"] as body:
         data = await body.read()
     path = folder / key
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 
@@ -105,7 +110,7 @@ def _read(body: str) -> Callback | None:
     try:
         return Callback.model_validate_json(body)
     except ValidationError as error:
-        LOGGER.warning("left out a message that is no callback: %s", error)
+        LOGGER.warning("ignored a message that is not a callback: %s", error)
         return None
 
 

@@ -17,5 +17,7 @@ def base_url(value: object) -> URL:
     with suppress(ValueError):
         url = URL(text if "://" in text else f"http://{text}")
         if url.scheme in {"http", "https"} and url.host:
+            if url.is_default_port():
+                url = url.with_port(None)  # yarl compares URLs by their text: http://host is not http://host:80 to it
             return url.with_path(url.path.rstrip("/").removesuffix(API_SUFFIX))
     raise ValueError("must be the runtime's address, such as http://localhost:8080")

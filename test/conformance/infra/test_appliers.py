@@ -20,8 +20,8 @@ from test.infra.configs import EVERYTHING, REGIONS, THREE
 from test.infra.embedded_stack import create
 from test.infra.synthesis import Synthesis, template_in
 from utils.local import cloud
-from utils.local.parts import aws_part
 from utils.local.ports import LOOPBACK, listen
+from utils.local.services import aws_service
 from utils.local.supervisor import Supervisor
 
 
@@ -68,7 +68,7 @@ async def an_aws(logs: Path) -> AsyncIterator[cloud.Access]:
     async with Supervisor(logs, print) as supervisor:
         with listen() as socket:
             access = cloud.Access(f"http://{LOOPBACK}:{socket.getsockname()[1]}")
-            await supervisor.start(aws_part(socket.fileno()))
+            await supervisor.start(aws_service(socket.fileno()))
         yield access
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,20 @@ from infra.config.model import Config, parse_config
 from infra.topology import Route, Topology, topology_of
 from test.charts.chart import CHART, KUBERNETES, Rendered, env, run_helm
 from test.infra.configs import CHINA, EVERYTHING, THREE
-from utils.local.cloud import Access, Cloud, QueuePlace
-from utils.local.parts import agent_part, environment
+from utils.local.cloud import Access, Cloud, QueueAddress
+from utils.local.services import agent_service, environment
 
 OWN_TO_THE_POD = {"API_BASE_URL", "HEALTH_PORT", "SHUTDOWN_GRACE", "STATE_DIR"}
 """What only the chart knows: the runtime's port, the agent's own, how long the pod has to end, where its volume is."""
 
-OWN_TO_THE_MACHINE = {"API_BASE_URL", "HEALTH_HOST", "HEALTH_PORT", "SHUTDOWN_GRACE", "STATE_DIR"}
+OWN_TO_THE_MACHINE = {
+    "ALLOW_LOOPBACK_LINKS",
+    "API_BASE_URL",
+    "HEALTH_HOST",
+    "HEALTH_PORT",
+    "SHUTDOWN_GRACE",
+    "STATE_DIR",
+}
 """The same on one machine, where many agents share an address."""
 
 
@@ -53,11 +61,20 @@ def on_the_machine(topology: Topology, route: Route) -> dict[str, str]:
         output_topic_arn="arn:aws:sns:us-east-1:123456789012:callbacks",
         output_bucket="results",
         queues={
-            name: QueuePlace(f"https://sqs.example/{name}", f"arn:{name}")
+            name: QueueAddress(f"https://sqs.example/{name}", f"arn:{name}")
             for name in (route.queue.name, route.dead_letters.name)
         },
     )
-    part = agent_part(topology, cloud, route, 1, api_base_url="http://127.0.0.1:2", health_port=3, telemetry={})
+    part = agent_service(
+        topology,
+        cloud,
+        route,
+        1,
+        api_base_url="http://127.0.0.1:2",
+        health_port=3,
+        state_dir=Path("state"),
+        telemetry={},
+    )
     others = environment(access.environment()).keys() - {"AWS_DEFAULT_REGION"}
     return {name: value for name, value in part.environment.items() if name not in others}
 

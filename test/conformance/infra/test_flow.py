@@ -26,9 +26,9 @@ from test.infra.configs import EVERYTHING, REGIONS
 from test.infra.embedded_stack import UNKNOWN_TO_MOTO, EmbeddedStack, create
 from test.infra.synthesis import Synthesis, template_in
 from utils.local import cloud
-from utils.local.parts import aws_part, environment, runtime_part
 from utils.local.ports import LOOPBACK, Reservation, listen
-from utils.local.supervisor import Part, Supervisor
+from utils.local.services import aws_service, environment, runtime_service
+from utils.local.supervisor import Service, Supervisor
 from utils.smoke.callbacks import Listener, listening
 
 RUNTIME = "sdruntime"
@@ -64,7 +64,7 @@ class World:
         return handler({"resource": path, "httpMethod": "POST", "body": json.dumps(body)}, None)
 
     async def callback(self) -> Callback:
-        """The next callback. Raises PartFailed, with its last words, when the runtime or the agent died."""
+        """The next callback. Raises ServiceFailed, with its last words, when the runtime or the agent died."""
         async with asyncio.timeout(PATIENCE):
             return await self.supervisor.watch(self._next())
 
@@ -80,11 +80,11 @@ async def a_world(template: Mapping[str, Any], logs: Path) -> AsyncIterator[Worl
         supervisor = await exits.enter_async_context(Supervisor(logs, print))
         with listen() as socket:
             access = cloud.Access(f"http://{LOOPBACK}:{socket.getsockname()[1]}", REGIONS["everything"])
-            await supervisor.start(aws_part(socket.fileno()))
+            await supervisor.start(aws_service(socket.fileno()))
         stack = await asyncio.to_thread(create, template, access)
         (route, *_) = topology_of(parse_config(EVERYTHING)).routes
         port, health = exits.enter_context(Reservation()), exits.enter_context(Reservation())
-        await supervisor.start(runtime_part(route, 1, port.port, 0.001))
+        await supervisor.start(runtime_service(route, 1, port.port, 0.001))
         told = await asyncio.to_thread(agent_environment, stack)
         here = {
             **access.environment(),
@@ -92,7 +92,9 @@ async def a_world(template: Mapping[str, Any], logs: Path) -> AsyncIterator[Worl
             "HEALTH_HOST": LOOPBACK,
             "HEALTH_PORT": str(health.port),
         }
-        await supervisor.start(Part("agent", "queue_agent", environment={**environment(), **told, **here}, restarts=0))
+        await supervisor.start(
+            Service("agent", "queue_agent", environment={**environment(), **told, **here}, restarts=0)
+        )
         clients = await exits.enter_async_context(access.clients())
         listener = await exits.enter_async_context(listening(clients, stack.outputs["sdNotificationOutputArn"]))
         yield World(stack, told, listener, supervisor)

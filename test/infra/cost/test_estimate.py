@@ -26,6 +26,7 @@ def totals(made: Bill) -> dict[str, float]:
     return {line.what: line.total for line in (*made.fixed, *made.pictures)}
 
 
+@pytest.mark.slow
 def test_the_readme_shows_what_the_command_prints() -> None:
     # When
     printed = subprocess.run(
@@ -42,6 +43,7 @@ def test_the_readme_shows_what_the_command_prints() -> None:
     assert shown == printed
 
 
+@pytest.mark.slow
 def test_ones_own_load_and_price_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     # When a picture takes three seconds, of nodes at 0.2 dollars an hour
     assert main(["--pictures", "3000000", "--picture-seconds", "3", "--gpu-hour-price", "0.2"]) == 0

@@ -1,9 +1,8 @@
-"""The dashboard: CloudWatch takes it, and every metric on it and in the alarms is one that somebody sends."""
+"""The dashboard, and the metrics of dashboard and alarms: the agent or AWS emits each of them."""
 
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,14 +17,15 @@ from queue_agent.telemetry.otel import DELTA, RESOURCE, SPREAD, ExportedMetrics
 from test.infra.configs import MOST
 from test.infra.known_metrics import KNOWN
 from test.infra.reading import of_type, the_one
-from test.support.alarms import READINGS, Expression
-from test.support.dashboards import faults
 from test.support.emf import Written, written
 
 EVERY = pytest.mark.parametrize("name", ["default", "three", "everything", "china", "most"])
 
 FOUND = re.compile(r"""SEARCH\('\{(?:"([^"]+)"|(\w+)),([\w,]+)\} MetricName="(\w+)"(?: (\w+)="\w+")?', '\w+', \d+\)""")
 """A search as we write it: namespace, dimensions, name, and the dimension that has a value."""
+
+COLUMNS = 24
+"""Of a dashboard's grid."""
 
 Seen = tuple[str, str, frozenset[str]]
 """Namespace, name and dimensions."""
@@ -86,12 +86,20 @@ def arriving(sent: MetricsData) -> set[Written]:
 
 
 @EVERY
-def test_cloudwatch_takes_the_dashboard(name: str, request: pytest.FixtureRequest) -> None:
-    assert faults(body(request.getfixturevalue(name))) == []
+def test_widgets_are_inside_the_grid_and_do_not_overlap(name: str, request: pytest.FixtureRequest) -> None:
+    cells = [
+        (x, y)
+        for widget in body(request.getfixturevalue(name))["widgets"]
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+
+    assert len(cells) == len(set(cells))
+    assert all(0 <= x < COLUMNS for x, _ in cells)
 
 
 @EVERY
-def test_every_metric_that_is_looked_at_is_sent_by_somebody(
+def test_the_agent_or_aws_emits_every_metric_of_the_dashboard_and_the_alarms(
     name: str, arriving: set[Written], request: pytest.FixtureRequest
 ) -> None:
     # Given
@@ -222,11 +230,10 @@ def test_throttled_requests_are_counted_in_the_access_log(default: dict[str, Any
     assert counting["MetricTransformations"][0]["MetricName"] == THROTTLED
 
 
-def value(lines: list[list[Any]], label: str, **known: float) -> float:
-    """What the expression with ``label`` comes to."""
+def evaluated(lines: list[list[Any]], label: str, **values: float) -> float:
+    """The value of the expression with ``label``: plain arithmetic, which Python reads as CloudWatch does."""
     (expression,) = [line[-1]["expression"] for line in lines if line[-1].get("label") == label]
-    now = datetime.now(UTC)
-    return Expression({name: {now: one} for name, one in known.items()}, [now], READINGS[0])(expression)[now]
+    return float(eval(expression, {}, values))
 
 
 def test_the_cost_is_that_of_the_nodes_for_the_pictures_of_an_hour(default: dict[str, Any]) -> None:
@@ -235,18 +242,18 @@ def test_the_cost_is_that_of_the_nodes_for_the_pictures_of_an_hour(default: dict
     price = price_book()["prices"]["gpu_spot_hour"]
 
     # Then
-    assert value(lines, "all GPU nodes", nodes=6, pictures=3000) == pytest.approx(4 * price / 3)
-    assert value(lines, "while agents ran", busy=7200, idle=3600, pictures=3000) == pytest.approx(3 * price / 3)
+    assert evaluated(lines, "all GPU nodes", nodes=6, pictures=3000) == pytest.approx(4 * price / 3)
+    assert evaluated(lines, "while agents ran", busy=7200, idle=3600, pictures=3000) == pytest.approx(3 * price / 3)
 
 
 def test_gpu_use_is_the_share_of_the_agents_time(default: dict[str, Any]) -> None:
     lines = graphs(default)["GPU use, %"]
 
-    assert value(lines, "share of the agents' time with a task", busy=870, idle=130) == pytest.approx(87)
+    assert evaluated(lines, "share of the agents' time with a task", busy=870, idle=130) == pytest.approx(87)
 
 
 def test_the_controllers_are_no_gpu_nodes(default: dict[str, Any]) -> None:
-    assert value(graphs(default)["Nodes"], "GPU nodes", nodes=7) == 5
+    assert evaluated(graphs(default)["Nodes"], "GPU nodes", nodes=7) == 5
 
 
 def test_the_price_is_the_configs_and_told(everything: dict[str, Any], most: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from queue_agent.aws.queue import Queue
 from queue_agent.errors import AwsDenied, AwsError, LeaseLost, TransientError
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import World, until
+from test.support.world import World, until
 from utils.local.aws_proxy import Call, Conditions, Failure, down, error_answer
 
 

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from queue_agent.inputs.fetcher import PARALLEL, TRIES
 from queue_agent.inputs.http_source import MAX_REDIRECTS, USER_AGENT
-from test.support.agent import PNG
 from test.support.fetching import JPG, fetch, fetched, http_fetcher, refusal, unavailable
 from test.support.web import Site, a_site, a_wire
+from test.support.world import PNG
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from queue_agent.inputs.fetcher import TRIES
-from test.support.agent import PNG
 from test.support.fetching import fetched, refusal, unavailable
 from test.support.web import Site, Wire, a_site, a_wire, self_signed
+from test.support.world import PNG
 
 NOT_PUBLIC = "its address is not public; allow it in the configuration (allowedLinkHosts) if it should be"
 NOT_A_URL = "it is not a valid URL"

@@ -13,9 +13,9 @@ from aiohttp import web
 from contract.links import MAX_LINK_LENGTH, MAX_LINKS
 from queue_agent.errors import PermanentError
 from queue_agent.inputs.fetcher import MAX_TASK_FACTOR, PARALLEL
-from test.support.agent import PNG, until
 from test.support.fetching import PATIENCE, fetch, fetched, http_fetcher, refusal, unavailable
 from test.support.web import Site, a_site, a_wire
+from test.support.world import PNG, until
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from contract.object_keys import REQUESTS_PREFIX
 from queue_agent.aws.clients import open_clients
 from queue_agent.errors import PermanentError, TransientError
 from queue_agent.inputs.fetcher import Fetcher
-from test.support.agent import PNG, World
 from test.support.fetching import PREFIX, a_fetcher, fetch
+from test.support.world import PNG, World
 from utils.local.aws_proxy import Call, Conditions, down, error_answer
 
 FINAL = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from queue_agent.aws.journal import HeldMessage
 from queue_agent.runtimes.base import PreparedJob, Result, RunMonitor
-from test.support.agent import ScriptedRuntime, World, a_result, never_finish, until
 from test.support.agents import Assembled, assembled, at_work, held, received, told
+from test.support.world import ScriptedRuntime, World, a_result, never_finish, until
 
 
 async def die(parts: Assembled) -> None:

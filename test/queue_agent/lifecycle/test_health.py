@@ -10,8 +10,8 @@ import pytest
 from contract.callback import Cause
 from queue_agent.errors import RuntimeHung
 from queue_agent.lifecycle.health import Health, serve_health
-from test.support.agent import ScriptedRuntime
 from test.support.health import a_health
+from test.support.world import ScriptedRuntime
 
 LOOPBACK = "127.0.0.1"
 

@@ -15,9 +15,9 @@ from queue_agent.runtimes.base import Job, Result
 from queue_agent.settings import read_settings
 from test.bench.stage import agent_environment, end, start_agent
 from test.bench.webui import Gpu, webui
-from test.support.agent import ScriptedRuntime, World, a_result, running, until
 from test.support.agents import assembled
 from test.support.kubernetes import LOST, NAME, NAMESPACE, ApiServer, api_server
+from test.support.world import ScriptedRuntime, World, a_result, running, until
 
 IDLE, BUSY = str(IDLE_COST), str(BUSY_COST)
 LONG = 3600.0

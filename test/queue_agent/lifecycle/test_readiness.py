@@ -9,8 +9,8 @@ import pytest
 from queue_agent.errors import RuntimeBusy, RuntimeFault, RuntimeUnavailable
 from queue_agent.lifecycle.health import Health
 from queue_agent.lifecycle.runtime_state import Phase
-from test.support.agent import ScriptedRuntime, running, until
 from test.support.health import a_health
+from test.support.world import ScriptedRuntime, running, until
 
 
 def phase(health: Health) -> Phase:

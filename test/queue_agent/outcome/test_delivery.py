@@ -16,8 +16,8 @@ from queue_agent.outcome.finisher import GAVE_UP
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import ScriptedRuntime, World, a_result, running, until
 from test.support.agents import assembled, key_of, ran, received, worked
+from test.support.world import ScriptedRuntime, World, a_result, running, until
 from utils.local.aws_proxy import Call, Conditions, Failure, down, error_answer
 
 REFUSALS = 12

@@ -13,8 +13,8 @@ from queue_agent.outcome.duplicates import MARGIN_SECONDS, Duplicates
 from queue_agent.outcome.store import Attempts
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import ScriptedRuntime, World, a_task
 from test.support.agents import Assembled, assembled, ran, received
+from test.support.world import ScriptedRuntime, World, a_task
 from utils.local.aws_proxy import Conditions
 
 TASK_TIMEOUT = 60.0

@@ -12,8 +12,8 @@ from queue_agent.processor import Completed
 from queue_agent.runtimes.base import Job, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import PNG, ScriptedRuntime, World, a_result, never_finish, until
 from test.support.agents import assembled, key_of, killed, ran, received, worked
+from test.support.world import PNG, ScriptedRuntime, World, a_result, never_finish, until
 from utils.local.aws_proxy import Conditions, down, error_answer
 
 

@@ -9,7 +9,7 @@ from contract.task import MAX_CONTEXT_BYTES
 from contract.wire import MAX_MESSAGE_BYTES
 from queue_agent.errors import TransientError
 from queue_agent.outcome.notifier import Notifier
-from test.support.agent import World
+from test.support.world import World
 from utils.local.aws_proxy import Conditions, error_answer
 
 

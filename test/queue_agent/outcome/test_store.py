@@ -9,8 +9,8 @@ from contract.object_keys import ObjectKeys
 from queue_agent.errors import RuntimeUnavailable
 from queue_agent.outcome.store import KeyTaken
 from queue_agent.runtimes.base import Job, Output, Ran, Result
-from test.support.agent import PNG, ScriptedRuntime, World, a_result
 from test.support.agents import assembled, key_of, received, worked
+from test.support.world import PNG, ScriptedRuntime, World, a_result
 from utils.local.aws_proxy import Conditions
 
 

@@ -20,6 +20,8 @@ from queue_agent.runtimes.address import base_url
         ("localhost:8080", "http://localhost:8080"),
         ("localhost:8080/sdapi/v1/", "http://localhost:8080"),
         (" localhost ", "http://localhost"),
+        ("http://localhost:80/", "http://localhost"),
+        ("https://localhost:443", "https://localhost"),
         ("https://runtime.internal/webui/sdapi/v1/?x=1#y", "https://runtime.internal/webui"),
         ("http://[::1]:8080/", "http://[::1]:8080"),
     ],
@@ -39,7 +41,12 @@ def test_what_is_no_address_of_a_runtime_is_refused(value: str) -> None:
 HOSTS = st.from_regex(r"[a-z][a-z0-9]{0,10}(\.[a-z]{1,5})?", fullmatch=True)
 
 
-@given(HOSTS, st.integers(1, 65535), st.sampled_from(["", "/", "/sdapi/v1", "/sdapi/v1/"]), st.booleans())
+@given(
+    HOSTS,
+    st.sampled_from([80, 443]) | st.integers(1, 65535),
+    st.sampled_from(["", "/", "/sdapi/v1", "/sdapi/v1/"]),
+    st.booleans(),
+)
 def test_the_paths_of_the_runtimes_api_can_be_put_behind_its_address(
     host: str, port: int, path: str, with_scheme: bool
 ) -> None:

@@ -13,9 +13,9 @@ from queue_agent.lifecycle.health import serve_health
 from queue_agent.runtimes.base import Job, Result
 from queue_agent.telemetry.metrics import CONTENT_TYPE, GpuClock, Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agent import ScriptedRuntime, World, a_result
 from test.support.agents import assembled, worked
 from test.support.health import a_health
+from test.support.world import ScriptedRuntime, World, a_result
 
 
 @pytest.fixture(autouse=True)

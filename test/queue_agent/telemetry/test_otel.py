@@ -14,8 +14,8 @@ from contract.wire import encode_task
 from queue_agent.errors import TransientError
 from queue_agent.runtimes.base import Job, Result
 from queue_agent.telemetry.otel import ExportingTelemetry
-from test.support.agent import ScriptedRuntime, World, a_result, a_task
 from test.support.agents import assembled, worked
+from test.support.world import ScriptedRuntime, World, a_result, a_task
 from utils.local.otlp import Span, collecting
 
 STAGES = ["receive", "hold", "run", "store", "notify", "delete"]

@@ -13,10 +13,10 @@ from openapi_spec_validator import validate
 from contract.catalog import Catalog, RuntimeEntry
 from contract.runtimes import RuntimeType, TaskType
 from infra.config.checks import MAX_RUNTIMES
-from utils.guide import keys, metrics, site, values, words
+from utils.guide import keys, metrics, site, translation, values
 from utils.guide.__main__ import DOCS, PARTS, files
 from utils.guide.openapi import VERSIONS, document
-from utils.local.parts import ROOT
+from utils.local.services import ROOT
 from utils.smoke import samples
 
 
@@ -36,7 +36,7 @@ def test_the_check_ends_well_when_all_is_up_to_date() -> None:
 
 def test_both_languages_have_every_page_with_a_part_that_is_made() -> None:
     assert {path for path, _ in files() if path.suffix == ".md"} == {
-        DOCS / language / page for language in words.LANGUAGES for page in PARTS
+        DOCS / language / page for language in translation.LANGUAGES for page in PARTS
     }
 
 
@@ -46,7 +46,7 @@ def test_every_chinese_sentence_is_of_use(monkeypatch: pytest.MonkeyPatch) -> No
 
     def translated(sentence: str, language: str) -> str:
         used.add(sentence)
-        return words.translated(sentence, language)
+        return translation.translated(sentence, language)
 
     for module in (keys, metrics, values):
         monkeypatch.setattr(module, "translated", translated)
@@ -56,12 +56,12 @@ def test_every_chinese_sentence_is_of_use(monkeypatch: pytest.MonkeyPatch) -> No
         made("zh")
 
     # Then
-    assert set(words.sentences()) - used == set()
+    assert set(translation.sentences()) - used == set()
 
 
 def test_a_sentence_without_chinese_is_told() -> None:
     with pytest.raises(LookupError, match="lacks 'A new sentence"):
-        words.translated("A new sentence.", "zh")
+        translation.translated("A new sentence.", "zh")
 
 
 def test_a_key_without_a_meaning_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

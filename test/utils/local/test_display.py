@@ -9,8 +9,8 @@ from contract.callback import Callback, Cause, Status
 from utils.local.display import Display
 
 
-def completed(pictures: int) -> Callback:
-    places = tuple(f"s3://bucket/output/t/t-abcd-{number}.png" for number in range(1, pictures + 1))
+def completed(images: int) -> Callback:
+    places = tuple(f"s3://bucket/output/t/t-abcd-{number}.png" for number in range(1, images + 1))
     return Callback(id="t", result=True, image_url=places, runtime="sd", status=Status.COMPLETED)
 
 
@@ -20,21 +20,21 @@ def failed(message: str) -> Callback:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "shown"),
+    ("images", "shown"),
     [
         (1, "completed  t  output/1.png\n"),
         (3, "completed  t  output/1.png output/2.png output/3.png\n"),
         (5, "completed  t  output/1.png output/2.png output/3.png and 2 more\n"),
     ],
 )
-def test_a_callback_is_a_line_with_its_pictures(
-    pictures: int, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_callback_is_a_line_with_its_images(
+    images: int, shown: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given
     monkeypatch.chdir(tmp_path)
-    files = [tmp_path / "output" / f"{number}.png" for number in range(1, pictures + 1)]
+    files = [tmp_path / "output" / f"{number}.png" for number in range(1, images + 1)]
     # When
-    Display().callback(completed(pictures), [*files, tmp_path / "output" / "t.out"])
+    Display().callback(completed(images), [*files, tmp_path / "output" / "t.out"])
     # Then
     assert capsys.readouterr().out == shown
 

@@ -421,18 +421,18 @@ async def test_every_request_is_logged_and_no_key_is(start: Start, caplog: pytes
 
 
 async def test_who_knocks_before_the_gateway_is_up_waits_and_is_answered(start: Start) -> None:
-    # Given a door that is open, and nobody behind it
-    door = listen()
-    reader, writer = await asyncio.open_connection(*door.getsockname())
+    # Given a socket that listens, and no server yet
+    listening = listen()
+    reader, writer = await asyncio.open_connection(*listening.getsockname())
     writer.write(b"POST /dev/v1alpha2 HTTP/1.0\r\nContent-Length: 2\r\nx-api-key: " + KEY.encode() + b"\r\n\r\n{}")
 
     # When
-    api = await start(told, door=door)
+    api = await start(told, listening=listening)
 
     # Then
     async with asyncio.timeout(LIMIT):
         assert b" 200 OK" in await reader.readline()
-    assert api.gateway.endpoint == f"{address(door)}/dev/"
+    assert api.gateway.endpoint == f"{address(listening)}/dev/"
     writer.close()
     await writer.wait_closed()
 

@@ -1,6 +1,5 @@
 """The command line of the local platform: what it refuses before anything is started."""
 
-import fcntl
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import yaml
 
 from utils.local.__main__ import main
 from utils.local.ports import listen
+from utils.local.running import claim, file_of
 
 CONFIG = {
     "modelBucketArn": "arn:aws:s3:::models",
@@ -16,50 +16,48 @@ CONFIG = {
 
 
 @pytest.fixture
-def words(tmp_path: Path) -> list[str]:
+def argv(tmp_path: Path) -> list[str]:
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
     return ["--once", "--config", str(config), "--output", str(tmp_path / "output"), "--port", "0"]
 
 
-def test_a_port_that_is_taken_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_that_is_taken_is_named(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with listen() as taken:
         port = taken.getsockname()[1]
-        assert main([*words, "--port", str(port)]) == 1
+        assert main([*argv, "--port", str(port)]) == 1
     assert f"error: port {port} cannot be used: Address already in use; give another --port" in capsys.readouterr().out
 
 
 def test_two_platforms_do_not_share_an_output_folder(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given
-    card = tmp_path / "output" / ".platform" / "running.json"
-    card.parent.mkdir(parents=True)
-    with card.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    output = tmp_path / "output"
+    with claim(output):
         # When, then
-        assert main(words) == 1
-    assert f"a platform runs with this output folder already, see {card}" in capsys.readouterr().out
+        assert main(argv) == 1
+    assert f"a platform already runs with this output folder, see {file_of(output)}; stop it" in capsys.readouterr().out
 
 
 def test_an_output_folder_that_cannot_be_written_is_named(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "output").write_text("a file")
-    assert main(words) == 1
+    assert main(argv) == 1
     assert f"error: cannot write to {tmp_path / 'output' / '.platform'}: Not a directory" in capsys.readouterr().out
 
 
-def test_an_attached_runtime_must_be_of_the_config(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*words, "--runtime-url", "other=http://localhost:7860"]) == 1
+def test_an_attached_runtime_must_be_of_the_config(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*argv, "--runtime-url", "other=http://localhost:7860"]) == 1
     assert "has no such runtime; it has flow" in capsys.readouterr().out
 
 
 def test_mistakes_of_the_config_are_all_told(
-    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"modelsRuntime": [], "taskTimeout": 0}))
-    assert main(words) == 1
+    assert main(argv) == 1
     printed = capsys.readouterr().out
     assert all(
         key in printed for key in ("config.yaml has 3 mistakes", "modelBucketArn", "modelsRuntime", "taskTimeout")
@@ -79,9 +77,9 @@ def test_mistakes_of_the_config_are_all_told(
     ],
 )
 def test_an_option_that_cannot_be_is_refused(
-    more: list[str], said: str, words: list[str], capsys: pytest.CaptureFixture[str]
+    more: list[str], said: str, argv: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as left:
-        main([*words, *more])
+        main([*argv, *more])
     assert left.value.code == 2
     assert said in capsys.readouterr().err

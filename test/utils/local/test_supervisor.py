@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from utils.local import supervisor as supervising
-from utils.local.supervisor import Part, PartFailed, Supervisor
+from utils.local.supervisor import Service, ServiceFailed, Supervisor
 
 LIMIT = 30.0
 
@@ -25,15 +25,15 @@ async def until(true: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def failure_of(supervisor: Supervisor) -> PartFailed:
-    with pytest.raises(PartFailed) as raised:
+async def failure_of(supervisor: Supervisor) -> ServiceFailed:
+    with pytest.raises(ServiceFailed) as raised:
         await supervisor.watch(asyncio.sleep(LIMIT))
     return raised.value
 
 
 @pytest.fixture
 def module(tmp_path: Path) -> WriteModule:
-    """Writes a module that a part may run, and gives the environment in which it is found."""
+    """Writes a module that a service may run, and gives the environment in which it is found."""
 
     def write(name: str, source: str) -> dict[str, str]:
         (tmp_path / f"{name}.py").write_text(source)
@@ -57,26 +57,26 @@ async def supervisor(tmp_path: Path, reports: list[str], monkeypatch: pytest.Mon
 SLEEPS = "import time; print('up', flush=True); time.sleep(600)"
 
 
-async def test_a_part_that_dies_is_named_and_started_again(
+async def test_a_service_that_ends_is_named_and_restarted(
     supervisor: Supervisor, module: WriteModule, reports: list[str]
 ) -> None:
     # Given
-    await supervisor.start(Part("agent-one", "sleeper", environment=module("sleeper", SLEEPS)))
+    await supervisor.start(Service("agent-one", "sleeper", environment=module("sleeper", SLEEPS)))
     first = supervisor.pids()["agent-one"]
     # When
     os.kill(first, signal.SIGKILL)
     # Then
     await until(lambda: supervisor.pids().get("agent-one", first) != first)
-    assert reports == ["agent-one was killed by SIGKILL; starting it again (1 of 3)"]
+    assert reports == ["agent-one was killed by SIGKILL; restarting it (1 of 3)"]
 
 
-async def test_a_part_that_cannot_start_is_given_up_with_its_last_words(
+async def test_a_service_that_cannot_start_is_given_up_with_its_last_lines(
     supervisor: Supervisor, module: WriteModule, reports: list[str], tmp_path: Path
 ) -> None:
     # Given
     environment = module("broken", "raise SystemExit('no such model')")
     # When
-    await supervisor.start(Part("runtime-x", "broken", environment=environment, restarts=2))
+    await supervisor.start(Service("runtime-x", "broken", environment=environment, restarts=2))
     failure = await failure_of(supervisor)
     # Then
     assert str(failure).startswith("runtime-x ended with exit code 1 3 times within 60 s")
@@ -85,33 +85,33 @@ async def test_a_part_that_cannot_start_is_given_up_with_its_last_words(
     assert len(reports) == 2
 
 
-async def test_a_part_without_restarts_fails_at_its_first_death(supervisor: Supervisor, module: WriteModule) -> None:
-    await supervisor.start(Part("aws", "ends", environment=module("ends", ""), restarts=0))
+async def test_a_service_without_restarts_fails_at_its_first_end(supervisor: Supervisor, module: WriteModule) -> None:
+    await supervisor.start(Service("aws", "ends", environment=module("ends", ""), restarts=0))
     failure = await failure_of(supervisor)
     assert str(failure).startswith("aws ended with exit code 0; its log is")
 
 
-async def test_a_part_sees_its_own_environment_and_nothing_of_ours(
+async def test_a_service_sees_its_own_environment_and_nothing_of_ours(
     supervisor: Supervisor, module: WriteModule, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given
     monkeypatch.setenv("AWS_PROFILE", "production")
     environment = module("shows", "import os; print(sorted(k for k in os.environ if k[:2] != 'LC'))")
     # When
-    await supervisor.start(Part("shows", "shows", environment={**environment, "MINE": "1"}, restarts=0))
+    await supervisor.start(Service("shows", "shows", environment={**environment, "MINE": "1"}, restarts=0))
     await failure_of(supervisor)
     # Then
     assert (tmp_path / "shows.log").read_text().strip() == "['MINE', 'PYTHONPATH']"
 
 
-async def test_leaving_stops_every_part_and_kills_the_deaf(
+async def test_leaving_stops_every_service_and_kills_what_ignores_sigterm(
     tmp_path: Path, module: WriteModule, reports: list[str]
 ) -> None:
     # Given
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
     async with Supervisor(tmp_path, reports.append) as supervisor:
-        await supervisor.start(Part("hears", "sleeper", environment=module("sleeper", SLEEPS)))
-        await supervisor.start(Part("deaf", "deaf", environment=module("deaf", deaf), stop_seconds=0.2))
+        await supervisor.start(Service("hears", "sleeper", environment=module("sleeper", SLEEPS)))
+        await supervisor.start(Service("deaf", "deaf", environment=module("deaf", deaf), stop_seconds=0.2))
         await until(lambda: "up" in (tmp_path / "deaf.log").read_text())
         pids = list(supervisor.pids().values())
     # Then
@@ -123,7 +123,7 @@ async def test_leaving_stops_every_part_and_kills_the_deaf(
 async def test_cancelling_a_stop_kills_at_once(supervisor: Supervisor, module: WriteModule, tmp_path: Path) -> None:
     # Given
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPS
-    await supervisor.start(Part("deaf", "deaf", environment=module("deaf", deaf), stop_seconds=600))
+    await supervisor.start(Service("deaf", "deaf", environment=module("deaf", deaf), stop_seconds=600))
     await until(lambda: "up" in (tmp_path / "deaf.log").read_text())
     pid = supervisor.pids()["deaf"]
     # When
@@ -136,17 +136,17 @@ async def test_cancelling_a_stop_kills_at_once(supervisor: Supervisor, module: W
     assert not psutil.pid_exists(pid)
 
 
-async def test_parts_end_when_their_parent_is_killed(tmp_path: Path, module: WriteModule) -> None:
+async def test_services_end_when_their_parent_is_killed(tmp_path: Path, module: WriteModule) -> None:
     # Given
     module("sleeper", SLEEPS)
     parent = (
         "import asyncio, pathlib, sys\n"
-        "from utils.local.supervisor import Part, Supervisor\n"
+        "from utils.local.supervisor import Service, Supervisor\n"
         "async def main():\n"
         "    logs = pathlib.Path(sys.argv[1])\n"
         "    async with Supervisor(logs, print) as supervisor:\n"
         "        path = {'PYTHONPATH': sys.argv[2]}\n"
-        "        await supervisor.start(Part('child', 'sleeper', environment=path))\n"
+        "        await supervisor.start(Service('child', 'sleeper', environment=path))\n"
         "        print(supervisor.pids()['child'], flush=True)\n"
         "        await supervisor.watch(asyncio.sleep(600))\n"
         "asyncio.run(main())\n"

@@ -11,8 +11,9 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from contract.wire import encode_task
-from test.support.agent import a_task
-from test.support.platform import CONFIG
+from test.support.platform import CONFIG, addresses_of
+from test.support.world import a_task
+from utils.local import running
 from utils.operate.dead_letters import main
 
 if TYPE_CHECKING:
@@ -69,8 +70,7 @@ def queues(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.setattr("utils.operate.dead_letters.POLL_SECONDS", 0)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
     (tmp_path / ".platform").mkdir()
-    card = {"aws_endpoint_url": endpoint, "region": "us-east-1"}
-    (tmp_path / ".platform" / "running.json").write_text(json.dumps(card))
+    running.write(tmp_path, addresses_of(endpoint))
     sqs = boto3.Session("x", "x").client("sqs", region_name="us-east-1", endpoint_url=endpoint)
     made = Queues(sqs, tmp_path)
     yield made

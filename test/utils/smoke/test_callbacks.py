@@ -1,4 +1,4 @@
-"""Hearing callbacks and fetching what they name."""
+"""Receiving callbacks and downloading their files."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -33,19 +33,19 @@ async def topic(clients: Clients) -> str:
     return (await clients.sns.create_topic(Name="callbacks"))["TopicArn"]
 
 
-def a_callback(*places: str) -> Callback:
-    return Callback(id="t", result=True, image_url=places, runtime="sd", status=Status.COMPLETED)
+def a_callback(*urls: str) -> Callback:
+    return Callback(id="t", result=True, image_url=urls, runtime="sd", status=Status.COMPLETED)
 
 
-async def test_each_callback_is_heard_once_and_what_is_none_is_left_out(clients: Clients, topic: str) -> None:
+async def test_each_callback_is_received_once_and_other_messages_are_ignored(clients: Clients, topic: str) -> None:
     async with listening(clients, topic) as listener:
         # Given
         await clients.sns.publish(TopicArn=topic, Message="not a callback")
         await clients.sns.publish(TopicArn=topic, Message=a_callback().model_dump_json())
         # When
-        heard = [*await listener.receive(1), *await listener.receive(1)]
+        received = [*await listener.receive(1), *await listener.receive(1)]
     # Then
-    assert heard == [a_callback()]
+    assert received == [a_callback()]
 
 
 async def test_a_listener_leaves_nothing_behind(clients: Clients, topic: str) -> None:
@@ -57,27 +57,38 @@ async def test_a_listener_leaves_nothing_behind(clients: Clients, topic: str) ->
     assert listener.queue_url not in (await clients.sqs.list_queues()).get("QueueUrls", [])
 
 
-async def test_files_are_written_where_they_lie_in_the_bucket(clients: Clients, tmp_path: Path) -> None:
+async def test_files_have_the_folders_of_the_bucket(clients: Clients, tmp_path: Path) -> None:
     # Given
-    await clients.s3.create_bucket(Bucket="pictures")
+    await clients.s3.create_bucket(Bucket="images")
     key = "a b/ü?#%20/t-1.png"
-    await clients.s3.put_object(Bucket="pictures", Key=key, Body=b"picture")
+    await clients.s3.put_object(Bucket="images", Key=key, Body=b"image")
     # When
-    files = await download(clients, a_callback(f"s3://pictures/{key}"), tmp_path)
+    files = await download(clients, a_callback(f"s3://images/{key}"), tmp_path)
     # Then
     assert files == [tmp_path / key]
-    assert files[0].read_bytes() == b"picture"
+    assert files[0].read_bytes() == b"image"
 
 
 @pytest.mark.parametrize(
-    "place", ["s3://bucket/../t.png", "s3://bucket/a/../../t.png", "s3://bucket", "s3://bucket/", "http://host/t.png"]
+    "url", ["s3://bucket/../t.png", "s3://bucket/a/../../t.png", "s3://bucket", "s3://bucket/", "http://host/t.png"]
 )
-async def test_a_place_outside_of_the_folder_is_refused(place: str, clients: Clients, tmp_path: Path) -> None:
+async def test_a_url_outside_of_the_folder_is_refused(url: str, clients: Clients, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="does not name an object that can be written below"):
-        await download(clients, a_callback(place), tmp_path)
+        await download(clients, a_callback(url), tmp_path)
 
 
 async def test_an_object_that_is_not_there_is_an_error(clients: Clients, tmp_path: Path) -> None:
     await clients.s3.create_bucket(Bucket="empty")
     with pytest.raises(ClientError, match="NoSuchKey"):
         await download(clients, a_callback("s3://empty/t.png"), tmp_path)
+
+
+async def test_what_cannot_be_written_leaves_no_part_of_a_file(clients: Clients, tmp_path: Path) -> None:
+    # Given a folder in the file's place
+    await clients.s3.create_bucket(Bucket="taken")
+    await clients.s3.put_object(Bucket="taken", Key="t/1.png", Body=b"image")
+    (tmp_path / "t" / "1.png").mkdir(parents=True)
+    # When, then
+    with pytest.raises(OSError, match="directory"):
+        await download(clients, a_callback("s3://taken/t/1.png"), tmp_path)
+    assert [path.name for path in (tmp_path / "t").iterdir()] == ["1.png"]

@@ -28,8 +28,8 @@ async def clients() -> AsyncIterator[Clients]:
     ("objects", "said"),
     [
         ({"t-1.png": PNG, "t.out": b"{}"}, ""),
-        ({"t-1.png": b"", "t.out": b"{}"}, "t-1.png is neither a picture nor a film"),
-        ({"t.out": b"{}"}, "no picture was made"),
+        ({"t-1.png": b"", "t.out": b"{}"}, "t-1.png is neither an image nor a video"),
+        ({"t.out": b"{}"}, "no image was made"),
         ({"t-1.png": PNG, "t.out": None}, "cannot be fetched"),
     ],
 )

@@ -1,7 +1,7 @@
 """The requests of the guide, ready to send, and one for InvokeAI: ``requests/{version}-{task type}.json``.
 
-They name the guide's runtime, model and picture on the internet. Whoever sends them says what stands there instead:
-in Python ``request("v1alpha2-image-to-image", task_id="my-1", runtime="mine", link="s3://bucket/cat.png")``, in a shell
+They name the guide's runtime, its model and an image on the internet. To replace them: in Python
+``request("v1alpha2-image-to-image", task_id="my-1", runtime="mine", link="s3://bucket/cat.png")``, in a shell
 ``sed -e 's|sdruntime|mine|' -e 's|https://[^"]*|s3://bucket/cat.png|' requests/v1alpha2-image-to-image.json``.
 """
 
@@ -14,7 +14,7 @@ RUNTIME = "sdruntime"
 MODEL = "v1-5-pruned-emaonly.safetensors"
 
 LINK = "https://huggingface.co/datasets/huggingface/documentation-images/resolve/main/diffusers/cat.png"
-"""The picture that the guide's image-to-image and extra-single-image requests start from."""
+"""The image that the guide's image-to-image and extra-single-image requests start from."""
 
 _FOLDER = Path(__file__).with_name("requests")
 
@@ -35,7 +35,7 @@ def request(
     model: str | None = None,
     link: str | None = None,
 ) -> dict[str, Any]:
-    """The body of a request. What is given takes the place of the guide's own, wherever that stands.
+    """The body of a request. What is given replaces the guide's own everywhere.
 
     Raises FileNotFoundError when there is no request of that name.
     """

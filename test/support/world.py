@@ -1,4 +1,4 @@
-"""What the agent's tests stand on: one world of queues, topic and bucket a test, and runtimes that do as told."""
+"""A world for an agent: queues, topic and bucket of one test, and runtimes whose jobs a test scripts."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, Run
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
 PATIENCE = 30.0
-"""Seconds until a condition that must come is taken as not coming; generous, for a busy machine."""
+"""Seconds until a condition that must come is taken to fail; generous, for a busy machine."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The front door in a process of its own: the gateway, and behind it the Lambda handler with a Lambda's environment.
 
-The variable GATEWAY holds what API Gateway is set to, as JSON: the keyword arguments of ``Gateway``; the one argument
-is the number of the listening socket that the parent opened. With OTEL_EXPORTER_OTLP_ENDPOINT each request is the first
+The variable GATEWAY holds the API's settings, as JSON: the keyword arguments of ``Gateway``; the only argument is the
+number of the listening socket that the parent opened. With OTEL_EXPORTER_OTLP_ENDPOINT each request is the first
 span of its task's trace.
 """
 
@@ -24,17 +24,17 @@ async def serve() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with AsyncExitStack() as stack:
         handler = await _traced(handle, os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"), stack)
-        door = socket.socket(fileno=int(sys.argv[1]))
-        await stack.enter_async_context(Gateway(handler, door=door, **json.loads(os.environ["GATEWAY"])))
+        listening = socket.socket(fileno=int(sys.argv[1]))
+        await stack.enter_async_context(Gateway(handler, listening=listening, **json.loads(os.environ["GATEWAY"])))
         await stop.wait()
 
 
 async def _traced(handler: Handler, endpoint: str | None, stack: AsyncExitStack) -> Handler:
     if not endpoint:
         return handler
-    from utils.local.tracing import TracedDoor  # noqa: PLC0415 - half a second that nobody else should wait
+    from utils.local.tracing import TracedHandler  # noqa: PLC0415 - half a second that nobody else should wait
 
-    traced = TracedDoor(handler, endpoint)
+    traced = TracedHandler(handler, endpoint)
     stack.push_async_callback(traced.close)
     return traced
 

@@ -1,4 +1,4 @@
-"""The guide's words: what the code says in English, and what that is in Chinese."""
+"""The Chinese of the English texts that the guide takes from the code."""
 
 from functools import cache
 from pathlib import Path
@@ -23,8 +23,8 @@ def translated(sentence: str, language: str) -> str:
 @cache
 def sentences() -> dict[str, str]:
     """Every English sentence with its Chinese."""
-    told: dict[str, str] = yaml.safe_load(CHINESE.read_text("utf-8"))
-    return told
+    texts: dict[str, str] = yaml.safe_load(CHINESE.read_text("utf-8"))
+    return texts
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

@@ -1,4 +1,4 @@
-"""What a running platform does: show every callback, or try itself once."""
+"""What the platform does once it runs: show callbacks until it is stopped, or send every sample request once."""
 
 import io
 import json
@@ -19,40 +19,43 @@ from utils.smoke.callbacks import Listener, download
 from utils.smoke.client import Request, Target, callbacks_of, requests_for, send
 from utils.smoke.samples import version
 
-PICTURE_KEY = "output/samples/picture.png"
-"""Below the prefix of the samples' tasks: of the output bucket, a task reads nothing else."""
-PICTURE_SIDE = 512
+IMAGE_KEY = "output/samples/picture.png"
+"""Below the prefix of the samples' tasks: a task reads nothing else of the output bucket."""
+
+IMAGE_SIDE = 512
+"""Pixels."""
 
 
-async def put_picture(platform: Platform) -> str:
-    """Put a picture into the output bucket for requests that start from one. Returns its place."""
+async def put_start_image(platform: Platform) -> str:
+    """Put an image into the output bucket, for requests that start from one. Returns its s3:// URL."""
     file = io.BytesIO()
-    draw("a picture to start from", 1, PICTURE_SIDE, PICTURE_SIDE, label="sample").save(file, "PNG")
+    draw("an image to start from", 1, IMAGE_SIDE, IMAGE_SIDE, label="sample").save(file, "PNG")
     bucket = platform.addresses.bucket
-    await platform.clients.s3.put_object(Bucket=bucket, Key=PICTURE_KEY, Body=file.getvalue(), ContentType="image/png")
-    return f"s3://{bucket}/{PICTURE_KEY}"
+    await platform.clients.s3.put_object(Bucket=bucket, Key=IMAGE_KEY, Body=file.getvalue(), ContentType="image/png")
+    return f"s3://{bucket}/{IMAGE_KEY}"
 
 
 async def show_callbacks(clients: Clients, listener: Listener, output: Path, display: Display) -> NoReturn:
-    """Show each callback and write its files, for ever."""
+    """Write the files of each callback, then show it; until cancelled."""
     while True:
         for callback in await listener.receive():
-            display.callback(callback, await _written(clients, callback, output, display))
+            files = await _download(clients, callback, output, display)
+            display.callback(callback, files)
 
 
-def requests_for_all(routes: Sequence[Route], picture: str) -> list[Request]:
-    """The guide's requests to each runtime; ``picture`` takes the place of the guide's links."""
-    targets = (Target(runtime=route.name, type=route.type, model=route.model, link=picture) for route in routes)
+def requests_for_all(routes: Sequence[Route], image: str) -> list[Request]:
+    """The guide's requests to each runtime; the URL ``image`` replaces the guide's links."""
+    targets = (Target(runtime=route.name, type=route.type, model=route.model, link=image) for route in routes)
     return [request for target in targets for request in requests_for(target)]
 
 
 def shortest(requests: Sequence[Request]) -> Request | None:
-    """The request of the newest version that is the quickest to read."""
+    """The request of the newest version with the shortest body."""
     newest = (request for request in requests if version(request.name) == "v1alpha2")
     return min(newest, key=lambda request: len(json.dumps(request.body)), default=None)
 
 
-async def try_once(
+async def send_once(
     platform: Platform,
     requests: Sequence[Request],
     listener: Listener,
@@ -65,25 +68,25 @@ async def try_once(
 
     Returns whether all were accepted, completed, and written to ``output``.
     """
-    addresses, sent, good = platform.addresses, dict[str, float](), bool(requests)
+    addresses, sent, succeeded = platform.addresses, dict[str, float](), bool(requests)
     async for answer in send(addresses.endpoint, addresses.api_key, requests):
         name, task = answer.request.name, answer.request.task_id
         if answer.accepted:
             sent[task] = time.monotonic() - answer.seconds
             display.note(f"accepted   {task}")
         else:
-            good = False
-            display.note(f"refused    {name}  {answer.status} {answer.text}", good=False)
+            succeeded = False
+            display.note(f"refused    {name}  {answer.status} {answer.text}", success=False)
     async for callback in callbacks_of(sent, listener, seconds):
-        files = await _written(platform.clients, callback, output, display)
+        files = await _download(platform.clients, callback, output, display)
         display.callback(callback, files, f"  {time.monotonic() - sent.pop(callback.id):.1f} s")
-        good = good and callback.status is Status.COMPLETED and bool(files)
+        succeeded = succeeded and callback.status is Status.COMPLETED and bool(files)
     for task in sent:
         display.error(f"no callback of {task} within {seconds:g} s")
-    return good and not sent
+    return succeeded and not sent
 
 
-async def _written(clients: Clients, callback: Callback, output: Path, display: Display) -> list[Path]:
+async def _download(clients: Clients, callback: Callback, output: Path, display: Display) -> list[Path]:
     try:
         return await download(clients, callback, output)
     except (OSError, ValueError, ClientError, BotoCoreError) as error:

@@ -22,7 +22,7 @@ OWN_HEADERS = frozenset({"connection", "content-length", "date", "server", "tran
 """What only the server can say; API Gateway does not take them from a function either."""
 
 
-class MalformedAnswer(Exception):
+class MalformedResponse(Exception):
     """The function gave something that API Gateway cannot turn into a response."""
 
 
@@ -36,7 +36,7 @@ HeaderText = Annotated[str, AfterValidator(_one_line)]
 HeaderValue = HeaderText | bool | int | float
 
 
-class ProxyAnswer(BaseModel):
+class ProxyResponse(BaseModel):
     """A function's answer. Anything else in it makes API Gateway answer 502."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -49,16 +49,16 @@ class ProxyAnswer(BaseModel):
     """Without effect: an API without binary media types passes the body on as it is."""
 
     @classmethod
-    def of(cls, answer: Any) -> "ProxyAnswer":
+    def of(cls, answer: Any) -> "ProxyResponse":
         """Check what a function returned, after the trip through JSON that every answer makes.
 
-        Raises MalformedAnswer.
+        Raises MalformedResponse.
         """
         try:
             return cls.model_validate_json(json.dumps(answer))
         except (TypeError, ValueError, RecursionError) as error:
             reason = [detail["loc"] for detail in error.errors()] if isinstance(error, ValidationError) else error
-            raise MalformedAnswer(f"not an answer of a Lambda proxy: {reason}") from error
+            raise MalformedResponse(f"not an answer of a Lambda proxy: {reason}") from error
 
     def header_pairs(self) -> list[tuple[str, str]]:
         """All headers, one pair a value. Those that the server itself decides on are left out."""
@@ -73,7 +73,7 @@ class ProxyAnswer(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class LambdaContext:
-    """The part of Lambda's context object that does not depend on AWS. ``deadline`` in seconds of time.monotonic."""
+    """The fields of Lambda's context object that do not depend on AWS. ``deadline`` in seconds of time.monotonic."""
 
     deadline: float
     function_name: str = "frontend"
@@ -112,22 +112,7 @@ def proxy_event(
             "domainPrefix": "local",
             "extendedRequestId": request_id,
             "httpMethod": request.method,
-            "identity": {
-                "accessKey": None,
-                "accountId": None,
-                "apiKey": api_key,
-                "apiKeyId": "local",
-                "caller": None,
-                "cognitoAuthenticationProvider": None,
-                "cognitoAuthenticationType": None,
-                "cognitoIdentityId": None,
-                "cognitoIdentityPoolId": None,
-                "principalOrgId": None,
-                "sourceIp": request.remote,
-                "user": None,
-                "userAgent": request.headers.get("User-Agent"),
-                "userArn": None,
-            },
+            "identity": _identity(request, api_key),
             "path": f"/{stage}{resource}",
             "protocol": f"HTTP/{request.version.major}.{request.version.minor}",
             "requestId": request_id,
@@ -139,6 +124,25 @@ def proxy_event(
         },
         "body": body.decode(errors="replace") if body else None,
         "isBase64Encoded": False,
+    }
+
+
+def _identity(request: web.Request, api_key: str) -> dict[str, str | None]:
+    return {
+        "accessKey": None,
+        "accountId": None,
+        "apiKey": api_key,
+        "apiKeyId": "local",
+        "caller": None,
+        "cognitoAuthenticationProvider": None,
+        "cognitoAuthenticationType": None,
+        "cognitoIdentityId": None,
+        "cognitoIdentityPoolId": None,
+        "principalOrgId": None,
+        "sourceIp": request.remote,
+        "user": None,
+        "userAgent": request.headers.get("User-Agent"),
+        "userArn": None,
     }
 
 

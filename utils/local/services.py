@@ -1,4 +1,4 @@
-"""Which processes the platform is made of, and what each is told."""
+"""The processes of the platform: the command line and the environment of each."""
 
 import json
 import os
@@ -9,35 +9,38 @@ from pathlib import Path
 from infra.topology import Route, Topology
 from utils.local.cloud import Cloud
 from utils.local.ports import LOOPBACK
-from utils.local.supervisor import Part
+from utils.local.supervisor import Service
 
 ROOT = Path(__file__).parents[2]
 
 AGENT_GRACE = "0"
-"""Seconds that a running task may go on when the platform stops: its queue goes as well, so nobody would hear of it."""
+"""Seconds that a running task may go on when the platform stops. Its queue and its callback end with the platform."""
 
-AGENT_STOP_SECONDS = 10.0
-"""For an agent to interrupt its runtime, which may be a real one."""
+AGENT_STOP_SECONDS = 30.0
+"""For an agent to interrupt its runtime and release the message. An adapter waits up to 15 s for a runtime to leave a
+sampling step, which takes that long on a real runtime without a GPU; the rest is margin."""
 
 OTHER_MODELS = ("sd_xl_base_1.0.safetensors", "sd_xl_turbo_1.0_fp16.safetensors")
-"""What a simulated runtime with dynamicModel can switch to, beside its own model."""
+"""What a simulated runtime with dynamicModel can switch to, in addition to its own model."""
 
 DEFAULT_MODEL = "v1-5-pruned-emaonly.safetensors"
 
 
 def telemetry(endpoint: str | None) -> dict[str, str]:
-    """What a part that can trace is told. Spans go out soon, since somebody may be watching."""
+    """The variables of a process that can trace. Spans are sent soon, since somebody may be watching."""
     return {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "500"} if endpoint else {}
 
 
-def aws_part(socket: int) -> Part:
-    """The embedded AWS on a listening socket. All queues die with it, so it is never started again."""
-    return Part("aws", "utils.local.aws_server", (str(socket),), environment(), restarts=0, sockets=(socket,))
+def aws_service(socket: int) -> Service:
+    """The embedded AWS on a listening socket. All queues are lost with it, so it is never restarted."""
+    return Service("aws", "utils.local.aws_server", (str(socket),), environment(), restarts=0, sockets=(socket,))
 
 
-def gateway_part(topology: Topology, cloud: Cloud, api_key: str, socket: int, telemetry: Mapping[str, str]) -> Part:
+def gateway_service(
+    topology: Topology, cloud: Cloud, api_key: str, socket: int, telemetry: Mapping[str, str]
+) -> Service:
     """The front door on a listening socket: the gateway with the Lambda handler behind it."""
-    told = topology.frontend_environment(input_topic_arn=cloud.input_topic_arn, output_bucket=cloud.output_bucket)
+    own = topology.frontend_environment(input_topic_arn=cloud.input_topic_arn, output_bucket=cloud.output_bucket)
     api = topology.api
     gateway = {
         "stage": api.stage,
@@ -46,11 +49,11 @@ def gateway_part(topology: Topology, cloud: Cloud, api_key: str, socket: int, te
         "burst": api.burst_limit,
         "api_key": api_key,
     }
-    more = {**cloud.access.environment(), **told, **telemetry, "GATEWAY": json.dumps(gateway)}
-    return Part("gateway", "utils.local.front_door", (str(socket),), environment(more), sockets=(socket,))
+    more = {**cloud.access.environment(), **own, **telemetry, "GATEWAY": json.dumps(gateway)}
+    return Service("gateway", "utils.local.gateway_server", (str(socket),), environment(more), sockets=(socket,))
 
 
-def runtime_part(route: Route, number: int, port: int, seconds_per_step: float) -> Part:
+def runtime_service(route: Route, number: int, port: int, seconds_per_step: float) -> Service:
     """A simulated runtime of the route's type."""
     name = f"runtime-{route.name}-{number}"
     models = (route.model or DEFAULT_MODEL, *(OTHER_MODELS if route.dynamic_model else ()))
@@ -59,12 +62,12 @@ def runtime_part(route: Route, number: int, port: int, seconds_per_step: float) 
         *("--port", str(port)),
         *("--name", f"{route.name}-{number}"),
         *("--seconds-per-step", str(seconds_per_step)),
-        *(word for model in models for word in ("--model", model)),
+        *(argument for model in models for argument in ("--model", model)),
     )
-    return Part(name, "utils.simulators", arguments, environment())
+    return Service(name, "utils.simulators", arguments, environment())
 
 
-def agent_part(
+def agent_service(
     topology: Topology,
     cloud: Cloud,
     route: Route,
@@ -72,10 +75,11 @@ def agent_part(
     *,
     api_base_url: str,
     health_port: int,
+    state_dir: Path,
     telemetry: Mapping[str, str],
-) -> Part:
-    """The queue agent of one runtime. Files that are served on this machine are on loopback."""
-    told = topology.agent_environment(
+) -> Service:
+    """The queue agent of one runtime. Links may lead to servers on loopback, where users' files are."""
+    deployed = topology.agent_environment(
         route,
         region=cloud.access.region,
         queue_url=cloud.queues[route.queue.name].url,
@@ -84,23 +88,24 @@ def agent_part(
         output_bucket=cloud.output_bucket,
         api_base_url=api_base_url,
     )
-    own = {
+    local = {
         "HEALTH_HOST": LOOPBACK,
         "HEALTH_PORT": str(health_port),
         "ALLOW_LOOPBACK_LINKS": "true",
         "SHUTDOWN_GRACE": AGENT_GRACE,
+        "STATE_DIR": str(state_dir),
         **telemetry,
     }
-    return Part(
+    return Service(
         f"agent-{route.name}-{number}",
         "queue_agent",
-        environment={**environment(cloud.access.environment()), **told, **own},
+        environment={**environment(cloud.access.environment()), **deployed, **local},
         stop_seconds=AGENT_STOP_SECONDS,
     )
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """All that a part sees: our modules, a temporary folder, ``more``, and none of the user's variables."""
+    """The environment of a process: our modules, a temporary folder, ``more``, and none of the user's variables."""
     return {
         "PATH": os.defpath,
         "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))),
