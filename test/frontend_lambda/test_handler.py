@@ -22,6 +22,7 @@ from infra.topology import API_PATHS
 from .conftest import FrontDoor
 
 PROMPT = "a very private prompt"
+LAMBDAS_ID = "0b8f7f5e-3c0e-4a55-9d7e-0c2f1a6b9d10"
 REQUEST_ID = "7f6d2b0e-0f5b-4c1c-9a43-5f9a4d2f5e11"
 KEY = "not-a-real-key-0123456789"
 
@@ -191,9 +192,9 @@ def test_an_unforeseen_failure_is_a_500_and_its_values_are_not_logged(
 def test_without_api_gateways_request_id_the_log_has_lambdas(door: FrontDoor, log: Lines) -> None:
     event = door.event("v1alpha2", "{}", requestContext=None)
 
-    door.handler(event, SimpleNamespace(aws_request_id="lambda-7"))
+    door.handler(event, SimpleNamespace(aws_request_id=LAMBDAS_ID))
 
-    assert log()[0]["request_id"] == "lambda-7"
+    assert log()[0]["request_id"] == LAMBDAS_ID
 
 
 @pytest.mark.parametrize("size", [300 * 1024, 5 * 1024 * 1024])
