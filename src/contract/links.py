@@ -1,5 +1,8 @@
 """Which strings of a content are links to files: whole strings, in fields that hold files, never in text.
 
+A runtime may fetch by itself whatever begins like a link. So everything that does is one, white space around it
+removed, also if it turns out to be none that can be fetched: it is resolved or refused, and never passed on.
+
 The front door counts them, the agent fetches them.
 """
 
@@ -14,10 +17,10 @@ MAX_LINKS = 64
 """Links of one task. Real tasks have a handful; each more is a request to somebody's server."""
 
 MAX_LINK_LENGTH = 8192
-"""Longer strings are data (base64), and no server takes such a URL."""
+"""No server takes a longer URL."""
 
-_BEGINS = re.compile(r"\s*(?:https?|s3)://", re.IGNORECASE)
-_LINK = re.compile(r"(?:https?|s3)://\S+", re.IGNORECASE)
+_LINK = re.compile(r"\s*((?:https?|s3)://\S.*)", re.IGNORECASE | re.DOTALL)
+_SPACE = re.compile(r"\s")
 
 TEXT_FIELDS = frozenset(
     {
@@ -50,35 +53,39 @@ OPAQUE_FIELDS = frozenset({"_meta", "extra_data", "extra_pnginfo", "workflow"})
 
 
 def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every link of the content with its path, in the content's order."""
-    return ((path, value) for path, value in _files(content) if is_link(value))
+    """Every link of the content with its path, in the content's order, without white space around it.
 
-
-def unclear_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Strings that a runtime may take for a link although ``find_links`` does not, with their paths.
-
-    They are too long or hold white space. Where nothing else is in them they are no text either.
+    A content may hold half a million values, so nothing is collected on the way.
     """
-    return ((path, value) for path, value in _files(content) if _BEGINS.match(value) and not is_link(value))
-
-
-def is_link(value: str) -> bool:
-    return len(value) <= MAX_LINK_LENGTH and _LINK.fullmatch(value) is not None
-
-
-def _files(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every string of fields that may hold files. A content may have half a million: they are not collected."""
-    pending: list[tuple[Path, Iterator[tuple[str | int, Any]]]] = [((), _items(content))]
+    keys: list[str | int] = []
+    pending = [_items(content)]
     while pending:
-        path, items = pending[-1]
-        for key, value in items:
+        for key, value in pending[-1]:
             if isinstance(value, str):
-                yield (*path, key), value
+                if link := _LINK.fullmatch(value):
+                    yield (*keys, key), link[1].rstrip()
             elif isinstance(value, Mapping | list):
-                pending.append(((*path, key), _items(value)))
+                keys.append(key)
+                pending.append(_items(value))
                 break
         else:
             pending.pop()
+            if keys:
+                keys.pop()
+
+
+def is_link(value: str) -> bool:
+    """Whether ``find_links`` takes the string for a link."""
+    return _LINK.fullmatch(value) is not None
+
+
+def link_problem(link: str) -> str | None:
+    """Why nobody could fetch a link that ``find_links`` found; None when nothing is wrong with how it is written."""
+    if len(link) > MAX_LINK_LENGTH:
+        return f"it is longer than {MAX_LINK_LENGTH} characters"
+    if link[:2].lower() != "s3" and _SPACE.search(link):
+        return "it contains white space; encode it as %20, or put text into a field for text such as 'prompt'"
+    return None
 
 
 def _items(value: Mapping[str, Any] | list[Any]) -> Iterator[tuple[str | int, Any]]:

@@ -1,7 +1,6 @@
 """The Lambda function behind the REST API: proxy event in, proxy response out."""
 
 import logging
-import re
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,6 +14,7 @@ from contract.errors import ContractError
 from contract.object_keys import output_location
 from contract.task import MAX_ID_LENGTH
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
+from contract.wire import request_id_of
 from frontend_lambda import v1alpha1, v1alpha2
 from frontend_lambda.admission import Admission, part
 from frontend_lambda.body import read_json
@@ -22,8 +22,6 @@ from frontend_lambda.logs import LOGGER, stack_of, write_to_stdout
 from frontend_lambda.responses import Response, failure, refusal, respond
 from frontend_lambda.sender import NotSent, Sender, Timings
 from frontend_lambda.settings import Settings, load
-
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], Response]
@@ -129,7 +127,7 @@ def _request_id(event: Event, context: Any) -> str:
     """API Gateway's, which the caller sees in the header x-amzn-RequestId, or Lambda's; a new one where neither is a
     UUID, for the console's test calls all have the same."""
     for given in (part(event, "requestContext", "requestId"), getattr(context, "aws_request_id", None)):
-        if isinstance(given, str) and _UUID.fullmatch(given):
+        if isinstance(given, str) and request_id_of(given):
             return given
     return str(uuid.uuid4())
 

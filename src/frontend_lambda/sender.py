@@ -1,7 +1,7 @@
 """Sends a task to SNS, which routes it to its runtime's queue. A content that no message holds goes to S3 first.
 
 The SDK's own retries are off: it repeats a call whose answer was lost without saying so, and each repeat would be
-another task. What is sent again here is marked (``contract.identity``).
+another task. What is sent again here is marked (``contract.wire``).
 """
 
 import random
@@ -14,10 +14,17 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
-from contract.identity import REPEAT, REPEATED, REQUEST_ID
 from contract.object_keys import REQUESTS_PREFIX
 from contract.task import Task
-from contract.wire import encode_content, encode_reference, encode_task, fits
+from contract.wire import (
+    REPEAT,
+    REPEAT_ATTRIBUTE,
+    REQUEST_ID_ATTRIBUTE,
+    encode_content,
+    encode_reference,
+    encode_task,
+    fits,
+)
 from frontend_lambda.failures import CALL_FAILURES, Acceptance, acceptance_of
 from frontend_lambda.settings import Settings
 
@@ -76,7 +83,7 @@ class Sender:
         body = encode_task(task)
         if not fits(body):
             body = encode_reference(task, self._store(task, request_id, deadline))
-        named = {**attributes, REQUEST_ID: request_id}
+        named = {**attributes, REQUEST_ID_ATTRIBUTE: request_id}
 
         def publish(client: Any, *, repeat: bool) -> None:
             client.publish(
@@ -84,7 +91,7 @@ class Sender:
                 Message=body,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
-                    for name, value in (named | ({REPEAT: REPEATED} if repeat else {})).items()
+                    for name, value in (named | ({REPEAT_ATTRIBUTE: REPEAT} if repeat else {})).items()
                 },
             )
 

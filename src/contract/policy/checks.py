@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from contract.errors import MAX_PROBLEMS, Problem, shown
-from contract.links import Path, find_links, unclear_links
+from contract.errors import MAX_PROBLEMS, Problem
+from contract.links import find_links, link_problem
 from contract.policy import nodes, webui
 from contract.policy.model import TaskPolicy
 from contract.runtimes import RuntimeType, TaskType
@@ -27,7 +27,7 @@ def violations(
 def _violations(
     policy: TaskPolicy, runtime_type: RuntimeType, tasktype: TaskType, content: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    yield from _link_violations(policy, runtime_type, content)
+    yield from _link_violations(policy, content)
     match runtime_type:
         case RuntimeType.SDWEBUI:
             yield from webui.violations(policy, tasktype, content)
@@ -37,21 +37,10 @@ def _violations(
             yield from nodes.graph_violations(policy, content)
 
 
-def _link_violations(policy: TaskPolicy, runtime_type: RuntimeType, content: Mapping[str, Any]) -> Iterator[Problem]:
-    count = sum(1 for _ in islice(find_links(content), policy.max_links + 1))
-    if count > policy.max_links:
+def _link_violations(policy: TaskPolicy, content: Mapping[str, Any]) -> Iterator[Problem]:
+    links = find_links(content)
+    for path, link in islice(links, policy.max_links):
+        if problem := link_problem(link):
+            yield Problem(".".join(str(key) for key in path), f"is a link that cannot be fetched: {problem}")
+    if next(links, None) is not None:
         yield Problem("", f"must hold at most {policy.max_links} links (taskPolicy.maxLinks), got more")
-    for path, value in unclear_links(content):
-        if runtime_type is RuntimeType.SDWEBUI or not _is_text(value):
-            yield Problem(
-                _field(path), f"must be a link without white space and of at most 8192 characters, got {shown(value)}"
-            )
-
-
-def _is_text(value: str) -> bool:
-    """Whether there is white space inside, as in a sentence that begins with a link."""
-    return len(value.split(maxsplit=1)) > 1
-
-
-def _field(path: Path) -> str:
-    return ".".join(str(part) for part in path)
