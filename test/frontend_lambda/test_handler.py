@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from contract.object_keys import REQUESTS_PREFIX
-from frontend_lambda.handler import VERSIONS, _from_environment, handle, make_handler
+from frontend_lambda.handler import ANY_PATH, VERSIONS, _from_environment, handle, make_handler
 from frontend_lambda.logs import LOGGER, write_to_stdout
 from infra.topology import API_PATHS
 
@@ -56,6 +56,18 @@ def test_another_path_is_not_found(path: str, door: FrontDoor) -> None:
 
     assert answer.status == 404
     assert "/v1alpha1 and /v1alpha2" in answer.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "status"),
+    [("v1alpha2/", 200), ("/v1alpha2", 200), ("//v1alpha2//", 200), ("v1alpha2/more", 404), ("", 404), (None, 404)],
+)
+def test_additional_slashes_of_the_path_mean_nothing(proxy: Any, status: int, door: FrontDoor) -> None:
+    # Given a path that API Gateway hands to the resource of all other paths
+    parameters = {"proxy": proxy}
+
+    # When / Then
+    assert door.post("v1alpha2", body(), resource=ANY_PATH, pathParameters=parameters).status == status
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "post"])
