@@ -13,8 +13,8 @@ from contract.errors import problems_of
 from contract.links import MAX_LINKS
 from contract.webui import MODEL_KEY, VAE_KEY
 
-MAX_NUMBER = 10**15
-"""Of any cap: JSON's numbers are exact up to there in every language."""
+MAX_NUMBER = 10**12
+"""Of any cap; more than any GPU does in the longest task."""
 
 SETTINGS = (
     VAE_KEY,
