@@ -36,8 +36,6 @@ MAX_READABLE_ID = 256
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
 
 class UndecodableMessage(ContractError):
     """A queue message that is no task. Carries what could still be read, so that its sender can be notified.
