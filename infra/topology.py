@@ -10,6 +10,7 @@ from typing import Any
 
 from contract.catalog import Catalog, RuntimeEntry
 from contract.object_keys import RESERVED_PREFIX
+from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
@@ -46,13 +47,15 @@ class Queue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """How tasks come to one runtime, and what runs them."""
+    """How tasks come to one runtime, and what runs them. ``policy`` is that of config.yaml; a dynamic model is not in
+    it."""
 
     name: str
     namespace: str
     type: RuntimeType
     model: str | None
     dynamic_model: bool
+    policy: TaskPolicy
     queue: Queue
     dead_letters: Queue
 
@@ -136,6 +139,7 @@ class Topology:
             "RUNTIME_NAME": route.name,
             "API_BASE_URL": api_base_url,
             "DYNAMIC_SD_MODEL": str(route.dynamic_model).lower(),
+            "TASK_POLICY": route.policy.to_env(),
             "LOGLEVEL": log_level,
             **self.agent_limits(),
         }
@@ -192,6 +196,7 @@ def _route(config: Config, runtime: Runtime) -> Route:
         type=runtime.type,
         model=runtime.model_filename,
         dynamic_model=runtime.dynamic_model,
+        policy=config.policy_of(runtime),
         queue=Queue(
             name=queue_name(config.stack_name, runtime.name),
             visibility=config.task_timeout + LEASE_SECONDS,
@@ -208,8 +213,14 @@ def _expiries(config: Config) -> tuple[Expiry, ...]:
 
 def _catalogue(config: Config) -> str:
     entries = (
-        RuntimeEntry(name=r.name, type=r.type, model=r.model_filename, dynamic=r.dynamic_model)
-        for r in config.models_runtime
+        RuntimeEntry(
+            name=runtime.name,
+            type=runtime.type,
+            model=runtime.model_filename,
+            dynamic=runtime.dynamic_model,
+            task_policy=config.policy_of(runtime),
+        )
+        for runtime in config.models_runtime
     )
     try:
         return Catalog(tuple(entries)).to_env()

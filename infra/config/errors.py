@@ -1,7 +1,6 @@
-"""What is wrong with a config, in words that tell its writer where to look and what to put there."""
+"""What is wrong with a config: where its author has to look, and what to put there."""
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -9,13 +8,10 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from contract.errors import shown
+from contract.errors import sentence
 
 KEY_ITSELF = "[key]"
 """How pydantic says that the key of a mapping is wrong, and not its value."""
-
-_SHOULD = re.compile(r"^\w+ should")
-"""How pydantic begins: ``Input should be …``, ``String should have …``."""
 
 _RULES = {
     "dict_type": "must be a mapping of keys",
@@ -66,15 +62,12 @@ def mistakes_of(error: ValidationError, model: type[BaseModel]) -> tuple[Mistake
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
-    kind, value = detail["type"], detail["input"]
-    if kind == "missing":
-        return "is required"
+    kind, value, location = detail["type"], detail["input"], detail["loc"]
     if kind == "extra_forbidden":
-        return f"is not a known key; {_advice(str(detail['loc'][-1]), _known_keys(model, detail['loc'][:-1]))}"
+        return f"is not a known key; {_advice(str(location[-1]), _known_keys(model, location[:-1]))}"
     if kind == "string_type" and isinstance(value, int | float) and not isinstance(value, bool):
         return f"must be a string, got {value}; put it in quotes, or YAML reads a number"
-    rule = _RULES.get(kind) or _SHOULD.sub("must", detail["msg"]).removeprefix("Value error, ")
-    return f"{rule}, got {shown(value)}"
+    return sentence(detail, _RULES)
 
 
 def _advice(key: str, known: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from contract.errors import shown
+from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
 from infra.config.errors import ConfigError, Mistake, mistakes_of
@@ -81,13 +82,14 @@ class ClusterComponents(Section):
 
 
 class Runtime(Section):
-    """One runtime: its own queue, its own pods, its own nodes."""
+    """One runtime: its own queue, its own pods, its own nodes. Its ``task_policy`` wins over the stack's by key."""
 
     name: RuntimeName
     namespace: Namespace
     type: Annotated[RuntimeType, Field(strict=False)]
     model_filename: Annotated[ModelFile | None, Emptiable] = None
     dynamic_model: bool = False
+    task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
     chart_repository: Annotated[ChartSource | None, Emptiable] = None
     chart_version: Annotated[str | None, Emptiable] = None
     extra_values: dict[str, Any] = Field(default_factory=dict)
@@ -218,6 +220,7 @@ class Config(Section):
     apigw: Api = Field(default=Api(), alias="APIGW")
     cluster_components: ClusterComponents = ClusterComponents()
     models_runtime: Annotated[tuple[Runtime, ...], Many, AtLeastOne]
+    task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
     task_timeout: int = Field(default=DEFAULT_TASK_TIMEOUT, ge=10, le=MAX_TASK_TIMEOUT)
     input_buckets: Annotated[tuple[Bucket, ...], Many] = ()
     allowed_link_hosts: Annotated[tuple[LinkHost, ...], Many] = ()
@@ -238,6 +241,10 @@ class Config(Section):
     def oldest_message_seconds(self) -> int:
         """As asked for, or how long the first task may take."""
         return self.alarms.oldest_message_seconds or self.task_timeout + COLD_START
+
+    def policy_of(self, runtime: Runtime) -> TaskPolicy:
+        """What the runtime sets, then what the stack sets, then the defaults."""
+        return runtime.task_policy.over(self.task_policy)
 
     @property
     def partition(self) -> str:

@@ -23,6 +23,9 @@ HANDLER = "frontend_lambda.handler.handle"
 MEMORY_MB = 512
 """CPU comes with memory: importing takes most of a cold start."""
 
+ANY_PATH = "/{proxy+}"
+"""Every other path: the function takes one with additional slashes for what it means, and answers 404 to the rest."""
+
 TIMEOUT = cdk.Duration.seconds(29)
 """As long as API Gateway waits."""
 
@@ -34,7 +37,7 @@ ANY_OBJECT = apigateway.JsonSchema(
 REFUSALS: Mapping[str, tuple[str | None, str]] = {
     "INVALID_API_KEY": ("401", "The x-api-key header is missing, or its key is not valid."),
     "MISSING_AUTHENTICATION_TOKEN": ("404", "There is no such path or method; send POST to {paths}."),
-    "BAD_REQUEST_BODY": ("400", "The body must be a JSON object."),
+    "BAD_REQUEST_BODY": ("400", "The body must be a JSON object; JSON has no comments."),
     "REQUEST_TOO_LARGE": ("413", "The body is too large; put large inputs in S3 or on the web, and send links."),
     "THROTTLED": ("429", "Too many requests; try again in a moment."),
     "DEFAULT_4XX": (None, "The request is not allowed, or not as it should be."),
@@ -177,7 +180,7 @@ class FrontDoor(Construct):
         )
         model = self.api.add_model("Task", content_type="application/json", schema=ANY_OBJECT)
         integration = apigateway.LambdaIntegration(self.function, allow_test_invoke=False)
-        for path in plan.paths:
+        for path in (*plan.paths, ANY_PATH):
             self.api.root.resource_for_path(path).add_method(
                 "POST",
                 integration,

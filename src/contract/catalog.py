@@ -1,13 +1,20 @@
 """Which runtimes there are to route to. The stack writes it into the Lambda's environment; the front door reads it."""
 
 import json
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Self
 
+from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 
 MAX_ENV_BYTES = 3584
 """Lambda's whole environment holds 4 KiB, names and values; the rest is for the topic, the bucket and the log level."""
+
+
+NO_POLICY: Mapping[str, Any] = MappingProxyType({})
+"""Nothing but defaults."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +22,18 @@ class RuntimeEntry:
     """A runtime as the front door sees it.
 
     ``model`` is the file it loads at start (sdwebui only), ``dynamic`` says whether a task may name another one.
+    ``task_policy`` is that of config.yaml; ``policy`` is what a task is judged by.
     """
 
     name: str
     type: RuntimeType
     model: str | None = None
     dynamic: bool = False
+    task_policy: TaskPolicy = field(default_factory=TaskPolicy)
+
+    @property
+    def policy(self) -> TaskPolicy:
+        return self.task_policy.switching_models() if self.dynamic else self.task_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,7 @@ class Catalog:
         return tuple(runtime for runtime in self.runtimes if runtime.dynamic)
 
     def to_env(self) -> str:
-        """Compact JSON, one row a runtime: ``[["name","type","model",1],…]``, without the defaults at a row's end.
+        """Compact JSON, one row a runtime: ``[["name","type","model",1,{policy}],…]``, without defaults at its end.
 
         Raises ValueError when it is too long for a Lambda's environment.
         """
@@ -64,7 +77,8 @@ class Catalog:
         if len(text) > MAX_ENV_BYTES:
             raise ValueError(
                 f"the catalogue of {len(self.runtimes)} runtimes takes {len(text)} bytes, a Lambda's environment has "
-                f"room for {MAX_ENV_BYTES}; give the runtimes or models shorter names, or deploy a second stack"
+                f"room for {MAX_ENV_BYTES}; give the runtimes or models shorter names, shorten "
+                "their taskPolicy, or deploy a second stack"
             )
         return text
 
@@ -77,14 +91,17 @@ class Catalog:
             raise ValueError(f"the runtime catalogue cannot be read: {error}") from error
 
 
-def _row(runtime: RuntimeEntry) -> list[str | int | None]:
-    row: list[str | int | None] = [runtime.name, runtime.type.value, runtime.model, int(runtime.dynamic)]
+def _row(runtime: RuntimeEntry) -> list[Any]:
+    policy = runtime.task_policy.not_default()
+    row: list[Any] = [runtime.name, runtime.type.value, runtime.model, int(runtime.dynamic), policy]
     while not row[-1]:
         row.pop()
     return row
 
 
-def _entry(name: str, type_: str, model: str | None = None, dynamic: int = 0) -> RuntimeEntry:
+def _entry(
+    name: str, type_: str, model: str | None = None, dynamic: int = 0, policy: Mapping[str, Any] = NO_POLICY
+) -> RuntimeEntry:
     if not isinstance(name, str) or not isinstance(model, str | None):
         raise TypeError(f"a runtime has the name {name!r} and the model {model!r}")
-    return RuntimeEntry(name, RuntimeType(type_), model, bool(dynamic))
+    return RuntimeEntry(name, RuntimeType(type_), model, bool(dynamic), TaskPolicy.from_values(policy))

@@ -46,25 +46,37 @@ TEXT_FIELDS = frozenset(
         "filename_prefix",
     }
 )
-"""Fields in which a URL is text: a prompt may well be a link's words."""
+"""Fields in which a URL is text: a prompt may well be a link."""
 
 OPAQUE_FIELDS = frozenset({"_meta", "extra_data", "extra_pnginfo", "workflow"})
-"""What editors keep beside the work itself, with everything below it."""
+"""What editors keep in addition to the work itself, with everything below it."""
 
 
 def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every link of the content with its path, in the content's order, without white space around it."""
-    pending: list[tuple[Path, Any]] = [((), content)]
+    """Every link of the content with its path, in the content's order, without white space around it.
+
+    A content may hold half a million values, so nothing is collected on the way.
+    """
+    keys: list[str | int] = []
+    pending = [_items(content)]
     while pending:
-        path, value = pending.pop()
-        if isinstance(value, Mapping):
-            pending.extend(
-                ((*path, key), inner) for key, inner in reversed(list(value.items())) if not _text(key, inner)
-            )
-        elif isinstance(value, list):
-            pending.extend(((*path, index), inner) for index, inner in reversed(list(enumerate(value))))
-        elif isinstance(value, str) and (link := _LINK.fullmatch(value)):
-            yield path, link[1].rstrip()
+        for key, value in pending[-1]:
+            if isinstance(value, str):
+                if link := _LINK.fullmatch(value):
+                    yield (*keys, key), link[1].rstrip()
+            elif isinstance(value, Mapping | list):
+                keys.append(key)
+                pending.append(_items(value))
+                break
+        else:
+            pending.pop()
+            if keys:
+                keys.pop()
+
+
+def is_link(value: str) -> bool:
+    """Whether ``find_links`` takes the string for a link."""
+    return _LINK.fullmatch(value) is not None
 
 
 def link_problem(link: str) -> str | None:
@@ -74,6 +86,12 @@ def link_problem(link: str) -> str | None:
     if link[:2].lower() != "s3" and _SPACE.search(link):
         return "it contains white space; encode it as %20, or put text into a field for text such as 'prompt'"
     return None
+
+
+def _items(value: Mapping[str, Any] | list[Any]) -> Iterator[tuple[str | int, Any]]:
+    if isinstance(value, list):
+        return iter(enumerate(value))
+    return ((key, inner) for key, inner in value.items() if not _text(key, inner))
 
 
 def _text(key: str, value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Which runtimes there are and which task types each serves. It stands here and nowhere else."""
+"""Which runtimes there are and which task types each serves. This is the only place that says so."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Collection
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from contract.errors import ContractError, Problem, problems_of
+from contract.errors import MAX_PROBLEMS, ContractError, Problem, problems_of
 from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TaskType
 
@@ -18,7 +20,7 @@ MAX_PREFIX_BYTES = 512
 """S3 keys hold 1,024 bytes; the rest is for the id, twice, the code, the number and the extension."""
 
 MAX_CONTEXT_BYTES = 64 * 1024
-"""The context travels in the task's message and in the callback, beside the picture places; an SNS message holds
+"""The context travels in the task's message and in the callback, with the places of the images; an SNS message holds
 256 KiB."""
 
 _ID = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_ID_LENGTH}}}")
@@ -48,7 +50,7 @@ def _checked_prefix(value: str) -> str:
     if len(prefix.encode()) > MAX_PREFIX_BYTES:
         raise ValueError(f"must be at most {MAX_PREFIX_BYTES} bytes long")
     if parts[0] == RESERVED_PREFIX:
-        raise ValueError(f"must not lie below {RESERVED_PREFIX!r}, which is emptied by the platform")
+        raise ValueError(f"must not be below {RESERVED_PREFIX!r}, which is emptied by the platform")
     return prefix
 
 
@@ -60,7 +62,7 @@ def checked_context(value: Any) -> Any:
         raise ValueError("must be JSON: finite numbers, not nested beyond reason") from error
     if size > MAX_CONTEXT_BYTES:
         raise ValueError(
-            f"must be at most {MAX_CONTEXT_BYTES} bytes of JSON, is {size}; put large data in S3 and send its place"
+            f"must be at most {MAX_CONTEXT_BYTES} bytes of JSON, is {size}; put large data in S3 and send its URL"
         )
     return value
 
@@ -98,19 +100,47 @@ class Task(BaseModel):
 def parse_task(value: Any) -> Task:
     """Check ``{"task": {"metadata": …, "content": …}}``.
 
-    Raises ContractError with every problem at once.
+    Raises ContractError with every problem at once; unknown fields are counted, and not each made a problem of.
     """
     if not isinstance(value, dict):
         raise ContractError([Problem("", f"the body must be a JSON object, got {type(value).__name__}")])
-    unknown = [
-        Problem(str(key), "is not a known field; the task stands under 'task'") for key in value if key != "task"
-    ]
-    try:
-        task = Task.model_validate(value.get("task")) if "task" in value else None
-    except ValidationError as error:
-        raise ContractError([*problems_of(error, ["task"]), *unknown]) from error
-    if task is None:
-        raise ContractError([Problem("task", "is required"), *unknown])
-    if unknown:
-        raise ContractError(unknown)
+    found: list[Problem] = []
+    unknown = [_Unknown(value, ("task",), "", "a request holds only 'task'")]
+    task = None
+    if "task" not in value:
+        found.append(Problem("task", "is required"))
+    else:
+        known = _known(value["task"], unknown)
+        try:
+            task = Task.model_validate(known)
+        except ValidationError as error:
+            found += problems_of(error, ["task"])
+    omitted = sum(fields.count - len(fields.listed) for fields in unknown)
+    refusal = ContractError([*found, *(problem for fields in unknown for problem in fields.listed)], omitted=omitted)
+    if refusal.problems or task is None:
+        raise refusal
     return task
+
+
+class _Unknown:
+    """The fields of an object that are not among ``known``: their number, and a problem for each of the first."""
+
+    def __init__(self, value: dict[str, Any], known: Collection[str], path: str, hint: str) -> None:
+        self.count = len(value) - sum(name in value for name in known)
+        names = islice((name for name in value if name not in known), MAX_PROBLEMS)
+        self.listed = (
+            [Problem(f"{path}{name}", f"is not a known field; {hint}") for name in names] if self.count else []
+        )
+
+
+def _known(task: Any, unknown: list[_Unknown]) -> Any:
+    """``task`` with its known fields only; ``unknown`` gains the others."""
+    if not isinstance(task, dict):
+        return task
+    unknown.append(_Unknown(task, Task.model_fields, "task.", "a task holds 'metadata' and 'content'"))
+    known = {name: task[name] for name in Task.model_fields if name in task}
+    metadata = known.get("metadata")
+    if isinstance(metadata, dict):
+        unknown.append(_Unknown(metadata, Metadata.model_fields, "task.metadata.", "put your own data into 'context'"))
+        known["metadata"] = {name: metadata[name] for name in Metadata.model_fields if name in metadata}
+    return known

@@ -86,7 +86,7 @@ def request_id_of(value: str) -> str | None:
 def decode(body: str) -> Order:
     """Read a queue message, raw or in SNS's envelope (queues of older stacks). Raises UndecodableMessage."""
     value = _loaded(body)
-    task = value.get("task") if isinstance(value, dict) else None
+    task = _task_in(value)
     if not isinstance(task, dict):
         raise UndecodableMessage([Problem("task", f"is required, got {shown(value)}")], task_id=None)
     raw = task.get("metadata")
@@ -107,6 +107,13 @@ def decode(body: str) -> Order:
             context=metadata.context,
         )
     return Order(metadata, content if isinstance(content, dict) else None, url if isinstance(url, str) else None)
+
+
+def _task_in(value: Any) -> Any:
+    """``task``, or the whole message, as programs publish it that were written for the public guidance's topic."""
+    if isinstance(value, dict) and "task" not in value and isinstance(value.get("metadata"), dict):
+        return value
+    return value.get("task") if isinstance(value, dict) else None
 
 
 def _known(raw: Any) -> Any:

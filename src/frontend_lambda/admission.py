@@ -1,29 +1,29 @@
-"""What both API versions have in common: a task is admitted when a runtime is there that serves it."""
+"""What both API versions have in common: a task is admitted when there is a runtime that serves it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from typing import Any
 
 from contract.catalog import RuntimeEntry
 from contract.errors import ContractError, Problem, shown
+from contract.policy import violations
 from contract.runtimes import TASK_TYPES, TaskType
 from contract.task import Task, parse_task
-from frontend_lambda.body import MAX_PROBLEMS
-from frontend_lambda.content import content_problems
+from frontend_lambda.content import CONTENT, content_problems
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
     """A task that a queue waits for.
 
-    ``attributes`` are the message attributes by which SNS finds that queue. ``answer`` is what the caller is told
-    beside the task's id and place.
+    ``attributes`` are the message attributes by which SNS finds that queue. ``response`` is what the caller gets in
+    addition to the task's id and folder.
     """
 
     task: Task
     attributes: Mapping[str, str]
-    answer: Mapping[str, str]
+    response: Mapping[str, str]
 
 
 def admit(value: Any, runtime: RuntimeEntry | None, earlier: Iterable[Problem]) -> Task:
@@ -32,20 +32,20 @@ def admit(value: Any, runtime: RuntimeEntry | None, earlier: Iterable[Problem]) 
     ``runtime`` is None where the request names none that there is.
     Raises ContractError with all that is wrong: ``earlier``, which the caller found, and what is found here.
     """
-    problems = [*earlier]
-    task = None
+    task, found, omitted = None, [*earlier], 0
     try:
         task = parse_task(value)
     except ContractError as error:
-        problems += error.problems
-    problems += islice(_problems(value, runtime), MAX_PROBLEMS)
-    if task is None or runtime is None or problems:
-        raise ContractError(problems)
+        found += error.problems
+        omitted = error.omitted
+    refusal = ContractError(chain(found, _problems(value, runtime)), omitted=omitted)
+    if task is None or runtime is None or refusal.problems:
+        raise refusal
     return task
 
 
 def part(value: Any, *keys: str) -> Any:
-    """What stands below ``keys`` in JSON that is not checked yet; None where it does not go so deep."""
+    """The value at ``keys`` in JSON that is not checked yet; None where it does not go so deep."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -63,3 +63,6 @@ def _problems(value: Any, runtime: RuntimeEntry | None) -> Iterator[Problem]:
         )
     elif isinstance(content, dict):
         yield from content_problems(content, TaskType(tasktype))
+        if runtime is not None:
+            for violation in violations(runtime.policy, runtime.type, TaskType(tasktype), content):
+                yield Problem(f"{CONTENT}.{violation.field}".rstrip("."), violation.problem)

@@ -3,8 +3,9 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
-from itertools import islice
+from itertools import chain
 from typing import Any
 
 from contract.errors import ContractError, Problem, shown
@@ -15,8 +16,8 @@ MAX_DEPTH = 100
 MAX_INTEGER_CHARACTERS = 20
 """What 64 bits take, with or without a sign. Seeds of ComfyUI use all of them."""
 
-MAX_PROBLEMS = 100
-"""A body may hold a million wrong values; nobody reads more than these."""
+_COMMENT = re.compile(r"(?:,\s*)?((?://|#).*|/\*.*?(?:\*/|$))", re.MULTILINE)
+"""What annotated samples have behind or between values."""
 
 
 def read_json(event: Mapping[str, Any]) -> Any:
@@ -29,12 +30,21 @@ def read_json(event: Mapping[str, Any]) -> Any:
         value = json.loads(text, parse_int=_integer)
     except RecursionError as error:
         raise ContractError([Problem("", f"the body is nested deeper than {MAX_DEPTH} levels")]) from error
-    except ValueError as error:
-        raise ContractError([Problem("", f"the body is not JSON: {error}")]) from error
-    problems = tuple(islice(_unfit(value, ()), MAX_PROBLEMS))
-    if problems:
-        raise ContractError(problems)
+    except json.JSONDecodeError as error:
+        raise ContractError([Problem("", f"the body is not JSON: {_cause(error)}")]) from error
+    problems = _unfit_values(value, ())
+    if (first := next(problems, None)) is not None:
+        raise ContractError(chain([first], problems))
     return value
+
+
+def _cause(error: json.JSONDecodeError) -> str:
+    comment = _COMMENT.match(error.doc, error.pos)
+    if comment is None:
+        return str(error)
+    start = comment.start(1)
+    line, column = error.doc.count("\n", 0, start) + 1, start - error.doc.rfind("\n", 0, start)
+    return f"it holds a comment at line {line}, column {column}, {shown(comment[1])}; JSON has none, so remove it"
 
 
 def _text(event: Mapping[str, Any]) -> str:
@@ -55,31 +65,32 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) <= MAX_INTEGER_CHARACTERS else math.inf
 
 
-def _unfit(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
-    if isinstance(value, str):
-        if not _is_unicode(value):
-            yield Problem(_field(path), f"must be valid Unicode text, got {shown(value)}")
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            yield Problem(_field(path), "must be a finite number that 64 bits can hold")
+def _unfit_values(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
+    """``value`` is checked in place where it holds nothing else, for a body may have a million values."""
+    if isinstance(value, str) and not _is_unicode(value):
+        yield Problem(_field(path), f"must be valid Unicode text, got {shown(value)}")
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield Problem(_field(path), "must be a finite number that 64 bits can hold")
     elif isinstance(value, dict | list):
         if len(path) == MAX_DEPTH:
             yield Problem(_field(path), f"is nested deeper than {MAX_DEPTH} levels")
             return
+        if isinstance(value, dict):
+            yield from _unfit_names(value, path)
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(key, str) and not _is_unicode(key):
-                yield Problem(_field(path), f"must have names of valid Unicode text, got {shown(key)}")
-            if _may_be_unfit(item):
-                yield from _unfit(item, (*path, key))
+            kind = item.__class__
+            if not item.isascii() if kind is str else kind is dict or kind is list or kind is float:
+                yield from _unfit_values(item, (*path, key))
+
+
+def _unfit_names(value: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[Problem]:
+    for key in value:
+        if not key.isascii() and not _is_unicode(key):
+            yield Problem(_field(path), f"must have names of valid Unicode text, got {shown(key)}")
 
 
 def _field(path: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in path)
-
-
-def _may_be_unfit(item: Any) -> bool:
-    """Integers, booleans, null and plain ASCII never are; most of a large body is such text."""
-    return not item.isascii() if isinstance(item, str) else isinstance(item, dict | list | float)
 
 
 def _is_unicode(text: str) -> bool:

@@ -3,19 +3,12 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from contract.comfyui import workflow_problems
 from contract.errors import Problem, shown
 from contract.runtimes import TaskType
+from contract.webui import MODEL_KEY, SCRIPTS
 
 CONTENT = "task.content"
-SCRIPTS = "alwayson_scripts"
-MODEL_KEY = "sd_model_checkpoint"
-"""Below SCRIPTS it names the model, in both API versions; the agent takes it out, for no WebUI knows it there."""
-
-HOW_TO_EXPORT = (
-    "is a workflow in the format that ComfyUI's editor saves; its API takes another one: switch on "
-    "'Enable Dev mode Options' in ComfyUI's settings, then use 'Save (API Format)' (newer versions: "
-    "Workflow > Export (API)), and send that file's content"
-)
 
 
 def content_problems(content: Mapping[str, Any], tasktype: TaskType) -> Iterator[Problem]:
@@ -39,16 +32,16 @@ def _image_to_image(content: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _text_to_image(content)
     images = content.get("init_images")
     if not images:
-        yield Problem(f"{CONTENT}.init_images", "is required: a list of links or of base64 pictures")
+        yield Problem(f"{CONTENT}.init_images", "is required: a list of links or of base64 images")
     elif not isinstance(images, list):
         yield Problem(f"{CONTENT}.init_images", f"must be a list, got {shown(images)}")
     else:
         for index, image in enumerate(images):
-            yield from _picture_problems(f"{CONTENT}.init_images.{index}", image)
+            yield from _image_problems(f"{CONTENT}.init_images.{index}", image)
 
 
 def _extra_single_image(content: Mapping[str, Any]) -> Iterator[Problem]:
-    yield from _picture_problems(f"{CONTENT}.image", content.get("image"))
+    yield from _image_problems(f"{CONTENT}.image", content.get("image"))
 
 
 def _extra_batch_images(content: Mapping[str, Any]) -> Iterator[Problem]:
@@ -63,32 +56,19 @@ def _extra_batch_images(content: Mapping[str, Any]) -> Iterator[Problem]:
             if not isinstance(image, dict):
                 yield Problem(field, f"must be an object with data and name, got {shown(image)}")
                 continue
-            yield from _picture_problems(f"{field}.data", image.get("data"))
+            yield from _image_problems(f"{field}.data", image.get("data"))
             if not isinstance(image.get("name"), str):
-                yield Problem(f"{field}.name", f"must be the picture's file name, got {shown(image.get('name'))}")
+                yield Problem(f"{field}.name", f"must be the image's file name, got {shown(image.get('name'))}")
 
 
-def _picture_problems(field: str, value: Any) -> Iterator[Problem]:
+def _image_problems(field: str, value: Any) -> Iterator[Problem]:
     if not isinstance(value, str) or not value:
-        yield Problem(field, f"must be a link or a base64 picture, got {shown(value)}")
+        yield Problem(field, f"must be a link or a base64 image, got {shown(value)}")
 
 
 def _pipeline(content: Mapping[str, Any]) -> Iterator[Problem]:
-    """A workflow, or ``{"prompt": workflow, "extra_data": …}`` as ComfyUI's API takes it."""
-    workflow, field = content, CONTENT
-    prompt = content.get("prompt")
-    if isinstance(prompt, dict) and "class_type" not in prompt:
-        workflow, field = prompt, f"{CONTENT}.prompt"
-    if isinstance(workflow.get("nodes"), list):
-        yield Problem(field, HOW_TO_EXPORT)
-    elif not workflow:
-        yield Problem(field, "must be a workflow: ComfyUI refuses one without nodes")
-    else:
-        for name, node in workflow.items():
-            if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-                yield Problem(f"{field}.{name}", f"must be a node, an object with class_type, got {shown(node)}")
-            elif not isinstance(node.get("inputs"), dict):
-                yield Problem(f"{field}.{name}.inputs", f"must be an object, got {shown(node.get('inputs'))}")
+    for problem in workflow_problems(content):
+        yield Problem(f"{CONTENT}.{problem.field}".rstrip("."), problem.problem)
 
 
 def _graph(content: Mapping[str, Any]) -> Iterator[Problem]:

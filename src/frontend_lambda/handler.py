@@ -1,6 +1,7 @@
-"""The Lambda function behind the REST API: proxy event in, proxy answer out."""
+"""The Lambda function behind the REST API: proxy event in, proxy response out."""
 
 import logging
+import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
 from http import HTTPStatus
@@ -13,16 +14,17 @@ from contract.errors import ContractError
 from contract.object_keys import output_location
 from contract.task import MAX_ID_LENGTH
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
+from contract.wire import request_id_of
 from frontend_lambda import v1alpha1, v1alpha2
 from frontend_lambda.admission import Admission, part
 from frontend_lambda.body import read_json
 from frontend_lambda.logs import LOGGER, stack_of, write_to_stdout
-from frontend_lambda.replies import Reply, failure, refusal, reply
-from frontend_lambda.sender import NotSent, Sender
+from frontend_lambda.responses import Response, failure, refusal, respond
+from frontend_lambda.sender import NotSent, Sender, Timings
 from frontend_lambda.settings import Settings, load
 
 Event: TypeAlias = Mapping[str, Any]
-Handler: TypeAlias = Callable[[Event, Any], Reply]
+Handler: TypeAlias = Callable[[Event, Any], Response]
 
 
 class Version(NamedTuple):
@@ -38,8 +40,12 @@ VERSIONS: Mapping[str, Version] = {
 }
 """By the resource of the REST API."""
 
+ANY_PATH = "/{proxy+}"
+"""The resource that takes every other path: clients join the endpoint, which ends in a slash, and a path in many ways.
+"""
 
-def handle(event: Event, context: Any) -> Reply:
+
+def handle(event: Event, context: Any) -> Response:
     """What Lambda calls. The first call reads the environment; raises ValueError when that is not complete."""
     return _from_environment()(event, context)
 
@@ -51,12 +57,13 @@ def _from_environment() -> Handler:
     return make_handler(settings)
 
 
-def make_handler(settings: Settings, session: boto3.Session | None = None) -> Handler:
+def make_handler(settings: Settings, session: boto3.Session | None = None, timings: Timings | None = None) -> Handler:
     """A handler of these settings that keeps its AWS clients from call to call, and may be called by many threads.
 
     ``session`` brings other credentials than those that boto3 finds by itself.
     """
-    return FrontDoor(settings.catalog, settings.output_bucket, Sender(settings, session or boto3.Session()))
+    sender = Sender(settings, session or boto3.Session(), timings)
+    return FrontDoor(settings.catalog, settings.output_bucket, sender)
 
 
 class FrontDoor:
@@ -67,24 +74,24 @@ class FrontDoor:
         self._output_bucket = output_bucket
         self._sender = sender
 
-    def __call__(self, event: Event, context: Any) -> Reply:
+    def __call__(self, event: Event, context: Any) -> Response:
         trace = _trace(event)
         request_id = _request_id(event, context)
         facts: dict[str, Any] = {"action": "receive", "request_id": request_id, "trace_id": trace.trace_id}
         try:
-            answer = self._answer(event, trace, facts)
-        except Exception as error:  # noqa: BLE001 - an answer in JSON, where Lambda would make it a 502 without words
+            response = self._response(event, trace, facts)
+        except Exception as error:  # noqa: BLE001 - a response in JSON, where Lambda would make it a 502 without one
             facts |= {"outcome": "failed", "error": type(error).__name__, "stack": stack_of(error)}
-            answer = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "the task was not accepted: the front door failed")
-        facts["status"] = answer["statusCode"]
+            response = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "the task was not accepted: the front door failed")
+        facts["status"] = response["statusCode"]
         level = logging.ERROR if facts["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
         LOGGER.log(level, "request %s", facts["outcome"], extra=facts)
-        return answer
+        return response
 
-    def _answer(self, event: Event, trace: TraceContext, facts: dict[str, Any]) -> Reply:
-        """``facts`` gains what the log line tells of the request."""
+    def _response(self, event: Event, trace: TraceContext, facts: dict[str, Any]) -> Response:
+        """``facts`` gains what the log line says about the request."""
         facts["outcome"] = "refused"
-        version = VERSIONS.get(event["resource"])
+        version = VERSIONS.get(_resource(event))
         if version is None:
             return failure(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(VERSIONS)}")
         if event["httpMethod"] != "POST":
@@ -94,17 +101,18 @@ class FrontDoor:
             facts["task_id"] = _loggable(version.task_id(body))
             admission = version.accept(body, self._catalog)
         except ContractError as error:
-            facts["problems"] = len(error.problems)
+            facts["problems"] = len(error.problems) + error.omitted
             return refusal(error)
         return self._accepted(admission, trace, facts)
 
-    def _accepted(self, admission: Admission, trace: TraceContext, facts: dict[str, Any]) -> Reply:
+    def _accepted(self, admission: Admission, trace: TraceContext, facts: dict[str, Any]) -> Response:
         metadata = admission.task.metadata
         facts |= {"task_id": metadata.id, "runtime": metadata.runtime, "tasktype": metadata.tasktype.value}
-        place = output_location(self._output_bucket, metadata.prefix, metadata.id)
-        answer = reply(HTTPStatus.OK, {"id_task": metadata.id, **admission.answer, "output_location": place})
+        location = output_location(self._output_bucket, metadata.prefix, metadata.id)
+        response = respond(HTTPStatus.OK, {"id_task": metadata.id, **admission.response, "output_location": location})
+        attributes = {**admission.attributes, ATTRIBUTE: trace.traceparent}
         try:
-            self._sender.send(admission.task, {**admission.attributes, ATTRIBUTE: trace.traceparent})
+            self._sender.send(admission.task, attributes, facts["request_id"])
         except NotSent as error:
             cause = error.__cause__
             facts |= {"outcome": "failed", "step": error.step, "error": type(cause).__name__, "detail": str(cause)}
@@ -112,12 +120,25 @@ class FrontDoor:
                 HTTPStatus.SERVICE_UNAVAILABLE, "the task was not accepted: it could not be queued; send it again later"
             )
         facts["outcome"] = "accepted"
-        return answer
+        return response
 
 
-def _request_id(event: Event, context: Any) -> str | None:
-    """API Gateway's, which the caller sees in the header x-amzn-RequestId; else Lambda's."""
-    return part(event, "requestContext", "requestId") or getattr(context, "aws_request_id", None)
+def _request_id(event: Event, context: Any) -> str:
+    """API Gateway's, which the caller sees in the header x-amzn-RequestId, or Lambda's; a new one where neither is a
+    UUID, for the console's test calls all have the same."""
+    for given in (part(event, "requestContext", "requestId"), getattr(context, "aws_request_id", None)):
+        if isinstance(given, str) and request_id_of(given):
+            return given
+    return str(uuid.uuid4())
+
+
+def _resource(event: Event) -> str:
+    """The resource that was meant: of other paths, the one without empty parts."""
+    resource: str = event["resource"]
+    if resource != ANY_PATH:
+        return resource
+    path = part(event, "pathParameters", "proxy")
+    return "/" + "/".join(name for name in str(path).split("/") if name)
 
 
 def _trace(event: Event) -> TraceContext:

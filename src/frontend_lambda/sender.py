@@ -1,23 +1,48 @@
-"""Hands a task to SNS, from where it comes to its runtime's queue. What no message holds goes to S3 first."""
+"""Sends a task to SNS, which routes it to its runtime's queue. A content that no message holds goes to S3 first.
 
-import uuid
-from collections.abc import Mapping
+The SDK's own retries are off: it repeats a call whose answer was lost without saying so, and each repeat would be
+another task. What is sent again here is marked (``contract.wire``).
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ReadTimeoutError
 
 from contract.object_keys import REQUESTS_PREFIX
 from contract.task import Task
-from contract.wire import encode_content, encode_reference, encode_task, fits
+from contract.wire import (
+    REPEAT,
+    REPEAT_ATTRIBUTE,
+    REQUEST_ID_ATTRIBUTE,
+    encode_content,
+    encode_reference,
+    encode_task,
+    fits,
+)
+from frontend_lambda.failures import CALL_FAILURES, Acceptance, acceptance_of
 from frontend_lambda.settings import Settings
 
-CLIENT_CONFIG = Config(
-    connect_timeout=1,
-    read_timeout=5,
-    retries={"mode": "standard", "total_max_attempts": 3},
-)
-"""Seconds. The three attempts of a call and their pauses end within the 29 s that API Gateway waits."""
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds. A try takes ``connect`` and ``read`` at most; once an answer came too late, ``patient_read`` instead, as
+    far as ``total`` allows, so that an SNS that is slow for all calls still takes the task.
+
+    All tries take less than ``total`` together; API Gateway waits for 29 s, cold starts included.
+    ``pauses`` are those between tries; there is one try more than pauses.
+    """
+
+    connect: float = 1.0
+    read: float = 5.0
+    patient_read: float = 15.0
+    total: float = 24.0
+    pauses: tuple[float, ...] = (0.1, 0.4, 1.0)
 
 
 class NotSent(Exception):
@@ -28,43 +53,99 @@ class NotSent(Exception):
         self.step = step
 
 
+Request: TypeAlias = Callable[..., None]
+"""Called with a client, and ``repeat``: whether an earlier try may have been taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Clients:
+    """Of one service; they differ in how long they wait for an answer."""
+
+    quick: Any
+    patient: Any
+
+
 class Sender:
     """Keeps the clients of one process. Safe to use from many threads."""
 
-    def __init__(self, settings: Settings, session: boto3.Session) -> None:
+    def __init__(self, settings: Settings, session: boto3.Session, timings: Timings | None = None) -> None:
         self._settings = settings
-        self._sns = session.client(
-            "sns", region_name=settings.region, endpoint_url=settings.endpoint_url, config=CLIENT_CONFIG
-        )
-        self._s3 = session.client(
-            "s3", region_name=settings.region, endpoint_url=settings.endpoint_url, config=CLIENT_CONFIG
-        )
+        self._timings = timings or Timings()
+        self._sns = self._clients(session, "sns")
+        self._s3 = self._clients(session, "s3")
 
-    def send(self, task: Task, attributes: Mapping[str, str]) -> None:
-        """Publish ``task`` with the message attributes ``attributes``. Raises NotSent."""
+    def send(self, task: Task, attributes: Mapping[str, str], request_id: str) -> None:
+        """Publish ``task`` with the message attributes ``attributes`` as the one task of the request ``request_id``.
+
+        Raises NotSent.
+        """
+        deadline = time.monotonic() + self._timings.total
         body = encode_task(task)
         if not fits(body):
-            body = encode_reference(task, self._store(task))
-        try:
-            self._sns.publish(
+            body = encode_reference(task, self._store(task, request_id, deadline))
+        named = {**attributes, REQUEST_ID_ATTRIBUTE: request_id}
+
+        def publish(client: Any, *, repeat: bool) -> None:
+            client.publish(
                 TopicArn=self._settings.input_topic_arn,
                 Message=body,
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in (named | ({REPEAT_ATTRIBUTE: REPEAT} if repeat else {})).items()
                 },
             )
-        except (BotoCoreError, ClientError) as error:
-            raise NotSent("publish") from error
 
-    def _store(self, task: Task) -> str:
-        bucket, key = self._settings.output_bucket, f"{REQUESTS_PREFIX}/{uuid.uuid4()}.json"
-        try:
-            self._s3.put_object(
-                Bucket=bucket,
-                Key=key,
-                Body=encode_content(task.content).encode(),
-                ContentType="application/json",
-            )
-        except (BotoCoreError, ClientError) as error:
-            raise NotSent("store") from error
+        self._call("publish", self._sns, publish, deadline)
+
+    def _store(self, task: Task, request_id: str, deadline: float) -> str:
+        """The URL of the content in S3. The key follows from the request, so that a repeat writes the same object."""
+        bucket, key = self._settings.output_bucket, f"{REQUESTS_PREFIX}/{request_id}.json"
+        content = encode_content(task.content).encode()
+
+        def put(client: Any, *, repeat: bool) -> None:  # noqa: ARG001 - the same object each time
+            client.put_object(Bucket=bucket, Key=key, Body=content, ContentType="application/json")
+
+        self._call("store", self._s3, put, deadline)
         return f"s3://{bucket}/{key}"
+
+    def _call(self, step: str, clients: _Clients, request: Request, deadline: float) -> None:
+        """Make a request until it is taken, ``repeat`` once an earlier try may have been. Raises NotSent."""
+        repeat = late = False
+        pauses = iter(self._timings.pauses)
+        while True:
+            patient = late and self._left(deadline) >= self._timings.connect + self._timings.patient_read
+            try:
+                request(clients.patient if patient else clients.quick, repeat=repeat)
+            except CALL_FAILURES as error:
+                acceptance, pause = acceptance_of(error), next(pauses, None)
+                if acceptance is Acceptance.REFUSED or pause is None:
+                    raise NotSent(step) from error
+                pause *= random.uniform(0.5, 1)  # noqa: S311 - so that throttled callers do not come back together
+                if self._left(deadline) - pause < self._timings.connect + self._timings.read:
+                    raise NotSent(step) from error
+                repeat = repeat or acceptance is Acceptance.UNKNOWN
+                late = late or isinstance(error, ReadTimeoutError)
+                time.sleep(pause)
+            else:
+                return
+
+    @staticmethod
+    def _left(deadline: float) -> float:
+        return deadline - time.monotonic()
+
+    def _clients(self, session: boto3.Session, service: Any) -> _Clients:
+        return _Clients(
+            *(
+                session.client(
+                    service,
+                    region_name=self._settings.region,
+                    endpoint_url=self._settings.endpoint_url,
+                    config=Config(
+                        connect_timeout=self._timings.connect,
+                        read_timeout=read,
+                        retries={"mode": "standard", "total_max_attempts": 1},
+                    ),
+                )
+                for read in (self._timings.read, self._timings.patient_read)
+            )
+        )

@@ -4,27 +4,28 @@ Two forms are taken: the guide's, where the body is the WebUI's, and that of cli
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from contract.catalog import Catalog, RuntimeEntry
-from contract.errors import ContractError, Problem, shown
+from contract.errors import MAX_PROBLEMS, ContractError, Problem, shown
 from contract.runtimes import TaskType
+from contract.webui import MODEL_KEY, OVERRIDES, PLATFORM_KEYS, SCRIPTS, merge_override_settings
 from frontend_lambda.admission import Admission, admit, part
-from frontend_lambda.content import MODEL_KEY, SCRIPTS
 
 TASKS = (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE)
 DEFAULT_PREFIX = "output"
-
-ROUTING_KEYS = frozenset({"task", "id_task", "save_dir", "uid", "image_link", "override_settings", "sd_vae", MODEL_KEY})
-"""Taken out of ``alwayson_scripts``. Only the model stays, for runtimes that switch to it."""
 
 FIELDS = {
     "task.metadata.id": f"{SCRIPTS}.id_task",
     "task.metadata.prefix": f"{SCRIPTS}.save_dir",
     "task.metadata.context": f"{SCRIPTS}.uid",
 }
-"""Where this version's callers find what the task calls otherwise."""
+"""By the names of the task's fields: those that this version's callers know."""
+
+STAND_IN = "s3://refused"
+"""Takes the place of a refused link, so that it is not found wrong once more as an image."""
 
 _NEXT_LINK = re.compile(r",(?=\s*(?:https?|s3)://)")
 _LINK = re.compile(r"(?:https?|s3)://\S+")
@@ -38,7 +39,8 @@ def accept(body: Any, catalog: Catalog) -> Admission:
     except ContractError as error:
         if not wrapped:
             raise
-        raise ContractError(Problem(f"task.{p.field}", p.problem) for p in error.problems) from error
+        problems = [Problem(f"task.{p.field}", p.problem) for p in error.problems]
+        raise ContractError(problems, omitted=error.omitted) from error
 
 
 def task_id(body: Any) -> Any:
@@ -54,33 +56,28 @@ def _accept(body: Any, catalog: Catalog) -> Admission:
     scripts = part(body, SCRIPTS)
     if not isinstance(body, dict) or not isinstance(scripts, dict):
         raise ContractError([Problem(SCRIPTS, "is required: an object with task, id_task and sd_model_checkpoint")])
-    problems: list[Problem] = []
-    runtime = _runtime(scripts, catalog, problems)
-    metadata = _metadata(scripts, runtime, problems)
-    content = _content(body, scripts, problems)
+    runtime = _runtime(scripts.get(MODEL_KEY), catalog)
+    content = _content(body, scripts)
     if runtime and runtime.dynamic:
         content[SCRIPTS][MODEL_KEY] = scripts[MODEL_KEY]
-    value = {"task": {"metadata": metadata, "content": content}}
+    value = {"task": {"metadata": _metadata(scripts, runtime), "content": content}}
+    problems = [] if runtime else [Problem(f"{SCRIPTS}.{MODEL_KEY}", _no_runtime(scripts.get(MODEL_KEY), catalog))]
+    problems += islice(_problems(body, scripts), MAX_PROBLEMS)
     try:
         task = admit(value, runtime, problems)
     except ContractError as error:
-        raise ContractError(Problem(_their_name(p.field, body), p.problem) for p in error.problems) from error
-    model = scripts[MODEL_KEY]
-    by_model = {MODEL_KEY: model}
-    attributes = by_model if catalog.loading(model) else {"runtime": task.metadata.runtime}
-    return Admission(task, attributes=attributes, answer=by_model)
+        renamed = [Problem(_name_in_request(p.field, body), p.problem) for p in error.problems]
+        raise ContractError(renamed, omitted=error.omitted) from error
+    by_model = {MODEL_KEY: scripts[MODEL_KEY]}
+    attributes = by_model if catalog.loading(scripts[MODEL_KEY]) else {"runtime": task.metadata.runtime}
+    return Admission(task, attributes=attributes, response=by_model)
 
 
-def _runtime(scripts: Mapping[str, Any], catalog: Catalog, problems: list[Problem]) -> RuntimeEntry | None:
-    model = scripts.get(MODEL_KEY)
+def _runtime(model: Any, catalog: Catalog) -> RuntimeEntry | None:
+    if not isinstance(model, str) or not model:
+        return None
     switching = catalog.dynamic()
-    if isinstance(model, str) and model:
-        if loading := catalog.loading(model):
-            return loading
-        if len(switching) == 1:
-            return switching[0]
-    problems.append(Problem(f"{SCRIPTS}.{MODEL_KEY}", _no_runtime(model, catalog)))
-    return None
+    return catalog.loading(model) or (switching[0] if len(switching) == 1 else None)
 
 
 def _no_runtime(model: Any, catalog: Catalog) -> str:
@@ -94,16 +91,39 @@ def _no_runtime(model: Any, catalog: Catalog) -> str:
     return problem
 
 
-def _metadata(scripts: Mapping[str, Any], runtime: RuntimeEntry | None, problems: list[Problem]) -> dict[str, Any]:
-    tasktype = scripts.get("task")
-    if tasktype not in TASKS:
+def _problems(body: Mapping[str, Any], scripts: Mapping[str, Any]) -> Iterator[Problem]:
+    """What only this version knows of; the model aside."""
+    if scripts.get("task") not in TASKS:
         allowed = " or ".join(repr(allowed.value) for allowed in TASKS)
-        got = f", got {shown(tasktype)}" if "task" in scripts else ""
-        problems.append(Problem(f"{SCRIPTS}.task", f"must be {allowed}{got}; other tasks go to /v1alpha2"))
-        tasktype = TaskType.TEXT_TO_IMAGE  # refused already; the rest is still checked
+        got = f", got {shown(scripts['task'])}" if "task" in scripts else ""
+        yield Problem(f"{SCRIPTS}.task", f"must be {allowed}{got}; other tasks go to /v1alpha2")
+    yield from _link_problems(scripts.get("image_link"), f"{SCRIPTS}.image_link")
+    for name, script in scripts.items():
+        for index, unit in enumerate(_units(name, script)):
+            if isinstance(unit, dict):
+                yield from _link_problems(unit.get("image_link"), f"{SCRIPTS}.{name}.args.{index}.image_link", most=1)
+    for holder, field in ((body, OVERRIDES), (scripts, f"{SCRIPTS}.{OVERRIDES}")):
+        if not isinstance(holder.get(OVERRIDES), dict | None):
+            yield Problem(field, f"must be an object, got {shown(holder[OVERRIDES])}")
+
+
+def _link_problems(value: Any, field: str, most: int | None = None) -> Iterator[Problem]:
+    if value is not None and not isinstance(value, str):
+        yield Problem(field, f"must be a link, got {shown(value)}")
+    links = _links(value)
+    for link in links:
+        if not _LINK.fullmatch(link):
+            yield Problem(field, f"must be an http://, https:// or s3:// link, got {shown(link)}")
+    if most is not None and len(links) > most:
+        yield Problem(field, f"must be one link, got {len(links)}")
+
+
+def _metadata(scripts: Mapping[str, Any], runtime: RuntimeEntry | None) -> dict[str, Any]:
+    """What stands in for a refused value passes the checks, so that they find all else that is wrong."""
+    tasktype = scripts.get("task")
     metadata = {
-        "runtime": runtime.name if runtime else "none",  # as above
-        "tasktype": tasktype,
+        "runtime": runtime.name if runtime else "none",
+        "tasktype": tasktype if tasktype in TASKS else TaskType.TEXT_TO_IMAGE,
         "prefix": scripts.get("save_dir", DEFAULT_PREFIX),
     }
     if "id_task" in scripts:
@@ -113,68 +133,41 @@ def _metadata(scripts: Mapping[str, Any], runtime: RuntimeEntry | None, problems
     return metadata
 
 
-def _content(body: Mapping[str, Any], scripts: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    kept = {key: _with_pictures(key, value, problems) for key, value in scripts.items() if key not in ROUTING_KEYS}
+def _content(body: Mapping[str, Any], scripts: Mapping[str, Any]) -> dict[str, Any]:
+    kept = {key: _with_images(key, value) for key, value in scripts.items() if key not in PLATFORM_KEYS}
     content = {**body, SCRIPTS: kept}
-    if links := _links(scripts.get("image_link"), f"{SCRIPTS}.image_link", problems):
-        content["init_images"] = links
-    if settings := _override_settings(body, scripts, problems):
-        content["override_settings"] = settings
+    if links := _links(scripts.get("image_link")):
+        content["init_images"] = [link if _LINK.fullmatch(link) else STAND_IN for link in links]
+    if settings := merge_override_settings(body, scripts):
+        content[OVERRIDES] = settings
     return content
 
 
-def _with_pictures(name: str, script: Any, problems: list[Problem]) -> Any:
-    """ControlNet's units carry their picture as ``image``; ``image_link`` is this API's word for a link there."""
+def _with_images(name: str, script: Any) -> Any:
+    """ControlNet's units carry their image as ``image``; ``image_link`` is this API's name for a link there."""
+    units = _units(name, script)
+    return {**script, "args": [_unit(unit) for unit in units]} if units else script
+
+
+def _units(name: str, script: Any) -> list[Any]:
     units = part(script, "args")
-    if name.lower() != "controlnet" or not isinstance(units, list):
-        return script
-    return {**script, "args": [_unit(unit, f"{SCRIPTS}.{name}.args.{i}", problems) for i, unit in enumerate(units)]}
+    return units if name.lower() == "controlnet" and isinstance(units, list) else []
 
 
-def _unit(unit: Any, field: str, problems: list[Problem]) -> Any:
+def _unit(unit: Any) -> Any:
     if not isinstance(unit, dict) or "image_link" not in unit:
         return unit
-    links = _links(unit["image_link"], f"{field}.image_link", problems)
+    links = _links(unit["image_link"])
     without = {key: value for key, value in unit.items() if key != "image_link"}
-    if len(links) > 1:
-        problems.append(Problem(f"{field}.image_link", f"must be one link, got {len(links)}"))
     return {**without, "image": links[0]} if links else without
 
 
-def _links(value: Any, field: str, problems: list[Problem]) -> list[str]:
-    """Links, separated by commas. Absent, null and empty mean none."""
-    if value is None or value == "":
-        return []
-    if not isinstance(value, str):
-        problems.append(Problem(field, f"must be a link, got {shown(value)}"))
-        return []
-    links = [link.strip() for link in _NEXT_LINK.split(value)]
-    problems += (
-        Problem(field, f"must be an http://, https:// or s3:// link, got {shown(link)}")
-        for link in links
-        if not _LINK.fullmatch(link)
-    )
-    return links
+def _links(value: Any) -> list[str]:
+    """Links, separated by commas. Absent, null, empty and what is no text mean none."""
+    return [link.strip() for link in _NEXT_LINK.split(value)] if isinstance(value, str) and value else []
 
 
-def _override_settings(body: Mapping[str, Any], scripts: Mapping[str, Any], problems: list[Problem]) -> dict[str, Any]:
-    """The WebUI's own, then ``sd_vae``, then those of the routing: the later one wins."""
-    vae = scripts.get("sd_vae")
-    return {
-        **_settings(body.get("override_settings"), "override_settings", problems),
-        **({} if vae is None else {"sd_vae": vae}),
-        **_settings(scripts.get("override_settings"), f"{SCRIPTS}.override_settings", problems),
-    }
-
-
-def _settings(value: Any, field: str, problems: list[Problem]) -> dict[str, Any]:
-    if value is None or isinstance(value, dict):
-        return value or {}
-    problems.append(Problem(field, f"must be an object, got {shown(value)}"))
-    return {}
-
-
-def _their_name(field: str, body: Mapping[str, Any]) -> str:
+def _name_in_request(field: str, body: Mapping[str, Any]) -> str:
     if field == "task.content.init_images" and "init_images" not in body:
         return f"{SCRIPTS}.image_link"
-    return FIELDS.get(field, field.removeprefix("task.content."))
+    return FIELDS.get(field, field.removeprefix("task.content").removeprefix("."))

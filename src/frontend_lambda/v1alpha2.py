@@ -13,11 +13,11 @@ def accept(body: Any, catalog: Catalog) -> Admission:
     runtime = catalog.named(name) if isinstance(name, str) else None
     problems = []
     if runtime is None and isinstance(name, str) and name:
-        there = ", ".join(repr(known) for known in catalog.names)
-        problems.append(Problem("task.metadata.runtime", f"must be one of {there}, got {shown(name)}"))
+        known = ", ".join(repr(one) for one in catalog.names)
+        problems.append(Problem("task.metadata.runtime", f"must be one of {known}, got {shown(name)}"))
     task = admit(body, runtime, problems)
     routing = {"runtime": task.metadata.runtime}
-    return Admission(task, attributes=routing, answer=routing)
+    return Admission(task, attributes=routing, response=routing)
 
 
 def task_id(body: Any) -> Any:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contract.catalog import MAX_ENV_BYTES, Catalog, RuntimeEntry
+from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 
 ENTRIES = st.builds(
@@ -13,6 +14,7 @@ ENTRIES = st.builds(
     type=st.sampled_from(RuntimeType),
     model=st.none() | st.text(min_size=1, max_size=20),
     dynamic=st.booleans(),
+    task_policy=st.sampled_from([TaskPolicy(), TaskPolicy(max_steps=7, denied_nodes=())]),
 )
 
 
@@ -41,6 +43,21 @@ def test_a_catalogue_too_long_for_the_environment_is_refused_with_its_size() -> 
         Catalog(entries).to_env()
 
 
+def test_policies_too_long_for_the_environment_are_refused_with_what_to_do() -> None:
+    policy = TaskPolicy(allowed_nodes=tuple(f"Node{number}" for number in range(400)))
+    entry = RuntimeEntry("comfy", RuntimeType.COMFYUI, task_policy=policy)
+
+    with pytest.raises(ValueError, match=r"1 runtimes takes \d+ bytes.* shorten their taskPolicy"):
+        Catalog((entry,)).to_env()
+
+
+def test_a_model_may_be_set_where_it_may_be_chosen() -> None:
+    static, dynamic = (RuntimeEntry("sd", RuntimeType.SDWEBUI, "m", dynamic=value) for value in (False, True))
+
+    assert "sd_model_checkpoint" not in static.policy.allowed_settings
+    assert "sd_model_checkpoint" in dynamic.policy.allowed_settings
+
+
 @pytest.mark.parametrize(
     ("first", "second", "shared"),
     [
@@ -56,7 +73,19 @@ def test_two_runtimes_may_share_neither_a_name_nor_a_model(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "7", "[7]", '[["a"]]', '[["a","nosuchtype"]]', '[["a","comfyui",1]]', "[" * 9999]
+    "text",
+    [
+        "",
+        "{",
+        "7",
+        "[7]",
+        '[["a"]]',
+        '[["a","nosuchtype"]]',
+        '[["a","comfyui",1]]',
+        '[["a","comfyui",null,0,{"x":1}]]',
+        '[["a","comfyui",null,0,7]]',
+        "[" * 9999,
+    ],
 )
 def test_anything_else_in_the_environment_is_one_clear_error(text: str) -> None:
     with pytest.raises(ValueError, match="catalogue cannot be read"):

@@ -1,12 +1,14 @@
 """What a refusal says."""
 
+import tracemalloc
+from itertools import count
 from typing import Annotated, Any
 
 import pytest
 from hypothesis import given, settings
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from contract.errors import MAX_SHOWN_VALUE, MAX_TEXT, ContractError, Problem, problems_of, shown
+from contract.errors import MAX_PROBLEMS, MAX_SHOWN_VALUE, MAX_TEXT, ContractError, Problem, problems_of, shown
 from test.support.tasks import json_values
 
 
@@ -67,7 +69,7 @@ def test_an_error_reads_as_all_its_problems() -> None:
     assert error.problems == (Problem("task.id", "is required"), Problem("", "the body is empty"))
 
 
-def test_an_error_stays_short_whatever_strangers_called_their_fields() -> None:
+def test_an_error_stays_short_whatever_callers_named_their_fields() -> None:
     # Given
     found = [Problem("f" * 100_000, "is not a known field")] + [Problem(str(n), "is wrong") for n in range(10_000)]
 
@@ -77,7 +79,21 @@ def test_an_error_stays_short_whatever_strangers_called_their_fields() -> None:
     # Then
     assert len(str(error)) <= MAX_TEXT + 1
     assert str(error).endswith("…")
-    assert len(error.problems) == 10_001
+    assert len(error.problems) == MAX_PROBLEMS
+    assert error.omitted
+
+
+def test_problems_without_end_are_not_all_looked_for() -> None:
+    # Given
+    endless = (Problem(str(number), "is wrong") for number in count())
+
+    # When
+    error = ContractError(endless, omitted=7)
+
+    # Then
+    assert [problem.field for problem in error.problems] == [str(number) for number in range(MAX_PROBLEMS)]
+    assert error.omitted > 7
+    assert str(error).endswith(f"; and at least {error.omitted} more")
 
 
 @settings(max_examples=30)
@@ -93,4 +109,19 @@ def test_a_short_value_is_shown_whole() -> None:
 
 
 def test_a_value_nested_beyond_what_python_can_print_is_shown_too() -> None:
-    assert shown(nested(100_000)) == "a deeply nested list"
+    assert shown(nested(100_000)) == "[" * MAX_SHOWN_VALUE + "…"
+
+
+@pytest.mark.parametrize("value", [["x" * 50] * 1_000_000, dict.fromkeys(range(1_000_000)), "x" * 50_000_000])
+def test_a_large_value_is_shown_at_the_cost_of_a_small_one(value: Any) -> None:
+    # Given
+    tracemalloc.start()
+
+    # When
+    text = shown(value)
+
+    # Then
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert text.endswith("…")
+    assert peak < 1024 * 1024

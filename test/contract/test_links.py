@@ -1,5 +1,6 @@
 """Which strings of a content are links."""
 
+import tracemalloc
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,14 +91,7 @@ def test_http_https_and_s3_are_links(link: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
-        *(
-            "",
-            "http://",
-            "ftp://a/b",
-            "file:///etc/passwd",
-            "//a/b",
-            "a http://a/b",
-        ),
+        *("", "http://", "ftp://a/b", "file:///etc/passwd", "//a/b", "a http://a/b"),
         *("data:image/png;base64,AAAA", "gopher://a", "javascript:alert(1)", "httpx://a", 5, None, True, 1.5),
     ],
 )
@@ -133,6 +127,21 @@ def test_what_a_runtime_might_take_for_a_link_is_one(value: str, link: str) -> N
 def test_a_link_that_nobody_could_fetch_is_told_why(link: str, problem: str | None) -> None:
     assert (link_problem(link) or "").startswith(problem or "")
     assert (link_problem(link) is None) == (problem is None)
+
+
+def test_half_a_million_values_are_searched_without_a_copy_of_them() -> None:
+    # Given
+    content = {"values": [str(number) for number in range(500_000)], "image": LINK}
+    tracemalloc.start()
+
+    # When
+    found = list(find_links(content))
+
+    # Then
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found == [(("image",), LINK)]
+    assert peak < 1024 * 1024
 
 
 def test_a_content_nested_beyond_reason_does_not_break_the_search() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from contract.errors import ContractError
+from contract.errors import MAX_PROBLEMS, ContractError
 from contract.runtimes import TaskType
 from contract.task import (
     MAX_CONTEXT_BYTES,
@@ -76,16 +76,17 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
         "task.metadata.runtime",
         "task.metadata.tasktype",
         "task.metadata.prefix",
-        "task.metadata.priority",
         "task.content",
         "version",
+        "task.metadata.priority",
     ]
     assert said["task.metadata.id"] == "must be a valid string, got 7"
     assert "'text-to-image'" in said["task.metadata.tasktype"]
     assert "'pipeline'" in said["task.metadata.tasktype"]
     assert said["task.metadata.tasktype"].endswith("got 'paint'")
     assert said["task.content"] == "must be an object, got []"
-    assert said["version"] == "is not a known field; the task stands under 'task'"
+    assert said["version"] == "is not a known field; a request holds only 'task'"
+    assert said["task.metadata.priority"] == "is not a known field; put your own data into 'context'"
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 1, True])
@@ -98,7 +99,7 @@ def test_what_is_no_object_is_no_task(value: Any) -> None:
     ("body", "said"),
     [
         ({}, "task: is required"),
-        ({"metadata": {}}, "task: is required; metadata: is not a known field; the task stands under 'task'"),
+        ({"metadata": {}}, "task: is required; metadata: is not a known field; a request holds only 'task'"),
         ({"task": None}, "task: must be an object, got None"),
         ({"task": {}}, "task.metadata: is required; task.content: is required"),
         ({"task": {"metadata": None, "content": {}}}, "task.metadata: must be an object, got None"),
@@ -110,7 +111,20 @@ def test_a_body_without_its_parts_is_told_which(body: Any, said: str) -> None:
     assert str(caught.value) == said
 
 
-def test_a_task_with_something_beside_it_is_refused_although_the_task_is_fine() -> None:
+def test_a_flood_of_unknown_fields_is_counted_and_named_in_part() -> None:
+    # Given
+    metadata = dict.fromkeys((f"field{number}" for number in range(5_000)), 1)
+
+    # When
+    with pytest.raises(ContractError) as caught:
+        parse_task({"task": {"metadata": metadata, "content": {}, "more": 1}, "extra": 1})
+
+    # Then the four required fields are named first
+    assert len(caught.value.problems) == MAX_PROBLEMS
+    assert len(caught.value.problems) + caught.value.omitted == 5_000 + 4 + 2
+
+
+def test_a_task_with_another_field_next_to_it_is_refused_although_the_task_is_fine() -> None:
     with pytest.raises(ContractError, match=r"^extra: is not a known field"):
         parse_task({**a_body(), "extra": 1})
 

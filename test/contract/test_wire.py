@@ -182,6 +182,20 @@ def test_a_message_without_a_task_shows_what_it_is() -> None:
     assert str(refused('{"hello": "world"}')) == "task: is required, got {'hello': 'world'}"
 
 
+@settings(max_examples=SOME)
+@given(tasks())
+def test_a_task_without_the_outer_object_is_the_same_task(task: Task) -> None:
+    bare = json.dumps(json.loads(encode_task(task))["task"])
+
+    assert decode(bare) == decode(encode_task(task))
+
+
+@pytest.mark.parametrize("value", [{"metadata": 7}, {"content": {}}, {"metadata": None, "task": None}])
+def test_what_has_neither_the_outer_object_nor_metadata_is_no_task(value: Any) -> None:
+    with pytest.raises(UndecodableMessage, match="task: is required"):
+        decode(json.dumps(value))
+
+
 def test_only_what_sns_calls_a_notification_is_an_envelope() -> None:
     task = a_body()
     assert decode(json.dumps({**task, "Message": "hello"})) == decode(json.dumps(task))

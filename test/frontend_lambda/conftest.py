@@ -39,11 +39,12 @@ def runtime_of(sample: str) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """What came to a queue: the body as JSON, the message attributes that routed it, and the one that traces it."""
+    """What came to a queue: the body as JSON, the message attributes that routed it, and those that follow it."""
 
     body: Any
     attributes: dict[str, str]
     traceparent: str
+    request_id: str
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class FrontDoor:
             for message in messages:
                 attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
                 traceparent = attributes.pop("traceparent")
-                taken.append(Message(json.loads(message["Body"]), attributes, traceparent))
+                request_id = attributes.pop("request_id")
+                taken.append(Message(json.loads(message["Body"]), attributes, traceparent, request_id))
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return taken
 

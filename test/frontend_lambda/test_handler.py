@@ -15,13 +15,14 @@ import boto3
 import pytest
 
 from contract.object_keys import REQUESTS_PREFIX
-from frontend_lambda.handler import VERSIONS, _from_environment, handle, make_handler
+from frontend_lambda.handler import ANY_PATH, VERSIONS, _from_environment, handle, make_handler
 from frontend_lambda.logs import LOGGER, write_to_stdout
 from infra.topology import API_PATHS
 
 from .conftest import FrontDoor
 
 PROMPT = "a very private prompt"
+LAMBDAS_ID = "0b8f7f5e-3c0e-4a55-9d7e-0c2f1a6b9d10"
 REQUEST_ID = "7f6d2b0e-0f5b-4c1c-9a43-5f9a4d2f5e11"
 KEY = "not-a-real-key-0123456789"
 
@@ -55,6 +56,18 @@ def test_another_path_is_not_found(path: str, door: FrontDoor) -> None:
 
     assert answer.status == 404
     assert "/v1alpha1 and /v1alpha2" in answer.body["message"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "status"),
+    [("v1alpha2/", 200), ("/v1alpha2", 200), ("//v1alpha2//", 200), ("v1alpha2/more", 404), ("", 404), (None, 404)],
+)
+def test_additional_slashes_of_the_path_mean_nothing(proxy: Any, status: int, door: FrontDoor) -> None:
+    # Given a path that API Gateway hands to the resource of all other paths
+    parameters = {"proxy": proxy}
+
+    # When / Then
+    assert door.post("v1alpha2", body(), resource=ANY_PATH, pathParameters=parameters).status == status
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "post"])
@@ -191,9 +204,9 @@ def test_an_unforeseen_failure_is_a_500_and_its_values_are_not_logged(
 def test_without_api_gateways_request_id_the_log_has_lambdas(door: FrontDoor, log: Lines) -> None:
     event = door.event("v1alpha2", "{}", requestContext=None)
 
-    door.handler(event, SimpleNamespace(aws_request_id="lambda-7"))
+    door.handler(event, SimpleNamespace(aws_request_id=LAMBDAS_ID))
 
-    assert log()[0]["request_id"] == "lambda-7"
+    assert log()[0]["request_id"] == LAMBDAS_ID
 
 
 @pytest.mark.parametrize("size", [300 * 1024, 5 * 1024 * 1024])

@@ -37,7 +37,7 @@ GOOD = [
                 "id_task": "my-1",
                 "uid": 7,
                 "sd_vae": "a.pt",
-                "override_settings": {"eta": 1},
+                "override_settings": {"eta_ancestral": 1},
                 "image_link": PICTURE,
                 "controlnet": {"args": [{"image_link": PICTURE}]},
             },

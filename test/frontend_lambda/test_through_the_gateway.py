@@ -64,6 +64,15 @@ async def test_every_sample_of_the_guide_is_accepted(name: str, api: Api, door: 
     assert list(door.received_anywhere()) == [runtime]
 
 
+@pytest.mark.parametrize(
+    ("path", "status"), [("v1alpha2/", 200), ("/v1alpha2", 200), ("/v1alpha2//", 200), ("v1alpha2/more", 404)]
+)
+async def test_additional_slashes_of_the_path_mean_nothing(path: str, status: int, api: Api) -> None:
+    answered, _ = await api.post(path, task())
+
+    assert answered == status
+
+
 @pytest.mark.parametrize("size", [300 * 1024, 5 * 1024 * 1024])
 async def test_large_tasks_arrive_whole(size: int, api: Api, door: FrontDoor) -> None:
     request = task(size)

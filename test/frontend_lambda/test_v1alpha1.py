@@ -220,7 +220,7 @@ def test_a_controlnet_script_of_another_shape_is_left_to_the_runtime(script: Any
 
 def test_override_settings_and_vae_come_to_where_the_webui_takes_them(door: FrontDoor) -> None:
     # Given the WebUI's own override_settings, a VAE, and override_settings among the routing keys
-    own = {"override_settings": {"CLIP_stop_at_last_layers": 1, "sd_vae": "a.pt", "eta": 1}}
+    own = {"override_settings": {"CLIP_stop_at_last_layers": 1, "sd_vae": "a.pt", "eta_ancestral": 1}}
 
     # When
     door.post("v1alpha1", body(own, sd_vae="b.pt", override_settings={"CLIP_stop_at_last_layers": 2}))
@@ -229,7 +229,7 @@ def test_override_settings_and_vae_come_to_where_the_webui_takes_them(door: Fron
     assert content_at(door) == {
         "alwayson_scripts": {},
         "prompt": "A dog",
-        "override_settings": {"CLIP_stop_at_last_layers": 2, "sd_vae": "b.pt", "eta": 1},
+        "override_settings": {"CLIP_stop_at_last_layers": 2, "sd_vae": "b.pt", "eta_ancestral": 1},
     }
 
 

@@ -5,6 +5,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from contract.catalog import Catalog, RuntimeEntry
+from contract.policy import TaskPolicy
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.wire import decode
 from utils.smoke import samples
@@ -223,6 +225,65 @@ def test_content_that_the_runtime_would_refuse_for_certain_is_refused(
 
     assert answer.status == 400
     assert answer.fields == [f"task.content.{field}".rstrip(".") for field in fields]
+
+
+@pytest.mark.parametrize(
+    ("tasktype", "content", "field", "said"),
+    [
+        ("text-to-image", {"steps": 10**9}, "steps", "at most 500 (taskPolicy.maxSteps), got 1000000000"),
+        ("image-to-image", {"init_images": [f"s3://b/{n}" for n in range(65)]}, "", "at most 64 links"),
+        ("text-to-image", {"script_name": "custom code"}, "script_name", "taskPolicy.allowedScripts"),
+        (
+            "text-to-image",
+            {"override_settings": {"sd_model_checkpoint": "evil"}},
+            "override_settings.sd_model_checkpoint",
+            "taskPolicy.allowedSettings",
+        ),
+        (
+            "pipeline",
+            {"1": {"class_type": "PythonExec", "inputs": {}}},
+            "1.class_type",
+            "is denied (taskPolicy.deniedNodes), got 'PythonExec'",
+        ),
+        (
+            "pipeline",
+            {"1": {"class_type": "LoadImage", "inputs": {"image": "ComfyUI_00001_.png [output]"}}},
+            "1.inputs.image",
+            "[output]",
+        ),
+        ("graph", {"batch": {"graph": {"nodes": {}}, "runs": 10**9}}, "batch.runs", "taskPolicy.maxRuns"),
+    ],
+)
+def test_a_task_over_its_runtimes_policy_is_refused_with_field_cap_and_value(
+    tasktype: str, content: Body, field: str, said: str, door: FrontDoor
+) -> None:
+    runtime = {"pipeline": "comfy", "graph": "invoke"}.get(tasktype, "sdruntime")
+
+    answer = door.post("v1alpha2", body(content, runtime=runtime, tasktype=tasktype))
+
+    assert (answer.status, answer.fields[0]) == (400, f"task.content.{field}".rstrip("."))
+    assert said in answer.body["message"]
+    assert door.received_anywhere() == {}
+
+
+def test_a_runtimes_own_policy_counts(standing_door: FrontDoor) -> None:
+    # Given a runtime that may do more steps, and another that may do fewer
+    entries = [
+        RuntimeEntry(name, RuntimeType.SDWEBUI, name, task_policy=TaskPolicy(max_steps=steps))
+        for name, steps in (("sdruntime", 1000), ("other", 10))
+    ]
+    door = standing_door.with_catalog(Catalog(tuple(entries)))
+
+    # When / Then
+    assert door.post("v1alpha2", body({"steps": 900})).status == 200
+    assert door.post("v1alpha2", body({"steps": 11}, runtime="other")).status == 400
+
+
+def test_a_model_is_a_setting_only_where_a_task_may_choose_it(door: FrontDoor) -> None:
+    content = {"override_settings": {"sd_model_checkpoint": "other"}}
+
+    assert door.post("v1alpha2", body(content, runtime="switching")).status == 200
+    assert door.post("v1alpha2", body(content, runtime="sdruntime")).status == 400
 
 
 @pytest.mark.parametrize("scripts", [{}, None, {"controlnet": {"args": []}}])

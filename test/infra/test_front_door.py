@@ -10,7 +10,7 @@ from test.infra.reading import of_role, of_type, plain, the_one
 
 
 def test_only_post_with_a_key_reaches_the_function(default_checks: Template) -> None:
-    default_checks.resource_count_is("AWS::ApiGateway::Method", 2)
+    default_checks.resource_count_is("AWS::ApiGateway::Method", 3)
     default_checks.all_resources_properties(
         "AWS::ApiGateway::Method",
         {
@@ -21,7 +21,7 @@ def test_only_post_with_a_key_reaches_the_function(default_checks: Template) -> 
             "RequestValidatorId": Match.any_value(),
         },
     )
-    for path in ("v1alpha1", "v1alpha2"):
+    for path in ("v1alpha1", "v1alpha2", "{proxy+}"):
         default_checks.has_resource_properties("AWS::ApiGateway::Resource", {"PathPart": path})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contract.catalog import Catalog
+from contract.policy import TaskPolicy
 from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import MAX_TASK_TIMEOUT, parse_config
@@ -92,6 +93,19 @@ def test_the_front_door_learns_every_runtime() -> None:
     assert (environment["INPUT_TOPIC_ARN"], environment["OUTPUT_BUCKET"]) == ("arn:topic", "out")
 
 
+def test_the_front_door_learns_each_runtimes_policy() -> None:
+    # Given
+    runtime = {"name": "comfy", "namespace": "sd", "type": "comfyui", "taskPolicy": {"allowedNodes": ["K*"]}}
+    made = topology(taskPolicy={"maxSteps": 9}, modelsRuntime=[runtime])
+
+    # When
+    environment = made.frontend_environment(input_topic_arn="arn:topic", output_bucket="out")
+
+    # Then
+    [entry] = Catalog.from_env(environment["RUNTIMES"]).runtimes
+    assert entry.policy == TaskPolicy(max_steps=9, allowed_nodes=("K*",))
+
+
 def test_the_most_runtimes_fit_the_lambda_environment_and_names_too_long_are_refused() -> None:
     # Given
     usual = [
@@ -109,7 +123,12 @@ def test_the_most_runtimes_fit_the_lambda_environment_and_names_too_long_are_ref
 
 def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
     # Given
-    made = topology(taskTimeout=90, inputBuckets=["in-a", "in-b"], allowedLinkHosts=["files.local", "10.1.0.0/16"])
+    made = topology(
+        taskTimeout=90,
+        taskPolicy={"maxSteps": 9},
+        inputBuckets=["in-a", "in-b"],
+        allowedLinkHosts=["files.local", "10.1.0.0/16"],
+    )
 
     # When
     environment = made.agent_environment(
@@ -133,6 +152,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         "RUNTIME_NAME": "any",
         "API_BASE_URL": "http://localhost:8080",
         "DYNAMIC_SD_MODEL": "true",
+        "TASK_POLICY": '{"maxSteps":9}',
         "LOGLEVEL": "INFO",
         "TASK_TIMEOUT": "90",
         "LEASE_SECONDS": "20",

@@ -1,6 +1,6 @@
 """JSON Schemas of the requests, as far as the front door itself checks them; the rest of a content is the runtime's.
 
-What no schema can say stands in the descriptions: how deep a body nests, how long its integers are, how many bytes a
+What no schema can say is in the descriptions: how deep a body nests, how long its integers are, how many bytes a
 context takes.
 """
 
@@ -10,7 +10,7 @@ from contract.catalog import Catalog
 from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.task import MAX_CONTEXT_BYTES, MAX_ID_LENGTH, MAX_PREFIX_BYTES, MAX_RUNTIME_LENGTH
-from frontend_lambda.content import MODEL_KEY, SCRIPTS
+from contract.webui import MODEL_KEY, SCRIPTS
 from frontend_lambda.v1alpha1 import DEFAULT_PREFIX, TASKS
 
 Schema: TypeAlias = dict[str, Any]
@@ -21,10 +21,10 @@ _SPACE = r"[\s\x1c-\x1f]*"
 
 _LINK = rf"{_SPACE}(https?|s3)://[^\s\x1c-\x1f]+{_SPACE}"
 
-PICTURE: Schema = {
+IMAGE: Schema = {
     "type": "string",
     "minLength": 1,
-    "description": "A link (http://, https:// or s3://), or the picture in base64.",
+    "description": "A link (http://, https:// or s3://), or the image in base64.",
 }
 
 TASK_ID: Schema = {
@@ -76,19 +76,19 @@ CONTENTS: dict[TaskType, Schema] = {
     },
     TaskType.IMAGE_TO_IMAGE: {
         "type": "object",
-        "description": "The body of `/sdapi/v1/img2img`; its pictures may be links.",
+        "description": "The body of `/sdapi/v1/img2img`; its images may be links.",
         "required": ["init_images"],
-        "properties": {SCRIPTS: SCRIPTS_OF_TASK, "init_images": {"type": "array", "minItems": 1, "items": PICTURE}},
+        "properties": {SCRIPTS: SCRIPTS_OF_TASK, "init_images": {"type": "array", "minItems": 1, "items": IMAGE}},
     },
     TaskType.EXTRA_SINGLE_IMAGE: {
         "type": "object",
-        "description": "The body of `/sdapi/v1/extra-single-image`; its picture may be a link.",
+        "description": "The body of `/sdapi/v1/extra-single-image`; its image may be a link.",
         "required": ["image"],
-        "properties": {"image": PICTURE},
+        "properties": {"image": IMAGE},
     },
     TaskType.EXTRA_BATCH_IMAGES: {
         "type": "object",
-        "description": "The body of `/sdapi/v1/extra-batch-images`; its pictures may be links.",
+        "description": "The body of `/sdapi/v1/extra-batch-images`; its images may be links.",
         "required": ["imageList"],
         "properties": {
             "imageList": {
@@ -97,7 +97,7 @@ CONTENTS: dict[TaskType, Schema] = {
                 "items": {
                     "type": "object",
                     "required": ["data", "name"],
-                    "properties": {"data": PICTURE, "name": {"type": "string"}},
+                    "properties": {"data": IMAGE, "name": {"type": "string"}},
                 },
             }
         },
@@ -109,7 +109,12 @@ CONTENTS: dict[TaskType, Schema] = {
             {
                 "type": "object",
                 "required": ["prompt"],
-                "properties": {"prompt": {"allOf": [WORKFLOW, {"not": {"required": ["class_type"]}}]}},
+                "additionalProperties": False,
+                "properties": {
+                    "prompt": {"allOf": [WORKFLOW, {"not": {"required": ["class_type"]}}]},
+                    "extra_data": {"type": ["object", "null"]},
+                    "client_id": {"description": "Ignored."},
+                },
             },
         ],
     },
@@ -173,8 +178,8 @@ def _runtimes(tasktype: TaskType, catalog: Catalog | None) -> list[str] | None:
 
 def _runtime(tasktype: TaskType, names: list[str] | None) -> Schema:
     allowed = {"minLength": 1, "maxLength": MAX_RUNTIME_LENGTH} if names is None else {"enum": names}
-    told = f"A runtime of config.yaml of the type {runtime_type(tasktype).value}."
-    return {"type": "string", **allowed, "description": told}
+    description = f"A runtime of config.yaml of the type {runtime_type(tasktype).value}."
+    return {"type": "string", **allowed, "description": description}
 
 
 def scripts_of_v1alpha1(catalog: Catalog | None) -> Schema:
@@ -190,11 +195,14 @@ def scripts_of_v1alpha1(catalog: Catalog | None) -> Schema:
             "image_link": {
                 "type": ["string", "null"],
                 "pattern": rf"^({_LINK}(,{_LINK})*)?$",
-                "description": "A link to the picture to start from, or several with commas between; it becomes "
+                "description": "A link to the image to start from, or several with commas between; it becomes "
                 "`init_images`.",
             },
             "uid": {"description": f'{CONTEXT["description"][:-1]} as `{{"uid": …}}`.'},
-            "override_settings": {"type": ["object", "null"], "description": "Win over those beside the scripts."},
+            "override_settings": {
+                "type": ["object", "null"],
+                "description": "Win over `sd_vae`, and that over those of the body.",
+            },
             "sd_vae": {"description": "File name of the VAE, as `override_settings.sd_vae` would be."},
         },
         "patternProperties": {
@@ -206,7 +214,7 @@ def scripts_of_v1alpha1(catalog: Catalog | None) -> Schema:
                                 "image_link": {
                                     "type": ["string", "null"],
                                     "pattern": rf"^({_LINK})?$",
-                                    "description": "A link to the unit's picture; it becomes `image`.",
+                                    "description": "A link to the unit's image; it becomes `image`.",
                                 }
                             }
                         }
@@ -218,15 +226,15 @@ def scripts_of_v1alpha1(catalog: Catalog | None) -> Schema:
 
 
 def _model(catalog: Catalog | None) -> Schema:
-    told = "File name of the model: that of a runtime, or any if exactly one runtime has dynamicModel."
+    description = "File name of the model: that of a runtime, or any if exactly one runtime has dynamicModel."
     if catalog is not None and len(catalog.dynamic()) != 1:
-        return {"type": "string", "enum": list(catalog.models), "description": told}
-    return {"type": "string", "minLength": 1, "description": told}
+        return {"type": "string", "enum": list(catalog.models), "description": description}
+    return {"type": "string", "minLength": 1, "description": description}
 
 
 def webui_body() -> Schema:
     """The body of a v1alpha1 request: the WebUI's own, with the routing in its scripts."""
-    needs_picture = {
+    needs_image = {
         "if": {"properties": {SCRIPTS: {"properties": {"task": {"const": TaskType.IMAGE_TO_IMAGE.value}}}}},
         "then": {
             "anyOf": [
@@ -240,7 +248,7 @@ def webui_body() -> Schema:
                 },
                 {
                     "required": ["init_images"],
-                    "properties": {"init_images": {"type": "array", "minItems": 1, "items": PICTURE}},
+                    "properties": {"init_images": {"type": "array", "minItems": 1, "items": IMAGE}},
                 },
             ]
         },
@@ -248,11 +256,11 @@ def webui_body() -> Schema:
     return {
         "type": "object",
         "description": "The body of `/sdapi/v1/txt2img` or `/sdapi/v1/img2img`, with the routing in its scripts. "
-        "For image-to-image a picture is needed: `image_link` there, or `init_images` here.",
+        "For image-to-image an image is needed: `image_link` there, or `init_images` here.",
         "required": [SCRIPTS],
         "properties": {
             SCRIPTS: {"$ref": "#/components/schemas/Scripts"},
             "override_settings": {"type": ["object", "null"]},
         },
-        **needs_picture,
+        **needs_image,
     }

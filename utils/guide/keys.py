@@ -16,6 +16,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from contract.policy import TaskPolicy
 from infra.config.model import Config
 from utils.guide.translation import table, translated
 
@@ -47,11 +48,11 @@ class Key:
 
 
 def keys(model: type[BaseModel] = Config, path: str = "") -> Iterator[Key]:
-    """Every key below a section, in the order of the file."""
+    """Every key below a section, in the order of the file. A runtime's taskPolicy has the keys of the stack's."""
     for name, field in model.model_fields.items():
         key = f"{path}{field.alias or name}"
         below = _section(field.annotation)
-        if below is None:
+        if below is None or (below is TaskPolicy and path):
             kind: TypeAdapter[Any] = TypeAdapter(_annotated(field))
             yield Key(key, field, kind.json_schema(), _rule(kind))
         else:

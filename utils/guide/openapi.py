@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from contract.catalog import Catalog
+from contract.errors import MAX_PROBLEMS
 from contract.runtimes import RuntimeType, TaskType
-from frontend_lambda.body import MAX_DEPTH, MAX_INTEGER_CHARACTERS, MAX_PROBLEMS
+from frontend_lambda.body import MAX_DEPTH, MAX_INTEGER_CHARACTERS
 from infra.config.model import Throttle
 from utils.guide import bodies
 from utils.smoke import samples
@@ -27,9 +28,10 @@ TITLE = "Stable Diffusion on EKS"
 NUMBER = {"v1alpha1": "1alpha1", "v1alpha2": "1alpha2"}
 
 ABOUT = (
-    "Takes a task, answers at once, and tells the result by a callback on the stack's output topic. "
+    "Takes a task, responds at once, and reports the result by a callback on the stack's output topic. "
     f"A body nests at most {MAX_DEPTH} levels; its numbers are finite, and integers have at most "
-    f"{MAX_INTEGER_CHARACTERS} characters; its text is valid Unicode."
+    f"{MAX_INTEGER_CHARACTERS} characters; its text is valid Unicode. What a task may ask for, such as its size, "
+    "settings, scripts and nodes, is limited by the `taskPolicy` of config.yaml; a task over it is refused with 400."
 )
 
 SUMMARIES = {
@@ -131,7 +133,7 @@ def _operation(version: str, catalog: Catalog | None) -> dict[str, Any]:
                 "headers": HEADERS,
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Answer"}}},
             },
-            **{status: _refusal(*told) for status, told in ANSWERS.items()},
+            **{status: _refusal(*text) for status, text in ANSWERS.items()},
         },
     }
 
@@ -213,7 +215,7 @@ def _answer(version: str) -> dict[str, Any]:
             "output_location": {
                 "type": "string",
                 "pattern": "^s3://",
-                "description": "The folder in which the results will lie: `s3://{bucket}/{prefix}/{id}`.",
+                "description": "The folder of the results: `s3://{bucket}/{prefix}/{id}`.",
             },
         },
     }

@@ -142,7 +142,8 @@ class Gateway:
 
     def _admit(self, request: web.Request) -> str:
         """The resource. Raises Refused for what API Gateway answers before it looks at the body."""
-        resource = self._resources.get(request.rel_url.raw_path)
+        path = "/" + "/".join(name for name in request.rel_url.raw_path.split("/") if name)
+        resource = self._resources.get(path)
         if resource is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(self._resources)}")
         if request.method != "POST":

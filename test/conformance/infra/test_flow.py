@@ -139,6 +139,7 @@ async def test_a_task_flows_through_the_created_resources(tmp_path: Path, synthe
             "/": set(),
             "/v1alpha1": {"POST"},
             "/v1alpha2": {"POST"},
+            "/{proxy+}": {"POST"},
         }
 
         # When by name

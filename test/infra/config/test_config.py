@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.config.errors import ConfigError
 from infra.config.model import Config, load_config, parse_config
@@ -306,3 +307,25 @@ def test_yaml_merge_keys_are_still_allowed(tmp_path: Path) -> None:
     # Then
     assert [runtime.name for runtime in config.models_runtime] == ["sd", "other"]
     assert config.models_runtime[1].namespace == "sd"
+
+
+def test_a_runtimes_task_policy_wins_over_the_stacks_key_by_key() -> None:
+    # Given
+    runtime = raw_runtime(taskPolicy={"maxSteps": 800, "deniedNodes": []})
+    config = parse_config(raw_config(taskPolicy={"maxSteps": 9, "maxRuns": 2}, modelsRuntime=[runtime]))
+
+    # When
+    policy = config.policy_of(config.models_runtime[0])
+
+    # Then
+    assert policy == TaskPolicy(max_steps=800, denied_nodes=(), max_runs=2)
+
+
+def test_mistakes_in_a_task_policy_are_named_with_what_is_allowed() -> None:
+    policy = {"maxStep": 1, "maxLinks": 65, "allowedNodes": "KSampler"}
+
+    assert mistakes(raw_config(taskPolicy=policy)) == [
+        "taskPolicy.maxLinks: must be less than or equal to 64, got 65",
+        "taskPolicy.allowedNodes: must be a list, got 'KSampler'",
+        "taskPolicy.maxStep: is not a known key; did you mean maxSteps?",
+    ]

@@ -4,8 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from contract.comfyui import name_node
+from contract.errors import truncate
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault
-from queue_agent.runtimes.comfyui.workflow import Workflow, name_node
+from queue_agent.runtimes.comfyui.workflow import Workflow
 
 LONGEST_MESSAGE = 2000
 """Characters of an error's text: a list of all models of a bucket would fill the callback."""
@@ -32,14 +34,17 @@ def refusal(workflow: Workflow, answer: Any) -> PermanentError:
     if not found and isinstance(error, dict):
         found = [_prompt_problem(workflow, error)]
     return PermanentError(
-        "invalid-workflow", _short(f"ComfyUI refused the workflow: {'; '.join(found or [str(answer)])}")
+        "invalid-workflow",
+        truncate(f"ComfyUI refused the workflow: {'; '.join(found or [str(answer)])}", LONGEST_MESSAGE),
     )
 
 
 def ignored_outputs(workflow: Workflow, node_errors: Mapping[str, Any]) -> PermanentError:
     """ComfyUI took the prompt and would leave out the outputs that depend on these nodes."""
     found = "; ".join(_node_problems(workflow, node_errors))
-    return PermanentError("invalid-workflow", _short(f"ComfyUI would leave out a part of the outputs: {found}"))
+    return PermanentError(
+        "invalid-workflow", truncate(f"ComfyUI would leave out a part of the outputs: {found}", LONGEST_MESSAGE)
+    )
 
 
 def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
@@ -47,7 +52,7 @@ def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
     node = name_node(workflow, str(event.get("node_id")), str(event.get("node_type")))
     kind = str(event.get("exception_type"))
     said = " ".join(str(event.get("exception_message")).split())
-    text = _short(f"{node} failed: {kind}: {said}")
+    text = truncate(f"{node} failed: {kind}: {said}", LONGEST_MESSAGE)
     if kind in OUT_OF_MEMORY:
         return RuntimeFault("out-of-memory", text)
     if any(mark in said for mark in BROKEN_RUNTIME):
@@ -80,7 +85,3 @@ def _with_details(message: str, details: str, field: str | None) -> str:
     if field:
         details = details.removeprefix(field).lstrip(" ,:-")
     return f"{message} ({details})" if details else message
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"

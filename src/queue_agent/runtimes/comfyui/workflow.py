@@ -6,25 +6,18 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from contract.comfyui import workflow_of, workflow_problems
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import Path
 
 Workflow: TypeAlias = dict[str, dict[str, Any]]
 """API format: node id → ``{"class_type": …, "inputs": {…}, "_meta": {"title": …}}``."""
 
-HOW_TO_EXPORT = (
-    "in ComfyUI export the workflow with 'Export (API)' of the Workflow menu "
-    "(older: 'Save (API Format)', after 'Enable Dev mode Options' in the settings) and send that file"
-)
-
 MODEL_INPUTS = ("ckpt_name", "unet_name")
 """Where the core's loaders name the model: CheckpointLoaderSimple and its like; UNETLoader and its like."""
 
 SEED_INPUTS = ("seed", "noise_seed")
 """KSampler and its like; KSamplerAdvanced, RandomNoise."""
-
-SOCKET_ONLY = "SaveImageWebsocket"
-"""The core's node that sends pictures to the socket and keeps none: a lost connection would lose them."""
 
 _ID_SEPARATOR = re.compile("[:.]")
 
@@ -54,45 +47,12 @@ def read_content(content: Mapping[str, Any]) -> Request:
     try:
         copy = deepcopy(dict(content))
     except RecursionError as error:
-        raise _fault("is nested beyond reason") from error
-    wrapped = isinstance(copy.get("prompt"), dict) and "class_type" not in copy["prompt"]
-    workflow = copy["prompt"] if wrapped else copy
-    if isinstance(workflow.get("nodes"), list):
-        raise _fault(f"this is a workflow in ComfyUI's own save format, which its API does not take; {HOW_TO_EXPORT}")
-    if wrapped:
-        _check_keys(copy)
-    for node_id, node in workflow.items():
-        _check_node(workflow, node_id, node)
-    return Request(copy, workflow, (copy.get("extra_data") or {}) if wrapped else {})
-
-
-def _check_keys(content: Mapping[str, Any]) -> None:
-    """``client_id`` is accepted, as scripts have it, and means nothing here: the agent listens for itself."""
-    unknown = sorted(set(content) - {"prompt", "extra_data", "client_id"})
-    if unknown:
-        raise _fault(f"beside 'prompt' only 'extra_data' may stand, not {', '.join(map(repr, unknown))}")
-    if not isinstance(content.get("extra_data") or {}, dict):
-        raise _fault("'extra_data' must be an object")
-
-
-def _check_node(workflow: Workflow, node_id: str, node: Any) -> None:
-    if not isinstance(node, dict) or not isinstance(node.get("class_type"), str):
-        raise _fault(f"{node_id!r} is no node: an object with 'class_type' and 'inputs' is needed; {HOW_TO_EXPORT}")
-    if not isinstance(node.get("inputs"), dict):
-        raise _fault(f"{name_node(workflow, node_id)} has no 'inputs' object; {HOW_TO_EXPORT}")
-    if node["class_type"] == SOCKET_ONLY:
-        raise _fault(f"{name_node(workflow, node_id)} keeps no file that could be delivered; use SaveImage instead")
-
-
-def name_node(workflow: Mapping[str, Any], node_id: str, class_type: str = "?") -> str:
-    """``node 3 (KSampler "my title")``: what a person finds in the UI."""
-    node = workflow.get(node_id)
-    if not isinstance(node, dict):
-        return f"node {node_id} ({class_type})"
-    meta = node.get("_meta")
-    title = meta.get("title") if isinstance(meta, dict) else None
-    kind = node.get("class_type", class_type)
-    return f'node {node_id} ({kind} "{title}")' if title and title != kind else f"node {node_id} ({kind})"
+        raise _fault(": is nested beyond reason") from error
+    problem = next(workflow_problems(copy), None)
+    if problem is not None:
+        raise _fault(f"{'.' if problem.field else ': '}{problem}")
+    _, path = workflow_of(copy)
+    return Request(copy, copy["prompt"], copy.get("extra_data") or {}) if path else Request(copy, copy)
 
 
 def models(workflow: Workflow) -> str | None:
@@ -117,4 +77,4 @@ def _inputs(workflow: Workflow, names: tuple[str, ...]) -> list[Any]:
 
 
 def _fault(message: str) -> PermanentError:
-    return PermanentError("content", f"content: {message}")
+    return PermanentError("content", f"content{message}")

@@ -9,6 +9,7 @@ from typing import Any
 import pybase64
 
 from contract.runtimes import TaskType
+from contract.webui import MODEL_KEY, OVERRIDES, PLATFORM_KEYS, SCRIPTS, VAE_KEY, merge_override_settings
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 
@@ -24,13 +25,6 @@ ROUTES: Mapping[TaskType, str] = MappingProxyType(
 GENERATIONS = frozenset({TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE})
 """The task types for which the model matters."""
 
-SCRIPTS = "alwayson_scripts"
-OVERRIDES = "override_settings"
-MODEL = "sd_model_checkpoint"
-
-PLATFORM_KEYS = frozenset({"task", MODEL, "id_task", "save_dir", "image_link", "uid", OVERRIDES, "sd_vae"})
-"""What v1alpha1 keeps among the scripts. WebUI takes each for a script that it does not know, and answers 422."""
-
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -45,8 +39,8 @@ class Request:
     def override(self) -> str | None:
         """The model that override_settings ask for."""
         settings = self.body.get(OVERRIDES)
-        name = settings.get(MODEL) if isinstance(settings, dict) else None
-        return _model_name(name, f"{OVERRIDES}.{MODEL}")
+        name = settings.get(MODEL_KEY) if isinstance(settings, dict) else None
+        return _model_name(name, f"{OVERRIDES}.{MODEL_KEY}")
 
     @property
     def sampler(self) -> str | None:
@@ -55,7 +49,7 @@ class Request:
         return name if isinstance(name, str) else None
 
     def set_override(self, name: str) -> None:
-        self.body[OVERRIDES][MODEL] = name
+        self.body[OVERRIDES][MODEL_KEY] = name
 
 
 def prepare(job: Job) -> Request:
@@ -85,13 +79,9 @@ def _take_platform_keys(body: dict[str, Any]) -> str | None:
     if not isinstance(scripts, dict):
         return None
     taken = {key: scripts.pop(key) for key in PLATFORM_KEYS & scripts.keys()}
-    settings = dict(taken[OVERRIDES]) if isinstance(taken.get(OVERRIDES), dict) else {}
-    if taken.get("sd_vae"):
-        settings["sd_vae"] = taken["sd_vae"]
-    if settings:
-        given = body.get(OVERRIDES)
-        body[OVERRIDES] = settings | (given if isinstance(given, dict) else {})
-    return _model_name(taken.get(MODEL), f"{SCRIPTS}.{MODEL}")
+    if OVERRIDES in taken or VAE_KEY in taken:
+        body[OVERRIDES] = merge_override_settings(body, taken)
+    return _model_name(taken.get(MODEL_KEY), f"{SCRIPTS}.{MODEL_KEY}")
 
 
 def _model_name(value: Any, field: str) -> str | None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Self
 
+from contract.webui import MODEL_KEY
 from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.sdwebui.api import Api
-from queue_agent.runtimes.sdwebui.content import MODEL
 
 LISTED = 50
 """How many names the error of an unknown model lists; a bucket may hold thousands."""
@@ -88,7 +88,7 @@ class Models:
         options = await self._api.get("options")
         if not isinstance(options, dict):
             raise RuntimeFault("bad-answer", "SD WebUI's /options is no object")
-        for name in (options.get(MODEL), options.get("sd_checkpoint_hash")):
+        for name in (options.get(MODEL_KEY), options.get("sd_checkpoint_hash")):
             if isinstance(name, str) and name and (model := _match(self._known, name)):
                 return model
         return None
@@ -110,7 +110,7 @@ class Models:
     async def load(self, model: Model) -> None:
         """Switch to the model; takes as long as loading it does. Raises RuntimeFault when it was not loaded: WebUI
         then stays with the old one and answers as if nothing were wrong."""
-        await self._api.post("options", {MODEL: model.title}, seconds=None)
+        await self._api.post("options", {MODEL_KEY: model.title}, seconds=None)
         loaded = await self.current()
         if loaded is not None and loaded != model:
             raise RuntimeFault(

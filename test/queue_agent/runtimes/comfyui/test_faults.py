@@ -49,7 +49,7 @@ def test_a_recorded_refusal_reads_so(name: str) -> None:
     assert fault.message == SAID[name]
 
 
-@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("name", sorted(SAID.keys() - {"prompt-empty"}))
 async def test_a_refusal_reaches_the_caller_over_the_wire(name: str, runtime: Runtime) -> None:
     # When
     fault = await error_of(runtime, recorded(name)["request"]["body"])
@@ -155,13 +155,14 @@ async def test_a_workflow_of_which_a_part_is_wrong_fails_and_does_not_run(runtim
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        ({}, "must be a workflow"),
         ({"nodes": [], "links": [], "version": 0.4}, "own save format"),
         ({"prompt": {"nodes": [], "links": []}}, "own save format"),
-        ({"3": {"inputs": {}}}, "'3' is no node"),
-        ({"3": "KSampler"}, "'3' is no node"),
-        ({"3": {"class_type": "KSampler"}}, "node 3 (KSampler) has no 'inputs' object"),
-        ({"prompt": flat(), "front": True}, "only 'extra_data' may stand, not 'front'"),
-        ({"prompt": flat(), "extra_data": [1]}, "'extra_data' must be an object"),
+        ({"3": {"inputs": {}}}, "content.3: must be a node"),
+        ({"3": "KSampler"}, "content.3: must be a node"),
+        ({"3": {"class_type": "KSampler"}}, "content.3.inputs: node 3 (KSampler): must be an object"),
+        ({"prompt": flat(), "front": True}, "content.front: is not a known field"),
+        ({"prompt": flat(), "extra_data": [1]}, "content.extra_data: must be an object"),
         ({"7": {"class_type": "SaveImageWebsocket", "inputs": {}}}, "use SaveImage instead"),
     ],
 )

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contract.runtimes import TaskType
+from contract.webui import PLATFORM_KEYS
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 from queue_agent.runtimes.sdwebui import Adapter
-from queue_agent.runtimes.sdwebui.content import PLATFORM_KEYS, prepare, restore_links
+from queue_agent.runtimes.sdwebui.content import prepare, restore_links
 from test.support.runtimes import run_job
 
 from .conftest import MakeJob
@@ -55,7 +56,7 @@ def test_settings_that_v1alpha1_puts_among_the_scripts_become_override_settings(
     # Then
     assert request.body == {
         "alwayson_scripts": {},
-        "override_settings": {"sd_vae": "fine.vae", "CLIP_stop_at_last_layers": 2, "eta": 0},
+        "override_settings": {"sd_vae": "fine.vae", "CLIP_stop_at_last_layers": 2, "eta": 1},
     }
     assert request.model == "alpha.safetensors"
 
