@@ -15,6 +15,7 @@ from queue_agent.agent import Agent
 from queue_agent.aws.clients import Clients, open_clients
 from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.queue import Queue
+from queue_agent.inputs.admission import Admission
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.intake.intake import Intake
 from queue_agent.intake.recovery import Recovery
@@ -119,7 +120,7 @@ def assemble(
     )
     processor = Processor(
         runtime=runtime,
-        runtime_type=settings.runtime_type,
+        admission=Admission(settings.runtime_type, settings.policy),
         fetcher=fetcher,
         store=store,
         notifier=notifier,

@@ -8,7 +8,6 @@ from functools import partial
 
 from contract.callback import Cause
 from contract.object_keys import ObjectKeys
-from contract.runtimes import TASK_TYPES, RuntimeType
 from contract.wire import Order, UndecodableMessage, decode
 from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.lease import Lease
@@ -16,7 +15,6 @@ from queue_agent.concurrency import Background, within
 from queue_agent.errors import (
     AgentError,
     Interrupted,
-    PermanentError,
     RuntimeBusy,
     RuntimeFault,
     RuntimeHung,
@@ -24,6 +22,7 @@ from queue_agent.errors import (
     TaskTimeout,
     TransientError,
 )
+from queue_agent.inputs.admission import Admission
 from queue_agent.inputs.content import read_content
 from queue_agent.inputs.fetcher import Fetcher
 from queue_agent.lifecycle.shutdown import Shutdown
@@ -99,7 +98,7 @@ class Processor:
         self,
         *,
         runtime: Runtime,
-        runtime_type: RuntimeType,
+        admission: Admission,
         fetcher: Fetcher,
         store: Store,
         notifier: Notifier,
@@ -114,7 +113,7 @@ class Processor:
     ) -> None:
         self._runtime = runtime
         self._runner = Runner(runtime, task_timeout, timings)
-        self._runtime_type = runtime_type
+        self._admission = admission
         self._fetcher = fetcher
         self._store = store
         self._notifier = notifier
@@ -245,8 +244,9 @@ class Processor:
             log.warning("AWS is too slow to release the message", extra={"action": "hand_back", **delivery.fields})
 
     async def _prepare_job(self, order: Order, trace: Trace) -> PreparedJob:
-        self._check_type(order)
+        self._admission.check_type(order)
         content = await read_content(order, self._fetcher, self._bucket, trace)
+        self._admission.check_content(order, content)
         files = await self._fetcher.fetch(content, trace, prefix=order.metadata.prefix)
         job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content, files=files)
         return await self._runtime.prepare(job)
@@ -266,14 +266,6 @@ class Processor:
             await self._finisher.settle(recalled, TransientError(cause.type, cause.message))
             return None
         return recalled
-
-    def _check_type(self, order: Order) -> None:
-        served = TASK_TYPES[self._runtime_type]
-        if order.metadata.tasktype not in served:
-            asked = order.metadata.tasktype
-            raise PermanentError(
-                "tasktype", f"{self._runtime_type} does not serve {asked}; it serves {', '.join(served)}"
-            )
 
     async def _announce(self, delivery: Delivery) -> None:
         """Note the run where earlier ones are noted, and send the callback that it began if that is wanted."""

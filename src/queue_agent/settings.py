@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from yarl import URL
 
 from contract.errors import ContractError, problems_of
+from contract.policy.model import TaskPolicy
 from contract.runtimes import RuntimeType
 from queue_agent.runtimes.address import base_url
 
@@ -34,6 +35,10 @@ def _level(value: str) -> str:
     if level not in {"DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"}:
         raise ValueError("must be DEBUG, INFO, WARNING, ERROR or CRITICAL")
     return level
+
+
+def _policy(value: object) -> object:
+    return TaskPolicy.from_env(value) if isinstance(value, str) else value
 
 
 def _link_host(value: str) -> str:
@@ -90,6 +95,10 @@ class Settings(BaseModel):
     bucket: str = Field(alias="S3_BUCKET", min_length=1)
     runtime_type: RuntimeType = Field(alias="RUNTIME_TYPE")
     runtime_name: str = Field(alias="RUNTIME_NAME", min_length=1)
+    task_policy: Annotated[TaskPolicy, BeforeValidator(_policy)] = Field(
+        default_factory=TaskPolicy, alias="TASK_POLICY"
+    )
+    """What a task may ask for. The front door checks it first; this is for tasks that are published directly."""
     runtime_url: Annotated[URL, BeforeValidator(base_url)] = Field(alias="API_BASE_URL")
     dynamic_model: bool = Field(default=False, alias="DYNAMIC_SD_MODEL")
     log_level: Annotated[str, AfterValidator(_level)] = Field(default="INFO", alias="LOGLEVEL")
@@ -133,6 +142,11 @@ class Settings(BaseModel):
         default=Path("/var/run/secrets/kubernetes.io/serviceaccount"), alias="SERVICE_ACCOUNT_DIR"
     )
     """The folder with the service account's ``token`` and ``ca.crt``."""
+
+    @property
+    def policy(self) -> TaskPolicy:
+        """The task policy of this runtime: where each task chooses the model, its settings may name one."""
+        return self.task_policy.switching_models() if self.dynamic_model else self.task_policy
 
     @property
     def grace(self) -> float:

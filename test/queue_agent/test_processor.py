@@ -223,6 +223,20 @@ async def test_a_task_type_of_another_runtime_fails_with_what_this_one_serves(wo
     assert "sdwebui does not serve pipeline; it serves text-to-image" in callback["error"]["message"]
 
 
+async def test_a_task_that_was_published_past_the_front_door_is_held_to_the_policy(world: World) -> None:
+    # Given a task that no front door has judged
+    await world.ask(content={"prompt": "a dog", "steps": 10**9})
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime) as parts:
+        await worked(parts)
+    # Then it fails with the field, the cap and the value, and the runtime has not seen it
+    (callback,) = await world.callbacks()
+    assert callback["error"]["type"] == "policy"
+    assert "content.steps" in callback["error"]["message"]
+    assert str(10**9) in callback["error"]["message"]
+    assert runtime.jobs == []
+
+
 async def test_a_content_in_s3_is_read_from_the_platforms_own_folder(world: World) -> None:
     # Given a claim check
     task, key = a_task(), ".platform/requests/1.json"

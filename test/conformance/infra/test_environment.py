@@ -19,14 +19,7 @@ from utils.local.services import agent_service, environment
 OWN_TO_THE_POD = {"API_BASE_URL", "HEALTH_PORT", "SHUTDOWN_GRACE", "STATE_DIR"}
 """What only the chart knows: the runtime's port, the agent's own, how long the pod has to end, where its volume is."""
 
-OWN_TO_THE_MACHINE = {
-    "ALLOW_LOOPBACK_LINKS",
-    "API_BASE_URL",
-    "HEALTH_HOST",
-    "HEALTH_PORT",
-    "SHUTDOWN_GRACE",
-    "STATE_DIR",
-}
+OWN_TO_THE_MACHINE = OWN_TO_THE_POD | {"ALLOW_LOOPBACK_LINKS", "HEALTH_HOST"}
 """The same on one machine, where many agents share an address."""
 
 
