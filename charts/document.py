@@ -24,7 +24,7 @@ SECTIONS = (
     "global",
     "networkPolicy",
 )
-"""A value stands in the first section that its name begins with; ``runtime`` holds what the others leave."""
+"""A value is in the first section that its name begins with; ``runtime`` holds what the others leave."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ log_in() {
   aws ecr get-login-password --region "$region" | docker login --username AWS --password-stdin "$1"
 }
 
-# A tag stands for one content and cannot be pushed again, so that a repeated build has nothing to do.
+# A tag belongs to one content and cannot be pushed again, so that a repeated build has nothing to do.
 if aws ecr describe-images --repository-name "$REPOSITORY" --image-ids "imageTag=$TAG" >/dev/null 2>&1; then
   echo "$image exists already"
   exit 0

@@ -1,7 +1,7 @@
 """What only several keys together can get wrong.
 
 The checks read the raw mapping, not the typed one, so that they also speak when another key is wrong: every mistake is
-told at once. A key of a wrong type is passed over here; the types tell of it.
+reported at once. A key of a wrong type is passed over here; the types report it.
 """
 
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""config.yaml, typed. Every key of it stands here with its default; nothing else reads the file."""
+"""config.yaml, typed. Every key is here with its default; nothing else reads the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,7 +75,7 @@ class Api(Section):
 
 
 class ClusterComponents(Section):
-    """The nodes that the controllers run on (not the GPU nodes). Arm or x86 is told from the type."""
+    """The nodes that the controllers run on (not the GPU nodes). Arm or x86 follows from the type."""
 
     instance_type: InstanceType = "m7g.large"
     desired_count: int = Field(default=2, ge=1, le=10)
@@ -96,7 +96,7 @@ class Runtime(Section):
 
 
 class Eks(Section):
-    """The cluster. ``admin_arns``: who may take the access role of ConfigCommand; empty: whoever in the account may
+    """The cluster. ``admin_arns``: who may take the access role of ConfigCommand; empty: all in the account who may
     assume roles."""
 
     version: KubernetesVersion = "1.35"
@@ -188,7 +188,7 @@ class EbsThroughputTuner(Section):
 
 
 class Alarms(Section):
-    """When somebody is told. ``emails`` get a mail for each alarm; other subscribers can be added to the topic.
+    """When the alarms' topic is notified. ``emails`` get a mail for each alarm; the topic takes other subscribers too.
 
     ``oldest_message_seconds`` absent: the task timeout and a cold start. ``no_pods_minutes``: tasks wait and no agent
     has one. ``dead_letters``: how many lie there. ``failure_percent``: of the tasks that ended within 15 minutes, if
@@ -302,6 +302,6 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key in keys:
             if key != "<<" and keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice in one place", node.start_mark
+                    None, None, f"the key {key!r} is there twice in one place", node.start_mark
                 )
         return super().construct_mapping(node, deep=deep)

@@ -1,4 +1,4 @@
-"""Findings of the rule check that we accept. Each stands beside what causes it, with the reason."""
+"""Findings of the rule check that we accept. Each is next to what causes it, with the reason."""
 
 import aws_cdk as cdk
 from constructs import IConstruct

@@ -1,4 +1,4 @@
-"""Who is told when something is wrong: alarms in CloudWatch, and the topic that they go to.
+"""Alarms in CloudWatch, and the topic that they notify.
 
 An alarm cannot look at all queues of a stack by itself: a search is not allowed in one, and a query over a namespace
 sees the queues of every stack in the account. So the queues are named, as many in one alarm as its ten metrics allow,
@@ -22,7 +22,7 @@ from infra.observability.metrics import OUTCOME, THROTTLED
 from infra.topology import Route, Topology
 
 PERIOD = 300
-"""Seconds. A metric of SQS has a point each minute; what lasts shorter is no reason to be told."""
+"""Seconds. A metric of SQS has a point each minute; what lasts shorter is no reason for an alarm."""
 
 FAILURE_PERIOD = 900
 
@@ -37,11 +37,11 @@ ENDED = ("completed", "failed", "given_up", "undecodable")
 
 HELP = "docs/en/why-not-done.md"
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class MetricQuery:
     """One metric of an alarm."""
 
     id: str
@@ -51,7 +51,7 @@ class Look:
     stat: str
 
     @classmethod
-    def at_queue(cls, id_: str, queue: str, name: str, stat: str) -> "Look":
+    def at_queue(cls, id_: str, queue: str, name: str, stat: str) -> "MetricQuery":
         return cls(id_, "AWS/SQS", name, {"QueueName": queue}, stat)
 
 
@@ -113,16 +113,16 @@ class Alarms(Construct):
 
     def _oldest_message(self, seconds: int) -> None:
         for number, routes in enumerate(_parted(self._topology.routes, GROUPS), 1):
-            looks = [
-                Look.at_queue(f"age{n}", route.queue.name, "ApproximateAgeOfOldestMessage", "Maximum")
+            queries = [
+                MetricQuery.at_queue(f"age{n}", route.queue.name, "ApproximateAgeOfOldestMessage", "Maximum")
                 for n, route in enumerate(routes)
             ]
             self._alarm(
                 f"oldest_message_{number}",
                 f"A task of {_names(routes)} is older than {seconds} s, counted from its sending. "
                 f"Next: {HELP}, 'Nobody takes it': kubectl get pods,nodes -A, and the log of the agents.",
-                looks,
-                f"MAX([{_filled(looks)}])",
+                queries,
+                f"MAX([{_filled(queries)}])",
                 threshold=seconds,
                 comparison="GreaterThanThreshold",
             )
@@ -130,12 +130,14 @@ class Alarms(Construct):
     def _no_pods(self) -> None:
         """Seen from the queue, since an agent that is not there tells nothing: messages wait, and nobody holds one."""
         for number, routes in enumerate(_parted(self._topology.routes, PAIRED_GROUPS), 1):
-            looks = [
-                look
+            queries = [
+                query
                 for n, route in enumerate(routes)
-                for look in (
-                    Look.at_queue(f"wait{n}", route.queue.name, "ApproximateNumberOfMessagesVisible", "Minimum"),
-                    Look.at_queue(f"held{n}", route.queue.name, "ApproximateNumberOfMessagesNotVisible", "Maximum"),
+                for query in (
+                    MetricQuery.at_queue(f"wait{n}", route.queue.name, "ApproximateNumberOfMessagesVisible", "Minimum"),
+                    MetricQuery.at_queue(
+                        f"held{n}", route.queue.name, "ApproximateNumberOfMessagesNotVisible", "Maximum"
+                    ),
                 )
             ]
             left = {f"left{n}": f"IF(FILL(wait{n}, 0) > 0 AND FILL(held{n}, 0) < 1, 1, 0)" for n in range(len(routes))}
@@ -144,7 +146,7 @@ class Alarms(Construct):
                 f"Tasks of {_names(routes)} wait, and for {self._config.no_pods_minutes} minutes no pod has had one. "
                 f"Next: {HELP}, 'Nobody takes it': kubectl get scaledobject,pods,nodes -A, then Karpenter's and KEDA's "
                 "logs, and the runtime's own if there are pods.",
-                looks,
+                queries,
                 f"MAX([{', '.join(left)}])",
                 steps=left,
                 threshold=1,
@@ -172,38 +174,38 @@ class Alarms(Construct):
         )
 
     def _alarm_of_dead_letters(self, name: str, description: str, queues: Sequence[str], *, threshold: int) -> None:
-        looks = [
-            Look.at_queue(f"dead{n}", queue, "ApproximateNumberOfMessagesVisible", "Maximum")
+        queries = [
+            MetricQuery.at_queue(f"dead{n}", queue, "ApproximateNumberOfMessagesVisible", "Maximum")
             for n, queue in enumerate(queues)
         ]
-        self._alarm(name, description, looks, f"SUM([{_filled(looks)}])", threshold=threshold)
+        self._alarm(name, description, queries, f"SUM([{_filled(queries)}])", threshold=threshold)
 
     def _failures(self) -> None:
-        looks = [Look(name, self._stack, TASKS.name, {OUTCOME: name}, "Sum") for name in ENDED]
+        queries = [MetricQuery(name, self._stack, TASKS.name, {OUTCOME: name}, "Sum") for name in ENDED]
         self._alarm(
             "failures",
             f"{self._config.failure_percent:g} % or more of the tasks that ended in {FAILURE_PERIOD // 60} minutes "
             f"failed, by their callers' fault or ours (told from {self._config.failure_tasks} tasks on). Next: {HELP}, "
             "'Where is it?' with the id of one: the callback and the agents' log tell the cause.",
-            looks,
+            queries,
             f"IF(ended >= {self._config.failure_tasks}, 100 * failing / ended, 0)",
-            steps={"failing": f"SUM([{_filled(looks[1:])}])", "ended": f"SUM([{_filled(looks)}])"},
+            steps={"failing": f"SUM([{_filled(queries[1:])}])", "ended": f"SUM([{_filled(queries)}])"},
             threshold=self._config.failure_percent,
             period=FAILURE_PERIOD,
         )
 
     def _throttled(self, function_name: str) -> None:
-        looks = [
-            Look("refused", self._stack, THROTTLED, {}, "Sum"),
-            Look("function", "AWS/Lambda", "Throttles", {"FunctionName": function_name}, "Sum"),
+        queries = [
+            MetricQuery("refused", self._stack, THROTTLED, {}, "Sum"),
+            MetricQuery("function", "AWS/Lambda", "Throttles", {"FunctionName": function_name}, "Sum"),
         ]
         self._alarm(
             "throttled",
             f"{self._config.throttled_requests} or more requests within {PERIOD // 60} minutes were refused since they "
             f"came too fast (429). Next: {HELP}, 'Was it accepted?': raise APIGW.throttle or "
             "lambda.reservedConcurrency in config.yaml, or let the client send slower.",
-            looks,
-            f"SUM([{_filled(looks)}])",
+            queries,
+            f"SUM([{_filled(queries)}])",
             threshold=self._config.throttled_requests,
         )
 
@@ -211,7 +213,7 @@ class Alarms(Construct):
         self,
         name: str,
         description: str,
-        looks: Sequence[Look],
+        queries: Sequence[MetricQuery],
         result: str,
         *,
         threshold: float,
@@ -222,7 +224,7 @@ class Alarms(Construct):
     ) -> None:
         """Missing data is no alarm, as in what ``_filled`` makes of it."""
         metrics: list[dict[str, Any]] = [
-            *(_query(look, period) for look in looks),
+            *(_query(query, period) for query in queries),
             *({"id": id_, "expression": step, "returnData": False} for id_, step in (steps or {}).items()),
             {"id": "result", "expression": result, "returnData": True},
         ]
@@ -243,26 +245,26 @@ class Alarms(Construct):
         self.arns.append(made.attr_arn)
 
 
-def _query(look: Look, period: int) -> dict[str, Any]:
-    dimensions = [{"name": name, "value": value} for name, value in look.dimensions.items()]
-    metric = {"namespace": look.namespace, "metricName": look.name, "dimensions": dimensions}
+def _query(query: MetricQuery, period: int) -> dict[str, Any]:
+    dimensions = [{"name": name, "value": value} for name, value in query.dimensions.items()]
+    metric = {"namespace": query.namespace, "metricName": query.name, "dimensions": dimensions}
     return {
-        "id": look.id,
-        "metricStat": {"metric": metric, "period": period, "stat": look.stat},
+        "id": query.id,
+        "metricStat": {"metric": metric, "period": period, "stat": query.stat},
         "returnData": False,
     }
 
 
-def _parted(things: Sequence[Thing], most: int) -> list[Sequence[Thing]]:
+def _parted(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
     """At most so many parts, of about the same size, in order."""
-    size = -(-len(things) // most)
-    return [things[start : start + size] for start in range(0, len(things), size)]
+    size = -(-len(items) // most)
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def _names(routes: Sequence[Route]) -> str:
     return ", ".join(route.name for route in routes)
 
 
-def _filled(looks: Sequence[Look]) -> str:
+def _filled(queries: Sequence[MetricQuery]) -> str:
     """Zero where a metric has no point: it is sent only when something happened, or while its queue is used."""
-    return ", ".join(f"FILL({look.id}, 0)" for look in looks)
+    return ", ".join(f"FILL({query.id}, 0)" for query in queries)

@@ -28,7 +28,7 @@ TIMEOUT = cdk.Duration.minutes(1)
 
 class EbsThroughputTuner(Construct):
     """Every instance that starts in the account is looked at, and only nodes of this cluster are touched: their tags
-    do not stand in the event."""
+    are not in the event."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ from infra.constructs.acceptance import accept
 from infra.topology import MAX_RECEIVE_COUNT, Queue, Route, Topology
 
 TOPIC_KEY = "alias/aws/sns"
-"""AWS's own key for topics: whoever in the account may publish to a topic may use it. It costs nothing a month."""
+"""AWS's own key for topics: all who may publish to a topic of the account may use it. It costs nothing a month."""
 
 
 class RuntimeQueue(Construct):

@@ -2,7 +2,7 @@
 
 A runtime that is renamed in config.yaml is, for CloudFormation, one runtime less and another one more: the old queue
 would go with all tasks that wait in it. CloudFormation creates before it deletes, and asks this function in between: it
-is told the queues before and after, and fails the update while a queue that would go holds tasks.
+gets the queues before and after, and fails the update while a queue that would go holds tasks.
 """
 
 from collections.abc import Iterable
@@ -44,7 +44,7 @@ def objection(event: dict[str, Any], sqs: "SQSClient") -> str | None:
         return None
     return (
         f"queues of runtimes that config.yaml no longer names still hold tasks: {', '.join(full)}. Put the runtimes "
-        "back, deploy new ones beside them, send no more tasks to the old ones, and remove them when their queues are "
+        "back, deploy new ones next to them, send no more tasks to the old ones, and remove them when their queues are "
         "empty; or purge the queues."
     )
 

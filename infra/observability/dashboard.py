@@ -32,7 +32,7 @@ THIRD = COLUMNS // 3
 HEIGHT = 6
 
 PERIOD = 300
-"""Seconds that a point of a graph stands for."""
+"""Seconds that a point of a graph covers."""
 
 HOUR = 3600
 
@@ -113,7 +113,7 @@ def _text(subject: Subject) -> Widget:
     if not subject.insights:
         lines.append("Without `addOns.observability` nodes are not shown.")
     if subject.agents:
-        nodes = "every node beside the controllers'" if subject.insights else "every hour of an agent"
+        nodes = "every node but the controllers'" if subject.insights else "every hour of an agent"
         lines.append(
             f"Cost: {nodes} is taken for a GPU node at {subject.gpu_hour_price:g} USD an hour "
             "(`dashboard.gpuHourPrice`), whatever its type and whether Spot or not; other costs are left out."
@@ -181,12 +181,12 @@ def _time_to_picture(subject: Subject) -> Widget:
         _metric(subject.stack, TASK_TIME.name, {}, stat=stat, label=label)
         for stat, label in (("p50", "half of all (p50)"), ("p95", "p95"), ("p99", "p99"))
     ]
-    return _graph(subject, "Time from task to picture, s", series)
+    return _graph(subject, "Time from task to image, s", series)
 
 
 def _time_by_runtime(subject: Subject) -> Widget:
     each = _each(subject, TASK_TIME, BY_RUNTIME, "p95")
-    return _graph(subject, "Time from task to picture by runtime, p95, s", [_expression(each)])
+    return _graph(subject, "Time from task to image by runtime, p95, s", [_expression(each)])
 
 
 def _stages(subject: Subject) -> Widget:
@@ -256,7 +256,7 @@ def _cost(subject: Subject) -> list[Widget]:
             _metric("ContainerInsights", "cluster_node_count", cluster, id="nodes", visible=False),
             _expression(f"1000 * {price} * (nodes - {subject.controllers}) / pictures", label="all GPU nodes"),
         ]
-    title = f"GPU cost of 1,000 pictures, USD, at {price} an hour of a node"
+    title = f"GPU cost of 1,000 images, USD, at {price} an hour of a node"
     return [_graph(subject, title, series, stat="Average", period=HOUR)]
 
 

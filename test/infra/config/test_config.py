@@ -248,7 +248,7 @@ def test_one_runtime_more_than_a_stack_holds_is_refused() -> None:
         ("modelsRuntime: [", "is not YAML"),
         ("- a\n- b\n", "must be a mapping of keys, got ['a', 'b']"),
         ("", "must be a mapping of keys, got None"),
-        ("stackName: a\nstackName: b\n", "the key 'stackName' stands twice in one place"),
+        ("stackName: a\nstackName: b\n", "the key 'stackName' is there twice in one place"),
     ],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, expected: str) -> None:

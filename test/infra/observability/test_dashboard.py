@@ -168,19 +168,19 @@ def test_it_shows_what_one_wants_to_know(default: dict[str, Any]) -> None:
         "Tasks that wait",
         "Age of the oldest task, s (those that run count too)",
         "Dead letters",
-        "Time from task to picture, s",
-        "Time from task to picture by runtime, p95, s",
+        "Time from task to image, s",
+        "Time from task to image by runtime, p95, s",
         "Where the time goes, p95 of each stage, s",
         "Pods that take tasks",
         "Pods that work on a task",
         "GPU use, %",
         "Nodes",
         "Spot interruptions (of the whole account in this region)",
-        "GPU cost of 1,000 pictures, USD, at 0.4968 an hour of a node",
+        "GPU cost of 1,000 images, USD, at 0.4968 an hour of a node",
         "Tasks completed, by runtime",
         "Runs put back to run again",
     ]
-    assert [line[-1]["stat"] for line in shown["Time from task to picture, s"]] == ["p50", "p95", "p99"]
+    assert [line[-1]["stat"] for line in shown["Time from task to image, s"]] == ["p50", "p95", "p99"]
 
 
 def test_the_states_of_all_alarms_are_on_top(three: dict[str, Any]) -> None:
@@ -238,7 +238,7 @@ def evaluated(lines: list[list[Any]], label: str, **values: float) -> float:
 
 def test_the_cost_is_that_of_the_nodes_for_the_pictures_of_an_hour(default: dict[str, Any]) -> None:
     # Given four GPU nodes beside two for the controllers, and 3,000 pictures in an hour
-    lines = graphs(default)["GPU cost of 1,000 pictures, USD, at 0.4968 an hour of a node"]
+    lines = graphs(default)["GPU cost of 1,000 images, USD, at 0.4968 an hour of a node"]
     price = price_book()["prices"]["gpu_spot_hour"]
 
     # Then
@@ -257,7 +257,7 @@ def test_the_controllers_are_no_gpu_nodes(default: dict[str, Any]) -> None:
 
 
 def test_the_price_is_the_configs_and_told(everything: dict[str, Any], most: dict[str, Any]) -> None:
-    assert "GPU cost of 1,000 pictures, USD, at 1.5 an hour of a node" in graphs(most)
+    assert "GPU cost of 1,000 images, USD, at 1.5 an hour of a node" in graphs(most)
     assert "1.5 USD an hour" in text(most)
     assert "USD" not in text(everything)
 
