@@ -201,8 +201,8 @@ def test_a_wrong_key_is_named_with_its_value_and_what_is_allowed(change: dict[st
         ({"chartRepository": "ftp://x"}, "modelsRuntime[0].chartRepository: must be a chart's address that begins"),
         ({"chart_repository": "x"}, "modelsRuntime[0].chart_repository: is not a known key; did you mean"),
         (
-            {"type": "comfyui"},
-            "modelsRuntime[0].modelFilename: is only for sdwebui; comfyui takes its models from the task",
+            {"type": "invokeai"},
+            "modelsRuntime[0].modelFilename: is only for sdwebui; invokeai takes its models from the task",
         ),
         (
             {"type": "invokeai", "modelFilename": None, "dynamicModel": True},
@@ -248,7 +248,7 @@ def test_one_runtime_more_than_a_stack_holds_is_refused() -> None:
         ("modelsRuntime: [", "is not YAML"),
         ("- a\n- b\n", "must be a mapping of keys, got ['a', 'b']"),
         ("", "must be a mapping of keys, got None"),
-        ("stackName: a\nstackName: b\n", "the key 'stackName' stands twice in one place"),
+        ("stackName: a\nstackName: b\n", "the key 'stackName' is there twice in one place"),
     ],
 )
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, expected: str) -> None:
