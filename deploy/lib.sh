@@ -6,7 +6,7 @@ VENV="$ROOT/.venv"
 
 say() { printf '%s\n' "$*"; }
 
-# fail MESSAGE FIX…: tell what is wrong, and each way to mend it on a line of its own.
+# fail MESSAGE FIX…: print what is wrong, and each way to fix it on a line of its own; exit 1.
 fail() {
   printf 'error: %s\n' "$1" >&2
   shift
@@ -51,7 +51,7 @@ python_install_command() {
   fi
 }
 
-# prepare_venv NAME: make .venv hold the packages of requirements/NAME.txt. Does nothing when it holds them already.
+# prepare_venv NAME: install the packages of requirements/NAME.txt into .venv. Does nothing when they are there.
 prepare_venv() {
   local lock="$ROOT/requirements/$1.txt" stamp="$VENV/installed-$1.txt"
   if ! "$VENV/bin/python" -c '' >/dev/null 2>&1; then
@@ -76,7 +76,7 @@ install_packages() {
     tee "$log" | show_progress "$total"; then
     tail -n 15 "$log" >&2
     fail "the packages could not be installed; the whole log is $log" \
-      "Check the network (and pip's index and proxy settings), then run the same command again; it goes on from here."
+      "Check the network (and pip's index and proxy settings), then run the same command again; it continues from here."
   fi
 }
 
@@ -105,8 +105,8 @@ checkout_identity() {
   cat "$ROOT/pyproject.toml"
 }
 
-# install_tools: Python packages and Node.js into .venv, the CDK's command line into node_modules. No sudo, nothing of
-# the system is changed. Does nothing when all is there.
+# install_tools: Python packages and Node.js into .venv, the CDK's command line into node_modules. No sudo; nothing of
+# the system is changed. Does nothing when all is installed.
 install_tools() {
   prepare_venv deploy
   install_cdk
@@ -136,7 +136,7 @@ stack_output() {
 # find_stack: export ENDPOINT, API_KEY and TOPIC_ARN from the stack's outputs.
 find_stack() {
   command -v aws >/dev/null || fail "the AWS CLI is needed to look up the stack, and is not on PATH" \
-    "Install it, or give ENDPOINT and API_KEY."
+    "Install it, or set ENDPOINT and API_KEY."
   local command id
   ENDPOINT="$(stack_output FrontApiEndpoint)" || fail "the stack $STACK_NAME cannot be looked up, see above"
   command="$(stack_output GetAPIKeyCommand)"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Brings a stack to what config.yaml and the project's files say now. Run it with --help.
+# Updates a stack to the present config.yaml and project files. Run it with --help.
 set -euo pipefail
 # shellcheck source=deploy/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -8,4 +8,4 @@ case " $* " in
   *" -T "* | *" --skip-tools "*) prepare_venv deploy ;;
   *) install_tools ;;
 esac
-exec "$VENV/bin/python" -m utils.deploy.update "$@"
+exec "$VENV/bin/python" -P -m utils.deploy.update "$@"

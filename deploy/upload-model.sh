@@ -5,4 +5,4 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 prepare_venv deploy
-exec "$VENV/bin/python" -m utils.deploy.upload_model "$@"
+exec "$VENV/bin/python" -P -m utils.deploy.upload_model "$@"

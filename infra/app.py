@@ -19,7 +19,7 @@ FLAGS = {"@aws-cdk/aws-iam:minimizePolicies": True, "@aws-cdk/core:checkSecretUs
 
 
 def main() -> int:
-    """Synthesise. Returns 1 after telling every mistake of the config."""
+    """Synthesise. Returns 1 after printing every mistake of the config."""
     path = Path(os.environ.get("CDK_CONFIG_PATH") or ROOT / "config.yaml")
     account = os.environ.get("CDK_DEFAULT_ACCOUNT")
     # Without credentials the CDK's command line names no account, and a region that is only its own default.

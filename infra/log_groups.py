@@ -6,7 +6,6 @@ exists: the scripts remove what an earlier stack of the same name left behind.
 
 from infra.config.model import Config
 from infra.images import builds_log_group
-from infra.topology import topology_of
 
 CONTAINER_LOGS = ("application", "dataplane", "host", "performance")
 """What the CloudWatch add-on writes of a cluster: containers, Kubernetes' own daemons, the system, and metrics."""
@@ -29,10 +28,15 @@ def kubectl_log_group(cluster: str) -> str:
 
 def named_log_groups(config: Config) -> tuple[str, ...]:
     """Every log group with a literal name that a stack of ``config`` may leave behind, whatever is switched on now."""
-    cluster = topology_of(config).stack_name
+    return log_groups_of(config.stack_name)
+
+
+def log_groups_of(stack_name: str) -> tuple[str, ...]:
+    """The same for the stack of that name. ``stack_name`` is that of the config, without "Stack"."""
+    cluster = f"{stack_name}Stack"
     return (
         control_plane_log_group(cluster),
         *(container_log_group(cluster, kind) for kind in CONTAINER_LOGS),
         kubectl_log_group(cluster),
-        builds_log_group(config.stack_name),
+        builds_log_group(stack_name),
     )

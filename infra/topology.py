@@ -18,6 +18,9 @@ from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What the front door answers to, by POST only."""
 
+STACK_DESCRIPTION = "Asynchronous image generation: queue-driven, on GPU nodes that come and go"
+"""By it the scripts know a stack of this project from others of the name."""
+
 LEASE_SECONDS = 20
 """For how long an agent takes a message; it renews every third of this. A killed agent's task is back in the queue
 within this time."""

@@ -1,7 +1,7 @@
 """What only several keys together can get wrong.
 
 The checks read the raw mapping, not the typed one, so that they also speak when another key is wrong: every mistake is
-reported at once. A key of a wrong type is passed over here; the types report it.
+named at once. A key of a wrong type is skipped here; the types report it.
 """
 
 from collections import defaultdict
@@ -17,6 +17,8 @@ DEFAULT_TASK_TIMEOUT = 300
 MAX_RUNTIMES = 40
 """A stack holds 500 resources: at most 200 for the platform, and 7 for each runtime; the rest is left for clients."""
 
+SAME_MODEL = "runtimes load {}; a task for this model must have one way (to rename a runtime, see docs/en/operate.md)"
+
 
 def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
     """Every contradiction between keys of ``raw``, in the order of the file."""
@@ -24,7 +26,7 @@ def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
     return (
         *_too_many(runtimes),
         *_claimed_twice(runtimes, "name", "runtimes have the name {}; each needs its own"),
-        *_claimed_twice(runtimes, "modelFilename", "runtimes load {}; a task for this model must have one way"),
+        *_claimed_twice(runtimes, "modelFilename", SAME_MODEL),
         *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
         *_foreign_partition(raw),
         *_alarm_for_every_task(raw),

@@ -1,11 +1,10 @@
-"""config.yaml, typed. Every key is here with its default; nothing else reads the file."""
+"""config.yaml, typed. Every key is defined here with its default."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 from pydantic.alias_generators import to_camel
 
 from contract.errors import shown
@@ -13,6 +12,7 @@ from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
 from infra.config.errors import ConfigError, Mistake, mistakes_of
+from infra.config.lenient import adapted
 from infra.config.types import (
     MAX_RETENTION_DAYS,
     AccessCidr,
@@ -38,6 +38,7 @@ from infra.config.types import (
     WebAddress,
     Zones,
 )
+from infra.config.yaml_file import read_yaml
 
 MAX_TASK_TIMEOUT = 36_000
 """Seconds. SQS hides a message for 12 h at most; the rest is for fetching, storing and the stop of the pod."""
@@ -188,7 +189,7 @@ class EbsThroughputTuner(Section):
 
 
 class Alarms(Section):
-    """When the alarms' topic is notified. ``emails`` get a mail for each alarm; the topic takes other subscribers too.
+    """When people are notified. ``emails`` get a mail for each alarm; other subscribers can be added to the topic.
 
     ``oldest_message_seconds`` absent: the task timeout and a cold start. ``no_pods_minutes``: tasks wait and no agent
     has one. ``dead_letters``: how many lie there. ``failure_percent``: of the tasks that ended within 15 minutes, if
@@ -236,6 +237,12 @@ class Config(Section):
     ebs_throughput_tuner: EbsThroughputTuner = EbsThroughputTuner()
     alarms: Alarms = Alarms()
     dashboard: Dashboard = Dashboard()
+    _notes: tuple[Mistake, ...] = PrivateAttr(default=())
+
+    @property
+    def notes(self) -> tuple[Mistake, ...]:
+        """What was read otherwise than it is written; a command that reads the file prints them as warnings."""
+        return self._notes
 
     @property
     def oldest_message_seconds(self) -> int:
@@ -271,19 +278,14 @@ def load_config(path: Path) -> Config:
 
     Raises ConfigError, which names every mistake with its key's path, the value and what is allowed.
     """
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
-    except OSError as error:
-        raise ConfigError([Mistake("", f"cannot be read: {error.strerror}")], str(path)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Mistake("", f"is not YAML: {error}")], str(path)) from error
-    return parse_config(raw, source=str(path))
+    return parse_config(read_yaml(path), source=str(path))
 
 
 def parse_config(raw: Any, *, source: str = "the config") -> Config:
     """Check what was read from YAML. Raises ConfigError as load_config does; ``source`` is named in it."""
     if not isinstance(raw, Mapping):
         raise ConfigError([Mistake("", f"must be a mapping of keys, got {shown(raw)}")], source)
+    raw, notes = adapted(raw)
     contradictions = cross_mistakes(raw)
     try:
         config = Config.model_validate(raw)
@@ -291,17 +293,5 @@ def parse_config(raw: Any, *, source: str = "the config") -> Config:
         raise ConfigError([*mistakes_of(error, Config), *contradictions], source) from error
     if contradictions:
         raise ConfigError(contradictions, source)
+    config._notes = notes  # noqa: SLF001 (of a class of this module, frozen for all others)
     return config
-
-
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML alone takes the last of two equal keys and says nothing: half of a user's runtimes would be gone."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 (PyYAML's own signature)
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if key != "<<" and keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is there twice in one place", node.start_mark
-                )
-        return super().construct_mapping(node, deep=deep)

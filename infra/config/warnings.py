@@ -14,7 +14,7 @@ STOP_SECONDS = 60
 
 def warnings_of(config: Config) -> tuple[str, ...]:
     """Each begins with the key's path, as errors do."""
-    return tuple(_long_tasks_on_a_mount(config))
+    return (*map(str, config.notes), *_long_tasks_on_a_mount(config))
 
 
 def _long_tasks_on_a_mount(config: Config) -> Iterator[str]:

@@ -15,7 +15,7 @@ from infra.constructs.stack_hooks import image_start
 from infra.images import ImageBuild, image_builds
 from infra.stacks.compute import Compute, make_compute
 from infra.stacks.tasks import Tasks, make_tasks
-from infra.topology import Topology, topology_of
+from infra.topology import STACK_DESCRIPTION, Topology, topology_of
 
 
 class PlatformStack(cdk.Stack):
@@ -27,7 +27,7 @@ class PlatformStack(cdk.Stack):
             scope,
             topology.stack_name,
             env=env,
-            description="Asynchronous image generation: queue-driven, on GPU nodes that come and go",
+            description=STACK_DESCRIPTION,
         )
         settings = FunctionSettings(
             architecture=config.lambda_architecture, log_retention_days=config.log_retention_days

@@ -36,7 +36,7 @@ def test_the_agents_image_is_built_and_pushed(installed: Path, bin_: Path, aws: 
     assert password
     assert password not in ended[0].stdout + docker.read_text()
     assert repositories(aws) == ["sd-on-eks/queue-agent"]
-    assert f"{image} is there." in ended[0].stdout
+    assert f"{image} is in ECR." in ended[0].stdout
 
 
 def test_a_runtimes_image_is_copied_to_china(installed: Path, bin_: Path, aws: Aws) -> None:
@@ -98,7 +98,7 @@ def test_the_agents_image_is_built_on_another_base_for_both_platforms(installed:
     [
         (["--copy", "a", "UPPER"], "'UPPER' is not a repository and a tag"),
         (["--copy", "a", "mine:1", "--platform", "linux/amd64,linux/arm64"], "--copy takes one platform"),
-        (["--copy", "a", "mine:1", "--base", "c"], "--base and --tag are of the agent's image"),
+        (["--copy", "a", "mine:1", "--base", "c"], "--base and --tag are for building"),
         (["--platform", "windows"], "must be of linux/amd64, linux/arm64, got 'windows'"),
     ],
 )

@@ -47,8 +47,18 @@ def test_logs_and_a_role_that_outlive_the_stack_are_named(installed: Path, bin_:
         "Outputs": {"FrontApiEndpoint": {"Value": OUTPUTS["FrontApiEndpoint"]}},
     }
     aws.client("cloudformation").create_stack(StackName="mineStack", TemplateBody=json.dumps(template))
-    stay = ["/aws/containerinsights/mineStack/application", "API-Gateway-Execution-Logs_abc/dev"]
-    for name in [*stay, "/aws/containerinsights/mineStack2/application"]:
+    stay = [
+        "/aws/containerinsights/mineStack/prometheus",
+        "/aws/lambda/mineStack-Drain",
+        "API-Gateway-Execution-Logs_abc/dev",
+    ]
+    again = [
+        "/aws/eks/mineStack/cluster",
+        "/aws/containerinsights/mineStack/application",
+        "/aws/lambda/mineStack-kubectl",
+    ]
+    others = ["/aws/containerinsights/mineStack2/application", "/aws/eks/mineStack2/cluster"]
+    for name in [*stay, *again, *others]:
         aws.client("logs").create_log_group(logGroupName=name)
     # When
     code, printed = destroy(installed, bin_, aws, "-n", "mine", "-y")
@@ -60,19 +70,22 @@ def test_logs_and_a_role_that_outlive_the_stack_are_named(installed: Path, bin_:
     assert named == [
         f"  logs       aws logs delete-log-group --region {REGION} --log-group-name {name}" for name in stay
     ]
+    # And what AWS made again, under the names of the next stack, is deleted
+    left = [one["logGroupName"] for one in aws.client("logs").describe_log_groups()["logGroups"]]
+    assert sorted(left) == sorted([*stay, *others])
 
 
 def test_without_an_answer_nothing_is_removed(installed: Path, bin_: Path, account: Aws) -> None:
     code, printed = destroy(installed, bin_, account)
     assert code == 1
-    assert "Remove sdoneksStack?" in printed
+    assert "Delete sdoneksStack?" in printed
     assert stacks(account) == ["sdoneksStack"]
 
 
 def test_a_stack_that_is_gone_is_fine(installed: Path, bin_: Path, aws: Aws) -> None:
     code, printed = destroy(installed, bin_, aws, "-n", "other")
     assert code == 0
-    assert "There is no stack otherStack in us-west-2; nothing to remove." in printed
+    assert "There is no stack otherStack in us-west-2; nothing to delete." in printed
 
 
 def test_an_update_shows_the_changes_and_deploys_them(installed: Path, bin_: Path, account: Aws) -> None:

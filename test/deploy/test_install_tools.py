@@ -49,6 +49,29 @@ def test_the_cdk_itself_uses_what_was_installed(node: Path, clone: Path, bin_: P
     assert "npm" not in called
 
 
+@pytest.mark.parametrize(
+    ("aws", "code", "said"),
+    [
+        ("echo 'Unable to locate credentials' >&2; exit 255", 1, "error: AWS does not accept the credentials: Unable"),
+        ("echo 'You must specify a region.' >&2; exit 252", None, "are checked when the tools are installed"),
+        (None, None, "Credentials are checked when the tools are installed."),
+    ],
+)
+def test_credentials_are_checked_before_anything_is_installed(
+    aws: str | None, code: int | None, said: str, clone: Path, bin_: Path
+) -> None:
+    # Given a fresh clone, and no Python to install with
+    calls = fake(bin_, "aws", aws) if aws else None
+    # When
+    ended = run(clone, bin_, "-R", "eu-west-1", script="deploy/deploy.sh")
+    # Then
+    assert said in ended.stdout
+    assert not (clone / ".venv").exists()
+    assert ("Python 3.11 or later is needed" in ended.stdout) is (code is None)
+    if calls:
+        assert calls.read_text() == "sts get-caller-identity --output text --region eu-west-1\n"
+
+
 def test_a_wrong_option_is_named(clone: Path, bin_: Path) -> None:
     ended = run(clone, bin_, "--quick", script=SCRIPT)
     assert ended.returncode == 2

@@ -75,6 +75,44 @@ def test_quiet_prints_the_id_alone_and_the_options_reach_the_volume(installed: P
     iam.delete_role(RoleName="mine")
 
 
+def test_the_standard_variant_works_in_the_default_vpc_or_in_the_stacks_own(
+    installed: Path, bin_: Path, aws: Aws
+) -> None:
+    # Given
+    assert "nvidia" not in BOTTLEROCKET
+    ec2 = aws.client("ec2")
+    default = {one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]}
+    # When
+    first = snapshot(installed, bin_, aws, PUBLIC)
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    own, other = (
+        ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{number}.0/24")["Subnet"]["SubnetId"] for number in range(2)
+    )
+    ec2.create_tags(Resources=[own], Tags=[{"Key": "karpenter.sh/discovery", "Value": "sdoneksStack"}])
+    ec2.create_tags(Resources=[other], Tags=[{"Key": "karpenter.sh/discovery", "Value": "otherStack"}])
+    second = snapshot(installed, bin_, aws, PUBLIC)
+    named = snapshot(installed, bin_, aws, "--subnet", other, PUBLIC)
+    # Then
+    assert [one.returncode for one in (first, second, named)] == [0, 0, 0], first.stdout
+    reservations = sorted(ec2.describe_instances()["Reservations"], key=lambda one: one["Instances"][0]["LaunchTime"])
+    used = [one["Instances"][0].get("SubnetId") for one in reservations]
+    assert used[0] in default
+    assert used[1:] == [own, other]
+
+
+def test_without_any_network_it_asks_for_a_subnet(installed: Path, bin_: Path, aws: Aws) -> None:
+    # Given an account whose default VPC was deleted
+    ec2 = aws.client("ec2")
+    for one in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=one["SubnetId"])
+    # When
+    ended = snapshot(installed, bin_, aws, PUBLIC)
+    # Then
+    assert ended.returncode == 1
+    assert "us-west-2 has neither the stack sdoneksStack nor a default VPC" in ended.stdout
+    assert "--subnet subnet-" in ended.stdout
+
+
 def test_a_failed_pull_fails_the_run(installed: Path, bin_: Path, aws: Aws) -> None:
     # Given
     aws.ssm.broken = "sdwebui"
@@ -114,6 +152,7 @@ def test_ctrl_c_leaves_nothing_behind(installed: Path, bin_: Path, aws: Aws) -> 
         (["x.io/a; reboot"], "is not the full name of an image"),
         ([","], "no image is named"),
         (["-a", "/none", PUBLIC], "there is no SSM parameter /none in us-west-2"),
+        (["--subnet", "subnet-1", PUBLIC], "there is no subnet subnet-1 in us-west-2"),
         (["-R", "none", PUBLIC], "no instance profile carries the role none"),
         (["-s", "1", PUBLIC], "must be 5 to 16384 GiB, got '1'"),
     ],

@@ -2,12 +2,14 @@
 
 import json
 
+from infra.images import image_build
+from infra.topology import STACK_DESCRIPTION
 from test.support.aws import ACCOUNT, AMI, REGION, Aws
-from utils.deploy.images import agent_tag
+from utils.deploy.model_folders import FOLDERS
 from utils.deploy.models import SD_1_5
 
 BUCKET = f"sdoneks-models-{ACCOUNT}-{REGION}"
-BOTTLEROCKET = "/aws/service/bottlerocket/aws-k8s-1.35-nvidia/x86_64/latest/image_id"
+BOTTLEROCKET = "/aws/service/bottlerocket/aws-k8s-1.35/x86_64/latest/image_id"
 BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"
 
 OUTPUTS = {
@@ -21,13 +23,17 @@ OUTPUTS = {
 
 def make_ready(aws: Aws) -> None:
     """Images, the model, a CDK bootstrap, and a stack with its outputs."""
-    aws.push("sd-on-eks/queue-agent", agent_tag())
-    aws.push("sd-on-eks/sdwebui")
+    for name in ("queue-agent", "sdwebui"):
+        build = image_build("sdoneks", name)
+        aws.push(build.repository, build.tag)
     aws.ssm.parameters |= {BOTTLEROCKET: AMI, BOOTSTRAP: "30"}
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     s3.put_object(Bucket=BUCKET, Key=SD_1_5.key, Body=b"", Metadata={"sha256": SD_1_5.sha256})
+    for folder in FOLDERS:
+        s3.put_object(Bucket=BUCKET, Key=f"{folder}/.keep", Body=b"")
     template = {
+        "Description": STACK_DESCRIPTION,
         "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
         "Outputs": {name: {"Value": value} for name, value in OUTPUTS.items()},
     }

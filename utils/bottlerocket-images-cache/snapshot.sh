@@ -5,4 +5,4 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
 
 prepare_venv deploy >&2
-exec "$VENV/bin/python" -m utils.deploy.image_cache "$@"
+exec "$VENV/bin/python" -P -m utils.deploy.image_cache "$@"

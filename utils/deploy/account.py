@@ -22,6 +22,11 @@ from utils.deploy.console import DeployError
 CLIENT = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
 """A call ends within minutes, whatever the network does."""
 
+ENDPOINT_URL = "AWS_ENDPOINT_URL"
+
+ALLOW_ENDPOINT_URL = "ALLOW_AWS_ENDPOINT_URL"
+"""Set to 1 by those who deploy through an endpoint on purpose."""
+
 CREDENTIALS_HELP = (
     "Sign in: `aws configure`, or `aws sso login --profile NAME` and `export AWS_PROFILE=NAME`,",
     "or set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN).",
@@ -50,8 +55,9 @@ class Account:
 def open_account(region: str | None, environment: Mapping[str, str] = os.environ) -> Account:
     """Sign in. ``region`` None takes the environment's, the profile's, or that of the machine (IMDS).
 
-    Raises DeployError.
+    Raises DeployError without credentials or a region, and when a variable sends the calls elsewhere than to AWS.
     """
+    _refuse_other_endpoints(environment)
     try:
         session = boto3.Session(region_name=region or environment.get("AWS_REGION") or None)
         chosen = session.region_name or _region_of_machine(session)
@@ -66,6 +72,20 @@ def open_account(region: str | None, environment: Mapping[str, str] = os.environ
     return Account(session, _identity(session, chosen), partition, chosen)
 
 
+def _refuse_other_endpoints(environment: Mapping[str, str]) -> None:
+    """A terminal in which the local platform was used still has its endpoint: nothing would be deployed to AWS."""
+    if environment.get(ALLOW_ENDPOINT_URL) == "1":
+        return
+    for name, value in sorted(environment.items()):
+        if value and (name == ENDPOINT_URL or name.startswith(f"{ENDPOINT_URL}_")):
+            raise DeployError(
+                f"{name} is set to {value}, so the calls would go there and not to AWS (to the embedded AWS of the "
+                "local platform, for example)",
+                f"unset {name}",
+                f"Or, if it is meant, as for a VPC endpoint: export {ALLOW_ENDPOINT_URL}=1",
+            )
+
+
 def _identity(session: boto3.Session, region: str) -> str:
     try:
         return session.client("sts", region_name=region, config=CLIENT).get_caller_identity()["Account"]
@@ -73,16 +93,18 @@ def _identity(session: boto3.Session, region: str) -> str:
         raise DeployError("there are no AWS credentials", *CREDENTIALS_HELP) from error
     except ClientError as error:
         raise DeployError(
-            f"AWS does not take these credentials in {region}: {error}",
+            f"AWS does not accept these credentials in {region}: {error}",
             *CREDENTIALS_HELP,
-            "Accounts of China and accounts of other regions are apart: check that the region is the account's.",
+            "Accounts of China work in the regions of China only, and others outside them: check the region.",
         ) from error
     except (NotConnected, HTTPClientError) as error:
         raise DeployError(
             f"AWS cannot be reached: {error}", "Check the network and proxy settings (HTTPS_PROXY), then run it again."
         ) from error
     except BotoCoreError as error:
-        raise DeployError(f"AWS cannot be asked who you are: {error}", *CREDENTIALS_HELP) from error
+        raise DeployError(
+            f"the identity of these credentials cannot be looked up: {error}", *CREDENTIALS_HELP
+        ) from error
 
 
 def _region_of_machine(session: boto3.Session) -> str | None:

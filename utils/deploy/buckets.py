@@ -48,7 +48,7 @@ def make(account: Account, name: str) -> None:
         except s3.exceptions.BucketAlreadyExists:
             raise _taken(name) from None
     else:
-        say(f"    s3://{name} is there")
+        say(f"    s3://{name} exists")
     s3.put_public_access_block(
         Bucket=name,
         ExpectedBucketOwner=account.id,
@@ -76,9 +76,9 @@ def make(account: Account, name: str) -> None:
 
 
 def check(account: Account, name: str, *, without: str) -> None:
-    """The user's own bucket; nothing in it is changed. Raises DeployError when the stack could not read it.
+    """Look at the user's own bucket. Raises DeployError when the stack could not read it.
 
-    ``without`` tells how to do without the bucket.
+    ``without`` says how to do without the bucket.
     """
     if _region(account, name, own=False) is None:
         raise DeployError(
@@ -88,8 +88,13 @@ def check(account: Account, name: str, *, without: str) -> None:
         )
 
 
+def is_ours(account: Account, name: str) -> bool:
+    """Whether the bucket is there. Raises DeployError when it is of another account, or in another region."""
+    return _region(account, name, own=True) is not None
+
+
 def holds(account: Account, bucket: str, key: str) -> bool:
-    """Whether the object is there."""
+    """Whether the object exists."""
     try:
         account.session.client("s3", config=CLIENT).head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -100,10 +105,10 @@ def holds(account: Account, bucket: str, key: str) -> bool:
 
 
 def _region(account: Account, name: str, *, own: bool) -> str | None:
-    """Where the bucket lies; None when there is none. Raises DeployError when it is not in the account's region."""
+    """Where the bucket is; None when there is none. Raises DeployError when it is not in the account's region."""
     s3 = account.session.client("s3", config=CLIENT)
     try:
-        told = s3.head_bucket(Bucket=name, ExpectedBucketOwner=account.id) if own else s3.head_bucket(Bucket=name)
+        response = s3.head_bucket(Bucket=name, ExpectedBucketOwner=account.id) if own else s3.head_bucket(Bucket=name)
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code == NOT_FOUND:
@@ -113,7 +118,7 @@ def _region(account: Account, name: str, *, own: bool) -> str | None:
         if code == ELSEWHERE:
             raise _elsewhere(account, name, "another region") from None
         raise
-    region = told.get("BucketRegion") or account.region
+    region = response.get("BucketRegion") or account.region
     if region != account.region:
         raise _elsewhere(account, name, region)
     return region
@@ -128,6 +133,6 @@ def _taken(name: str) -> DeployError:
 
 def _elsewhere(account: Account, name: str, region: str) -> DeployError:
     return DeployError(
-        f"the bucket {name} lies in {region}, and the stack would lie in {account.region}",
+        f"the bucket {name} is in {region}, and the stack would be in {account.region}",
         "Name a bucket in the stack's region with -b, or another region with -R.",
     )

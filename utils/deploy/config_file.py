@@ -1,10 +1,10 @@
-"""Writes config.yaml from its template, and reads from one what the options of deploy.sh would have said."""
+"""Writes config.yaml from its template, and reads from one which options of deploy.sh it answers to."""
 
 import re
 import string
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class Answers:
     runtime_type: RuntimeType = RuntimeType.SDWEBUI
     image: Image | None = None
     snapshot_id: str | None = None
+    builds_images: bool = True
 
 
 def render(answers: Answers) -> tuple[str, Config]:
@@ -58,6 +59,7 @@ def render(answers: Answers) -> tuple[str, Config]:
         "model_filename": SD_1_5.key.rpartition("/")[2] if webui else None,
         "dynamic_model": False if webui else None,
         "extra_values": _extra_values(answers),
+        "build": None if answers.builds_images else False,
     }
     lines = [_filled(line, values) for line in TEMPLATE.read_text(encoding="utf-8").splitlines(keepends=True)]
     text = "".join(line for line in lines if line is not None)
@@ -72,19 +74,19 @@ def write(path: Path, text: str) -> None:
 
 
 def as_shipped(path: Path) -> bool:
-    """Whether the file says nothing yet: it is missing, or the one that comes with the project."""
+    """Whether there is nothing to keep: the file is missing, or is the one that comes with the project."""
     return not path.exists() or path.read_text(encoding="utf-8") == render(Answers())[0]
 
 
 def set_aside(path: Path) -> Path:
-    """Keep a copy of the file beside it. Returns where."""
+    """Keep a copy of the file in its folder. Returns the copy's path."""
     kept = path.with_name(f"{path.name}.{time.strftime('%Y%m%dT%H%M%S')}.bak")
     kept.write_bytes(path.read_bytes())
     return kept
 
 
 def answers_of(config: Config) -> Answers:
-    """What a config says where options could have said it; of its runtimes the first counts."""
+    """What a config says that options can say; of its runtimes the first counts."""
     runtime = config.models_runtime[0]
     image = values_at(runtime.extra_values, "runtime", "inferenceApi", "image")
     tag = str(image.get("digest") or image.get("tag") or "latest")
@@ -95,7 +97,13 @@ def answers_of(config: Config) -> Answers:
         runtime_type=runtime.type,
         image=Image(repository=str(image["repository"]), tag=tag) if image.get("repository") else None,
         snapshot_id=snapshot_of(runtime),
+        builds_images=config.builds_images,
     )
+
+
+def with_snapshot(answers: Answers, snapshot_id: str) -> Answers:
+    """The same with another image cache."""
+    return replace(answers, snapshot_id=snapshot_id)
 
 
 def snapshot_of(runtime: Runtime) -> str | None:

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees: steps, questions, progress, and faults with the way to mend them."""
+"""What a person at the terminal sees: steps, questions, progress, and errors with the way to fix them."""
 
 import signal
 import sys
@@ -15,7 +15,7 @@ TENTHS = 10
 
 
 class DeployError(Exception):
-    """What stops a script. ``fixes`` are commands or sentences, each of which mends it."""
+    """What stops a script. ``fixes`` are commands or sentences, each of which resolves it."""
 
     def __init__(self, problem: str, *fixes: str) -> None:
         self.problem = problem
@@ -32,12 +32,12 @@ def warn(text: str) -> None:
 
 
 def step(what: str, duration: str) -> None:
-    """``duration`` in words, such as "about 10 minutes"."""
+    """Announce a step; ``duration`` is text such as "about 10 minutes"."""
     say(f"==> {what} ({duration})")
 
 
 def ask(question: str, *, yes: bool) -> bool:
-    """True when the person agrees; ``yes`` agrees beforehand. Raises DeployError when there is nobody to ask."""
+    """True when the person agrees; ``yes`` agrees in advance. Raises DeployError without a terminal."""
     if yes:
         say(f"{question} yes (-y)")
         return True
@@ -64,14 +64,14 @@ class Progress:
 
 
 def run(main: Callable[[], None], *, again: str) -> int:
-    """Run a script's main; returns its exit code. ``again`` tells what a second run does after a failure."""
+    """Run a script's main; returns its exit code. ``again`` says what a second run does after a failure."""
     with stopping_on_sigterm():
         try:
             main()
         except DeployError as error:
-            tell(error)
+            show_error(error)
         except (ClientError, BotoCoreError) as error:
-            tell(DeployError(f"AWS refused: {error}", again))
+            show_error(DeployError(f"AWS refused: {error}", again))
         except KeyboardInterrupt:
             print(f"\nstopped. {again}", file=sys.stderr, flush=True)
             return EXIT_INTERRUPTED
@@ -80,7 +80,7 @@ def run(main: Callable[[], None], *, again: str) -> int:
     return 1
 
 
-def tell(error: DeployError) -> None:
+def show_error(error: DeployError) -> None:
     print(f"error: {error}", file=sys.stderr, flush=True)
 
 
@@ -100,7 +100,7 @@ def stopping_on_sigterm() -> Iterator[None]:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds back Ctrl-C and SIGTERM while something is cleaned up; what came meanwhile is forgotten."""
+    """Holds back Ctrl-C and SIGTERM while something is cleaned up; signals that arrive meanwhile are dropped."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
     try:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import yaml
 
 from infra.config.model import Config, Runtime
+from infra.images import AGENT, image_builds
 from infra.versions import RUNTIME_CHART
 from utils.deploy.account import CLIENT, Account
 from utils.deploy.config_file import ROOT, values_at
@@ -47,14 +48,21 @@ def agent_tag() -> str:
 
 
 def images_of(config: Config, account: Account) -> tuple[str, ...]:
-    """Every image that the pods pull, each once, as the chart composes their names."""
+    """Every image that the pods pull, each once: those that the stack builds, and those that the config names."""
     registry = config.add_ons.image_registry or account.registry
-    found = [image for runtime in config.models_runtime for image in _images(runtime, registry)]
+    built = {build.name: f"{account.registry}/{build.reference}" for build in image_builds(config)}
+    found = [image for runtime in config.models_runtime for image in _images(runtime, registry, built)]
     return tuple(dict.fromkeys(found))
 
 
+def brought_images(config: Config, account: Account) -> tuple[str, ...]:
+    """Those of ``images_of`` that the stack does not build."""
+    built = {f"{account.registry}/{build.reference}" for build in image_builds(config)}
+    return tuple(image for image in images_of(config, account) if image not in built)
+
+
 def digest_of(account: Account, reference: str) -> str | None:
-    """What the image is now; None when it is missing. Only for images in the private ECR of ``account``'s partition.
+    """The image's digest; None when it is missing. Only for images in private ECRs of the account's partition.
 
     Raises ClientError when ECR may not be asked.
     """
@@ -64,31 +72,50 @@ def digest_of(account: Account, reference: str) -> str | None:
     ecr = account.session.client("ecr", region_name=image.region, config=CLIENT)
     digest = image.version.startswith("sha256:")
     try:
-        told = ecr.describe_images(
+        response = ecr.describe_images(
             registryId=image.account,
             repositoryName=image.repository,
             imageIds=[{"imageDigest": image.version} if digest else {"imageTag": image.version}],
         )
     except (ecr.exceptions.RepositoryNotFoundException, ecr.exceptions.ImageNotFoundException):
         return None
-    return told["imageDetails"][0]["imageDigest"]
+    return response["imageDetails"][0]["imageDigest"]
+
+
+def image_folders() -> tuple[str, ...]:
+    """Names of the folders below images/, each of which is the source of an image."""
+    return tuple(sorted(path.parent.name for path in (ROOT / "images").glob("*/Dockerfile")))
+
+
+def buildable(image: PrivateImage) -> str | None:
+    """The name of the folder below images/ from which ``image`` is built; None for one of the user's own."""
+    if (image.repository, image.version) == (AGENT_REPOSITORY, agent_tag()):
+        return AGENT
+    folder, _, name = image.repository.partition("/")
+    ours = folder == RUNTIME_FOLDER and image.version == "latest" and name in image_folders()
+    return name if ours else None
 
 
 def missing(account: Account, references: tuple[str, ...]) -> list[str]:
-    """Those that lie in the account's own ECR, or should."""
+    """Those that should be in the account's own ECR, and are not."""
     own = [one for one in references if one.startswith(f"{account.id}.dkr.ecr.") and PrivateImage.of(one)]
     return [one for one in own if digest_of(account, one) is None]
 
 
-def _images(runtime: Runtime, registry: str) -> list[str]:
+def _images(runtime: Runtime, registry: str, built: Mapping[str, str]) -> list[str]:
     """A chart of the user's own may have other defaults: of it only what is named counts."""
     values = values_at(runtime.extra_values, "runtime")
     ours = runtime.chart_repository is None
+    kind = runtime.type.value
     named = [
-        (values_at(values, "inferenceApi", "image"), f"{RUNTIME_FOLDER}/{runtime.type.value}", "latest"),
-        (values_at(values, "queueAgent", "image"), AGENT_REPOSITORY, agent_tag()),
+        (values_at(values, "inferenceApi", "image"), built.get(kind), f"{RUNTIME_FOLDER}/{kind}", "latest"),
+        (values_at(values, "queueAgent", "image"), built.get(AGENT), AGENT_REPOSITORY, agent_tag()),
     ]
-    return [_reference(image, name, tag, registry) for image, name, tag in named if ours or image.get("repository")]
+    return [
+        made if made and not image.get("repository") else _reference(image, name, tag, registry)
+        for image, made, name, tag in named
+        if ours or image.get("repository")
+    ]
 
 
 def _reference(image: Mapping[str, Any], name: str, tag: str, registry: str) -> str:

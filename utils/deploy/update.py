@@ -1,19 +1,23 @@
-"""Bring a stack to what config.yaml and the project's files say now: show the changes, ask, deploy."""
+"""Update a stack to the present config.yaml and project files: check, show the changes, ask, deploy."""
 
 import argparse
 import sys
 from collections.abc import Sequence
 
 from infra.topology import topology_of
-from utils.deploy import images, stack
-from utils.deploy.__main__ import AGAIN, CONFIG, check_images, checked_config
+from utils.deploy import image_builds, preflight, stack
 from utils.deploy.account import open_account
 from utils.deploy.console import DeployError, ask, run, step
-from utils.deploy.farewell import farewell
+from utils.deploy.finding import Subject
+from utils.deploy.next_steps import show_next_steps
+from utils.deploy.plan import CONFIG, checked_config
+
+AGAIN = "Run the same command again; it continues from here."
 
 
-def main(words: Sequence[str] | None = None) -> int:
-    arguments = _parser().parse_args(words)
+def main(argv: Sequence[str] | None = None) -> int:
+    """Returns the exit code."""
+    arguments = _parser().parse_args(argv)
     return run(lambda: _update(arguments), again=AGAIN)
 
 
@@ -22,7 +26,9 @@ def _update(arguments: argparse.Namespace) -> None:
     config = checked_config(account, CONFIG)
     name = topology_of(config).stack_name
     stack.outputs(account, name)
-    check_images(account, images.images_of(config, account), yes=arguments.yes)
+    findings = preflight.inspect(Subject(account=account, config=config))
+    preflight.show(findings)
+    preflight.stop_on_errors(findings)
     cdk = stack.Cdk.find(account, CONFIG, own_tools=arguments.own_tools)
     step(f"What would change in {name}", "about a minute")
     cdk("diff", name)
@@ -30,7 +36,8 @@ def _update(arguments: argparse.Namespace) -> None:
         raise DeployError(f"{name} was left as it is")
     step(f"Updating {name}", "minutes, or up to 30 for the cluster")
     cdk(*stack.DEPLOY, name)
-    farewell(account, name, config)
+    image_builds.wait_for_images(account, config)
+    show_next_steps(account, name, config)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,8 @@
   python -m utils.operate.dead_letters delete RUNTIME MESSAGE_ID…
 
 Works on the stack of the account and region that the AWS variables name, or on a running local platform (--local). A
-redriven message is sent to the runtime's queue anew, so its attempts count from zero, and only then deleted here.
+redriven message is sent to the runtime's queue as a new message, so its attempts count from zero, and only then deleted
+here.
 """
 
 import argparse
@@ -55,7 +56,7 @@ MAX_LETTERS = 1000
 
 
 class CannotAct(Exception):
-    """The text tells what to change."""
+    """The text says what to change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class Letter:
             message_id=message["MessageId"],
             receipt=message["ReceiptHandle"],
             body=message["Body"],
-            reason=attributes.get("reason", "received too often; the agents that took it told nothing"),
+            reason=attributes.get("reason", "received too often; the agents that received it reported nothing"),
             receives=attributes.get("receives", "?"),
             age=max(0.0, now - sent),
             task_id=_task_id(message["Body"]),
@@ -142,9 +143,9 @@ class DeadLetters:
             return  # deleted, or given back by time
 
 
-def main(words: Sequence[str] | None = None, *, ask: Callable[[str], str] = input) -> int:
+def main(argv: Sequence[str] | None = None, *, ask: Callable[[str], str] = input) -> int:
     """Do what the command line says. Returns 0, 1 when it was not done, 2 when it could not be."""
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_args(argv)
     try:
         route = _route(arguments.config, arguments.runtime)
         letters = _open(arguments.local, route)
@@ -154,7 +155,7 @@ def main(words: Sequence[str] | None = None, *, ask: Callable[[str], str] = inpu
     except CannotAct as error:
         print(f"error: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
-        print(f"error: AWS says: {error}", file=sys.stderr)
+        print(f"error: AWS refused the call: {error}", file=sys.stderr)
     return 2
 
 

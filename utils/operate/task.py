@@ -26,9 +26,9 @@ HIDDEN = frozenset({"time", "level", "logger", "message", "task_id", "action", "
 """Fields of a log line that have a column of their own, or are the same in all."""
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Print the timeline. Returns 0, or 1 when nothing is known of the task, or 2 when a file cannot be read."""
-    arguments = _parser().parse_args(words)
+    arguments = _parser().parse_args(argv)
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
     try:
         known = (
@@ -40,9 +40,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if not known:
-        print(
-            f"error: nothing is told of task {arguments.task_id!r}; docs/en/why-not-done.md says why", file=sys.stderr
-        )
+        print(f"error: task {arguments.task_id!r} is not in these files; see docs/en/why-not-done.md", file=sys.stderr)
     return 0 if known else 1
 
 
@@ -61,8 +59,8 @@ def _timeline(spans: Sequence[Span]) -> Table:
     for depth, span in _ordered(spans):
         left = round((span.begin - begin) / whole * BAR)
         bar = " " * left + "█" * max(1, round(span.seconds / whole * BAR))
-        told = " ".join(f"{name}={value}" for name, value in span.attributes.items() if name not in HIDDEN)
-        what = f"{span.error}  {told}" if span.error else told
+        response = " ".join(f"{name}={value}" for name, value in span.attributes.items() if name not in HIDDEN)
+        what = f"{span.error}  {response}" if span.error else response
         table.add_row(
             f"{'  ' * depth}{span.name}",
             f"{span.begin - begin:.3f}",
@@ -102,13 +100,15 @@ def _show_log(console: Console, lines: Iterable[Mapping[str, Any]], task_id: str
     ours = sorted((line for line in lines if line.get("task_id") == task_id), key=_time)
     table = Table("time", "what", "action", "attempt", "fields", box=None)
     for line in ours:
-        told = " ".join(f"{name}={value}" for name, value in line.items() if name not in HIDDEN and value is not None)
+        response = " ".join(
+            f"{name}={value}" for name, value in line.items() if name not in HIDDEN and value is not None
+        )
         table.add_row(
             _time(line).isoformat(timespec="milliseconds"),
             line.get("message", ""),
             line.get("action", ""),
             str(line.get("attempt") or ""),
-            printable(told),
+            printable(response),
         )
     if ours:
         console.print(f"task {task_id}, trace {ours[0].get('trace_id') or 'unknown'}")

@@ -1,6 +1,6 @@
 """A live table of a running local platform: ``python -m utils.operate.watch [--output DIR]``. Ctrl-C ends it.
 
-What it shows is what the agents tell at /metrics, and the queues' own counts.
+It shows what the agents publish at /metrics, and the queues' own counts.
 """
 
 import argparse
@@ -48,12 +48,12 @@ class Watched:
         return cls(Access(addresses.aws_endpoint_url, addresses.region), addresses.agents, addresses.queues)
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Show until Ctrl-C, or once. Returns 2 when no platform runs there."""
     parser = argparse.ArgumentParser(prog="python -m utils.operate.watch", description=__doc__)
     parser.add_argument("--output", type=Path, default=ROOT / "output", metavar="DIR", help="of the platform")
     parser.add_argument("--once", action="store_true", help="print the table and end")
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(argv)
     try:
         asyncio.run(_show(Watched.of(arguments.output), once=arguments.once))
     except NotRunning as error:
@@ -78,11 +78,11 @@ async def _show(watched: Watched, *, once: bool) -> None:
 
 
 async def _table(watched: Watched, clients: Clients, session: aiohttp.ClientSession) -> Table:
-    told = sums("".join(await asyncio.gather(*(_text(session, url) for url in watched.agents.values()))))
+    response = sums("".join(await asyncio.gather(*(_text(session, url) for url in watched.agents.values()))))
     table = Table("runtime", "ready", "waiting", "taken", "done", "failed", "mean wait", "mean run", "GPU busy")
     for name, url in watched.queues.items():
         waiting, taken = await _depth(clients, url)
-        of = told[name]
+        of = response[name]
         busy, idle = of[GPU_BUSY.name], of[GPU_IDLE.name]
         table.add_row(
             name,
@@ -108,9 +108,9 @@ def sums(text: str) -> Mapping[str, Mapping[str, float]]:
     return found
 
 
-def _mean(told: Mapping[str, float], metric: Metric) -> str:
-    count = told[f"{metric.name}_count"]
-    return f"{told[f'{metric.name}_sum'] / count:.2f} s" if count else "-"
+def _mean(response: Mapping[str, float], metric: Metric) -> str:
+    count = response[f"{metric.name}_count"]
+    return f"{response[f'{metric.name}_sum'] / count:.2f} s" if count else "-"
 
 
 async def _text(session: aiohttp.ClientSession, url: str) -> str:
@@ -122,10 +122,10 @@ async def _text(session: aiohttp.ClientSession, url: str) -> str:
 
 async def _depth(clients: Clients, url: str) -> tuple[str, str]:
     try:
-        told = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
+        response = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     except (ClientError, BotoCoreError):
         return "?", "?"
-    attributes = told["Attributes"]
+    attributes = response["Attributes"]
     return attributes["ApproximateNumberOfMessages"], attributes["ApproximateNumberOfMessagesNotVisible"]
 
 

@@ -201,8 +201,8 @@ def test_a_wrong_key_is_named_with_its_value_and_what_is_allowed(change: dict[st
         ({"chartRepository": "ftp://x"}, "modelsRuntime[0].chartRepository: must be a chart's address that begins"),
         ({"chart_repository": "x"}, "modelsRuntime[0].chart_repository: is not a known key; did you mean"),
         (
-            {"type": "comfyui"},
-            "modelsRuntime[0].modelFilename: is only for sdwebui; comfyui takes its models from the task",
+            {"type": "invokeai"},
+            "modelsRuntime[0].modelFilename: is only for sdwebui; invokeai takes its models from the task",
         ),
         (
             {"type": "invokeai", "modelFilename": None, "dynamicModel": True},

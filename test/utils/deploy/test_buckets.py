@@ -53,7 +53,7 @@ def test_a_name_that_is_taken_is_said_with_what_to_do(
 
 def test_a_bucket_in_another_region_is_refused(account: Account, aws: Aws) -> None:
     aws.client("s3", "us-east-1").create_bucket(Bucket="far")
-    with pytest.raises(DeployError, match="far lies in us-east-1, and the stack would lie in us-west-2"):
+    with pytest.raises(DeployError, match="far is in us-east-1, and the stack would be in us-west-2"):
         buckets.check(account, "far", without="Name another.")
 
 

@@ -90,7 +90,7 @@ def test_an_upload_that_was_cut_off_goes_on_without_sending_again(
     source.breaks = [PART + 100, 0]
     with pytest.raises(DeployError, match="cannot be read further than") as caught:
         copy(account, source)
-    assert "it goes on from here" in str(caught.value)
+    assert "it continues from here" in str(caught.value)
     assert len(uploads(aws)) == 1
     source.breaks = []
     # When
@@ -107,7 +107,7 @@ def test_an_upload_that_was_cut_off_goes_on_without_sending_again(
     copy(account, source)
     # Then
     assert stored(aws) == CONTENT
-    assert "going on with an upload that was cut off, 1 parts are there" in capsys.readouterr().out
+    assert "resuming an interrupted upload, 1 parts are there" in capsys.readouterr().out
     assert sorted(sent) == [2, 3]
     assert not uploads(aws)
 

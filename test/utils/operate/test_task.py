@@ -95,7 +95,7 @@ def test_a_task_of_which_nothing_is_known_and_files_that_are_none_are_said(
     trace_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["nosuch", "--trace-file", str(trace_file)]) == 1
-    assert "nothing is told of task 'nosuch'" in capsys.readouterr().err
+    assert "task 'nosuch' is not in these files" in capsys.readouterr().err
     assert main(["dog", "--trace-file", str(tmp_path / "nosuch")]) == 2
     trace_file.write_text("{}\n")
     assert main(["dog", "--trace-file", str(trace_file)]) == 2

@@ -55,14 +55,14 @@ def checked(images: Sequence[str]) -> tuple[str, ...]:
 def find(account: Account, images: Sequence[str]) -> str | None:
     """The newest complete snapshot of exactly these images, made before. Images in ECR are compared by their digest."""
     ec2 = account.session.client("ec2", config=CLIENT)
-    told = ec2.describe_snapshots(
+    response = ec2.describe_snapshots(
         OwnerIds=["self"],
         Filters=[
             {"Name": f"tag:{IMAGES_TAG}", "Values": [_contents(account, images)]},
             {"Name": "status", "Values": ["completed"]},
         ],
     )["Snapshots"]
-    return max(told, key=lambda one: one["StartTime"])["SnapshotId"] if told else None
+    return max(response, key=lambda one: one["StartTime"])["SnapshotId"] if response else None
 
 
 def make(account: Account, images: Sequence[str], plan: Plan) -> str:
@@ -97,10 +97,10 @@ def _pull(account: Account, instance: str, image: str, poll: float) -> None:
     def ended() -> bool:
         nonlocal status, printed
         try:
-            told = ssm.get_command_invocation(CommandId=sent, InstanceId=instance)
+            response = ssm.get_command_invocation(CommandId=sent, InstanceId=instance)
         except ssm.exceptions.InvocationDoesNotExist:
             return False
-        status, printed = told["Status"], told["StandardErrorContent"] or told["StandardOutputContent"]
+        status, printed = response["Status"], response["StandardErrorContent"] or response["StandardOutputContent"]
         return status not in RUNNING
 
     wait(ended, PULL_SECONDS, poll, f"{image} is not pulled")
@@ -150,10 +150,10 @@ def _wait_until_written(account: Account, snapshot_id: str, poll: float) -> None
     ec2 = account.session.client("ec2", config=CLIENT)
 
     def written() -> bool:
-        told: SnapshotTypeDef = ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]
-        if told["State"] == "error":
-            raise DeployError(f"EC2 could not write {snapshot_id}: {told.get('StateMessage', '')}", "Run it again.")
-        return told["State"] == "completed"
+        response: SnapshotTypeDef = ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]
+        if response["State"] == "error":
+            raise DeployError(f"EC2 could not write {snapshot_id}: {response.get('StateMessage', '')}", "Run it again.")
+        return response["State"] == "completed"
 
     wait(written, SNAPSHOT_SECONDS, poll, f"the snapshot {snapshot_id} is not complete")
 

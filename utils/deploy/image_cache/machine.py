@@ -45,6 +45,7 @@ class Plan:
 
     image_id: str
     instance_type: str
+    subnet: str
     size: int
     profile: str | None = None
     encrypt: bool = False
@@ -64,15 +65,16 @@ def machine(account: Account, plan: Plan) -> Iterator[str]:
         ssm = account.session.client("ssm", config=CLIENT)
 
         def online() -> bool:
-            told = ssm.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [instance]}])
-            return any(one.get("PingStatus") == "Online" for one in told["InstanceInformationList"])
+            response = ssm.describe_instance_information(Filters=[{"Key": "InstanceIds", "Values": [instance]}])
+            return any(one.get("PingStatus") == "Online" for one in response["InstanceInformationList"])
 
         wait(
             online,
             START_SECONDS,
             plan.poll,
             f"the instance {instance} does not report to Systems Manager",
-            "Its default subnet needs a way to the internet; its role needs AmazonSSMManagedInstanceCore.",
+            f"The subnet {plan.subnet} needs a way to the internet (--subnet names another); the role needs "
+            "AmazonSSMManagedInstanceCore.",
         )
         yield instance
 
@@ -83,12 +85,12 @@ def stop(account: Account, instance: str, poll: float) -> str:
     ec2.stop_instances(InstanceIds=[instance])
 
     def stopped() -> bool:
-        told = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
-        return told["State"]["Name"] == "stopped"
+        response = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+        return response["State"]["Name"] == "stopped"
 
     wait(stopped, STOP_SECONDS, poll, f"the instance {instance} does not stop")
-    told = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
-    return next(one["Ebs"]["VolumeId"] for one in told["BlockDeviceMappings"] if one["DeviceName"] == DATA_DEVICE)
+    response = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"][0]
+    return next(one["Ebs"]["VolumeId"] for one in response["BlockDeviceMappings"] if one["DeviceName"] == DATA_DEVICE)
 
 
 def wait(done: Callable[[], bool], seconds: float, poll: float, problem: str, *fixes: str) -> None:
@@ -145,11 +147,12 @@ def _instance(account: Account, plan: Plan, profile: str) -> Iterator[str]:
 
         def start() -> bool:
             try:
-                told = ec2.run_instances(
+                response = ec2.run_instances(
                     ImageId=plan.image_id,
                     InstanceType=cast("InstanceTypeType", plan.instance_type),
                     MinCount=1,
                     MaxCount=1,
+                    SubnetId=plan.subnet,
                     ClientToken=token,
                     IamInstanceProfile={"Name": profile},
                     UserData=USER_DATA,
@@ -164,7 +167,7 @@ def _instance(account: Account, plan: Plan, profile: str) -> Iterator[str]:
                 if "Invalid IAM Instance Profile" in str(error):
                     return False
                 raise
-            started.append(told["Instances"][0]["InstanceId"])
+            started.append(response["Instances"][0]["InstanceId"])
             return True
 
         wait(start, ROLE_SECONDS, plan.poll, f"EC2 does not know the instance profile {profile}")
@@ -180,20 +183,20 @@ TOKEN = f"{NAME}-run"
 
 
 def _instances_of(ec2: Any, token: str) -> list[str]:
-    """Found by their tag: the answer that told their id may have been cut off by Ctrl-C."""
-    told = ec2.describe_instances(Filters=[{"Name": f"tag:{TOKEN}", "Values": [token]}])
+    """Found by their tag: the answer with its id may have been cut off by Ctrl-C."""
+    response = ec2.describe_instances(Filters=[{"Name": f"tag:{TOKEN}", "Values": [token]}])
     return [
         one["InstanceId"]
-        for reservation in told["Reservations"]
+        for reservation in response["Reservations"]
         for one in reservation["Instances"]
         if one["State"]["Name"] != "terminated"
     ]
 
 
-def _remove(what: str, call: Callable[..., object], **words: object) -> None:
-    """Clean-up goes on with the rest when one part of it fails, and says what stayed."""
+def _remove(what: str, call: Callable[..., object], **arguments: object) -> None:
+    """Clean-up continues when one part of it fails, and names what was left."""
     try:
-        call(**words)
+        call(**arguments)
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"NoSuchEntity", "InvalidInstanceID.NotFound"}:
             warn(f"the {what} could not be removed, remove it by hand: {error}")

@@ -1,0 +1,1 @@
+"""What can be known before anything is made: a function for each check, which yields its findings."""
