@@ -108,16 +108,20 @@ class _Checks:
                     found.append(refused.problem)
             found += self._check_file(node, inputs)
         except (KeyError, IndexError, TypeError) as error:
-            found.append(
-                _problem(
-                    "exception_during_validation",
-                    "Exception when validating node",
-                    str(error),
-                    exception_type=type(error).__name__,
-                    traceback=[],
-                )
-            )
+            found.append(self._stumbled(node, error))
         return found, upstream
+
+    @staticmethod
+    def _stumbled(node: Node, error: Exception) -> Problem:
+        """An exception of the checks themselves, such as for an edge from a node that is not there."""
+        inner = not node.output_node
+        return _problem(
+            "exception_during_inner_validation" if inner else "exception_during_validation",
+            f"Exception when validating {'inner ' if inner else ''}node",
+            str(error),
+            exception_type=type(error).__name__,
+            traceback=[],
+        )
 
     def _check_input(self, node: Node, inputs: dict[str, Any], name: str, config: list[Any]) -> bool:
         """Whether the node that the input comes from passes. Raises _Refused."""
