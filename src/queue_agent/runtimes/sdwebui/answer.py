@@ -44,7 +44,7 @@ class Answer:
         if stopped or made < asked:
             raise RuntimeFault(
                 "interrupted-elsewhere",
-                f"somebody else stopped the job on this SD WebUI: {made} of {asked} pictures were begun",
+                f"somebody else stopped the job on this SD WebUI: {made} of {asked} images were begun",
             )
 
     def result(self) -> Result:

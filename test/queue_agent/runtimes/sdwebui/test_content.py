@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from contract.runtimes import TaskType
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 from queue_agent.runtimes.sdwebui import Adapter
-from queue_agent.runtimes.sdwebui.content import PLATFORM_KEYS, prepare, restore_links
+from queue_agent.runtimes.sdwebui.content import PLATFORM_KEYS, RESTORE, prepare, restore_links
 from test.support.runtimes import run_job
 
 from .conftest import MakeJob
@@ -56,6 +57,7 @@ def test_settings_that_v1alpha1_puts_among_the_scripts_become_override_settings(
     assert request.body == {
         "alwayson_scripts": {},
         "override_settings": {"sd_vae": "fine.vae", "CLIP_stop_at_last_layers": 2, "eta": 0},
+        "override_settings_restore_afterwards": True,
     }
     assert request.model == "alpha.safetensors"
 
@@ -71,10 +73,11 @@ def test_files_stand_as_base64_where_their_links_stood() -> None:
 
     # Then
     data = base64.b64encode(CAT.data).decode()
-    assert request.body == {
+    assert json.loads(request.payload) == {
         "init_images": [data],
         "alwayson_scripts": {"ControlNet": {"args": [{"weight": 1}, {"image": data}]}},
     }
+    assert request.body == content, "the files are held once"
     assert content == before, "the task itself is not changed"
 
 
@@ -122,7 +125,7 @@ def test_everything_else_is_sent_as_it_is(content: dict[str, Any], scripts: Any,
     request = prepare(_job(content))
 
     # Then
-    assert request.body == content
+    assert {**request.body, RESTORE: True} == {**content, RESTORE: True}
 
 
 @settings(deadline=None)
