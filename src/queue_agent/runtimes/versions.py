@@ -42,7 +42,7 @@ KNOWN: Mapping[RuntimeType, tuple[Known, ...]] = MappingProxyType(
         RuntimeType.SDWEBUI: (
             _known("AUTOMATIC1111", "1.8.0", r"v?1\.8\.0\b", Basis.RECORDED, Basis.RUN),
             _known("AUTOMATIC1111", "1.8.x - 1.10.x", r"v?1\.(8|9|10)\.\d+\b", Basis.READ),
-            _known("Forge", "f2.0.1", r"f2\.0\.1\b", Basis.RECORDED, Basis.RUN),
+            _known("Forge", "f2.0.1", r"f2\.0\.1(?!\d)", Basis.RECORDED, Basis.RUN),
         ),
         RuntimeType.COMFYUI: (_known("ComfyUI", "0.3.64", r"v?0\.3\.64\b", Basis.RECORDED, Basis.RUN),),
         RuntimeType.INVOKEAI: (

@@ -5,22 +5,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault
+from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 from queue_agent.runtimes.comfyui.workflow import Workflow, name_node
 
 LONGEST_MESSAGE = 2000
 """Characters of an error's text: a list of all models of a bucket would fill the callback."""
-
-OUT_OF_MEMORY = frozenset({"torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError", "MemoryError"})
-"""ComfyUI unloads all models after it, so the same workflow may well run next time, here or on a larger GPU."""
-
-BROKEN_RUNTIME = (
-    "CUDA out of memory",
-    "CUDA error",
-    "No space left on device",
-    "Transport endpoint is not connected",
-    "Input/output error",
-)
-"""A sick GPU, a full disk, a model bucket that lost its mount: none is in the workflow, whatever node met it."""
 
 STUMBLED = frozenset({"exception_during_validation", "exception_during_inner_validation"})
 """An edge from a missing node ends like this, with no more than that node's id as the cause; the second type names the
@@ -55,9 +44,9 @@ def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
     kind = str(event.get("exception_type"))
     said = " ".join(str(event.get("exception_message")).split())
     text = _short(f"{node} failed: {kind}: {said}")
-    if kind in OUT_OF_MEMORY:
+    if is_out_of_memory(f"{kind}: {said}"):
         return RuntimeFault("out-of-memory", text)
-    if any(mark in said for mark in BROKEN_RUNTIME):
+    if is_broken(f"{kind}: {said}"):
         return RuntimeFault("runtime-broken", text, broken=True)
     return PermanentError("node-failed", text)
 

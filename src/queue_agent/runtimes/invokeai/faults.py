@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.errors import shown
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault
+from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 
 MAX_PROBLEMS = 5
 LONGEST_TEXT = 500
@@ -15,12 +16,6 @@ there are, several times."""
 
 TYPING_MISTAKE = 0.8
 """How like a known node type (0..1) an unknown one must be to be taken for it mistyped."""
-
-OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|out of memory|MemoryError")
-"""The same graph may well run next time, when other models have left the GPU, or on a larger one."""
-
-BROKEN_RUNTIME = re.compile(r"CUDA error|AcceleratorError|cuDNN|CUBLAS|No space left on device|Input/output error")
-"""A sick GPU, a full disk, a model bucket that lost its mount: none is in the graph, whatever node met it."""
 
 
 def problems(detail: Any, *, place: str) -> str:
@@ -58,10 +53,10 @@ def failure(item: Mapping[str, Any]) -> AgentError:
     last = str(item.get("error_traceback", "")).strip().rpartition("\n")[2].strip()
     told = cut(said) if last in said or said in last else f"{cut(said)} (the traceback ends with: {cut(last)})"
     text = f"{_failed_node(item['session'])} failed: {told}"
-    if OUT_OF_MEMORY.search(said):
-        hint = "; if it comes again, ask for a smaller picture"
+    if is_out_of_memory(said):
+        hint = "; if it comes again, ask for a smaller image"
         return RuntimeFault("out-of-memory", text + hint)
-    if BROKEN_RUNTIME.search(said):
+    if is_broken(said):
         return RuntimeFault("runtime-broken", text, broken=True)
     return PermanentError("node-failed", text)
 

@@ -1,4 +1,4 @@
-"""What the session of a queue item tells: the pictures that were made, the models and the seeds."""
+"""What the session of a queue item tells: the images that were made, the models and the seeds."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
@@ -18,19 +18,20 @@ def pictures(session: Session, *, intermediate: bool) -> Iterator[str]:
             continue
         own = session["source_prepared_mapping"].get(node_id, [])
         for copy_id in sorted(own, key=lambda copy_id: (turns.get(copy_id, []), keys[copy_id])):
-            given = set(_image_names(copies[copy_id]))
-            yield from (name for name in _image_names(session["results"].get(copy_id)) if name not in given)
+            given = set(image_names(copies[copy_id]))
+            yield from (name for name in image_names(session["results"].get(copy_id)) if name not in given)
 
 
-def _image_names(value: Any) -> Iterator[str]:
+def image_names(value: Any) -> Iterator[str]:
+    """Every image that is named anywhere in the value."""
     if isinstance(value, Mapping):
         if isinstance(value.get("image_name"), str):
             yield value["image_name"]
         for inner in value.values():
-            yield from _image_names(inner)
+            yield from image_names(inner)
     elif isinstance(value, list):
         for inner in value:
-            yield from _image_names(inner)
+            yield from image_names(inner)
 
 
 def main_models(session: Session) -> Iterator[Mapping[str, Any]]:
