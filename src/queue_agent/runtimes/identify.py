@@ -12,7 +12,7 @@ from yarl import URL
 from contract.runtimes import RuntimeType
 
 LOOK_SECONDS = 3.0
-"""Only asked when a server does not answer as its type does, so a slow one is not waited for."""
+"""An agent asks only when a server does not answer as its type does, so a slow one is not waited for."""
 
 SIGNATURES: Mapping[RuntimeType, tuple[str, str]] = MappingProxyType(
     {
@@ -28,9 +28,9 @@ PRODUCTS: Mapping[RuntimeType, str] = MappingProxyType(
 )
 
 
-async def identify(url: URL, session: ClientSession) -> RuntimeType | None:
-    """The kind of the server at ``url``, None when it answers as none of them. Never raises."""
-    found = await asyncio.gather(*(_is(kind, url, session) for kind in SIGNATURES))
+async def identify(url: URL, session: ClientSession, seconds: float = LOOK_SECONDS) -> RuntimeType | None:
+    """The kind of the server at ``url``, None when it answers as none of them within ``seconds``. Never raises."""
+    found = await asyncio.gather(*(_is(kind, url, session, seconds) for kind in SIGNATURES))
     return next((kind for kind, is_it in zip(SIGNATURES, found, strict=True) if is_it), None)
 
 
@@ -42,10 +42,10 @@ async def mismatch(expected: RuntimeType, url: URL, session: ClientSession) -> s
     return f"the server there is {PRODUCTS[found]}: give the runtime the type {found.value}, or the address of its own"
 
 
-async def _is(kind: RuntimeType, url: URL, session: ClientSession) -> bool:
+async def _is(kind: RuntimeType, url: URL, session: ClientSession, seconds: float) -> bool:
     route, key = SIGNATURES[kind]
     try:
-        limit = ClientTimeout(total=LOOK_SECONDS)
+        limit = ClientTimeout(total=seconds)
         async with session.get(url / route, timeout=limit, allow_redirects=False) as answer:
             body: Any = await answer.json(content_type=None) if answer.status == HTTPStatus.OK else None
     except (ClientError, OSError, TimeoutError, ValueError):
