@@ -77,7 +77,7 @@ class Api:
                 names = await response.json(content_type=None)
             except ValueError:
                 return ()
-        # newer versions append the folder, as in "a.png [temp]"
+        # some versions append the folder, as in "a.png [temp]"
         return [str(name).removesuffix(f" [{folder}]") for name in names] if isinstance(names, list) else ()
 
     async def exists(self, stored: Stored) -> bool:

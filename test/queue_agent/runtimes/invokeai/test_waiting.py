@@ -7,7 +7,7 @@ import pytest
 from aiohttp import ClientSession
 
 from queue_agent.errors import Interrupted, RuntimeBusy
-from queue_agent.runtimes.base import File, RunMonitor
+from queue_agent.runtimes.base import File, Path, RunMonitor
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import graph_of, text_to_image
 from test.support.runtimes import is_ready, run_job
@@ -183,7 +183,7 @@ async def test_equal_files_are_uploaded_once(simulate: Simulate, session: Client
     graph = graph_of(
         {str(number): {"type": "image", "image": {"image_name": "https://example.com/a.png"}} for number in range(8)}
     )
-    files = {
+    files: dict[Path, File] = {
         ("graph", "nodes", str(number), "image", "image_name"): File("a.png", "image/png", picture())
         for number in range(8)
     }
