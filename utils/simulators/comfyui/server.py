@@ -256,12 +256,13 @@ class Server:
         return web.Response()
 
     async def list_files(self, request: web.Request) -> web.Response:
-        """The names of the files that lie directly in the folder. The newest come first in the real one."""
+        """The names of the files that lie directly in the folder, the newest first."""
         try:
             folder = Folder(request.match_info["folder"])
         except ValueError:
             return web.json_response({"error": "Invalid directory type"}, status=400)
-        return web.json_response(self._world.disk.names(folder))
+        places = reversed(self._world.disk.places(folder))
+        return web.json_response([place.filename for place in places if not place.subfolder])
 
     async def show_nodes(self, request: web.Request) -> web.Response:
         name = request.match_info.get("name")
