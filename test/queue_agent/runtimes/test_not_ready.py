@@ -2,18 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
-from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 from yarl import URL
 
 from contract.runtimes import RuntimeType
 from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes import open_runtime
+from test.support.servers import Serve, serving
 from utils.simulators.__main__ import make_app
 from utils.simulators.base import Options
 
@@ -22,20 +21,11 @@ LIMIT = 10.0
 
 KINDS = list(RuntimeType)
 
-Serve = Callable[[web.Application], Awaitable[URL]]
-
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """Serve an application on a free port."""
-    async with AsyncExitStack() as stack:
-
-        async def serve(app: web.Application) -> URL:
-            server = TestServer(app)
-            await server.start_server()
-            stack.push_async_callback(server.close)
-            return URL(f"http://127.0.0.1:{server.port}")
-
+    async with serving() as serve:
         yield serve
 
 
@@ -116,9 +106,7 @@ async def test_a_login_in_the_address_is_used(kind: RuntimeType, serve: Serve) -
     app = make_app(kind)(Options(seconds_per_step=0))
 
     @web.middleware
-    async def login(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def login(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.headers.get("Authorization") != "Basic dXNlcjpzZWNyZXQ=":
             return web.Response(status=401)
         return await handler(request)
@@ -158,9 +146,7 @@ async def test_a_comfyui_whose_stats_take_four_seconds_is_ready(serve: Serve, mo
     app = make_app(RuntimeType.COMFYUI)(Options())
 
     @web.middleware
-    async def slow(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def slow(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/system_stats":
             await asyncio.sleep(4)
         return await handler(request)

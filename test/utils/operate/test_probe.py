@@ -4,17 +4,16 @@ import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from aiohttp.typedefs import Handler
 from yarl import URL
 
 from contract.runtimes import TASK_TYPES, RuntimeType
+from test.support.servers import Serve, serving
 from utils.operate.probe import Exit, probe
 from utils.simulators.__main__ import make_app
 from utils.simulators.base import Options
@@ -22,20 +21,11 @@ from utils.simulators.base import Options
 ROOT = Path(__file__).parents[3]
 KINDS = list(RuntimeType)
 
-Serve = Callable[[web.Application], Awaitable[URL]]
-
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Serve]:
     """Serve an application on a free port."""
-    async with AsyncExitStack() as stack:
-
-        async def serve(app: web.Application) -> URL:
-            server = TestServer(app)
-            await server.start_server()
-            stack.push_async_callback(server.close)
-            return URL(f"http://127.0.0.1:{server.port}")
-
+    async with serving() as serve:
         yield serve
 
 

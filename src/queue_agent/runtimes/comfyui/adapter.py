@@ -51,7 +51,7 @@ class Adapter:
         self._swept = False
         self._run: Run | None = None
         self.version: str | None = None
-        """ComfyUI's, once it has told it."""
+        """ComfyUI's, once known."""
 
     async def __aenter__(self) -> Self:
         self._listening = asyncio.create_task(self._events.listen(), name="ComfyUI's events")

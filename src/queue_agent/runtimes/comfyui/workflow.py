@@ -24,7 +24,7 @@ SEED_INPUTS = ("seed", "noise_seed")
 """KSampler and its like; KSamplerAdvanced, RandomNoise."""
 
 SOCKET_ONLY = "SaveImageWebsocket"
-"""The core's node that sends pictures to the socket and keeps none: a lost connection would lose them."""
+"""The core's node that sends images to the socket and keeps none: a lost connection would lose them."""
 
 _ID_SEPARATOR = re.compile("[:.]")
 

@@ -22,7 +22,7 @@ from queue_agent.runtimes.base import Job, Output, Path, PreparedJob, Ran, Resul
 from queue_agent.runtimes.identify import mismatch
 from queue_agent.runtimes.invokeai.api import NOT_SERVED, Api
 from queue_agent.runtimes.invokeai.batch import BATCH_PREFIX, Batch, cancel_leftovers, pauses, wanted_batch
-from queue_agent.runtimes.invokeai.session import image_names, main_models, pictures, seeds, with_places
+from queue_agent.runtimes.invokeai.session import image_names, made_images, main_models, seeds, with_places
 from queue_agent.runtimes.invokeai.uploads import Uploads
 from queue_agent.runtimes.versions import check_version
 
@@ -42,7 +42,7 @@ class Adapter:
         self._batch: Batch | None = None
         self._swept = False
         self.version: str | None = None
-        """InvokeAI's, once it has told it."""
+        """InvokeAI's, once known."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -162,12 +162,12 @@ class Adapter:
         model = next((model for session in sessions for model in main_models(session)), {})
 
         def answer(keys: Sequence[str]) -> dict[str, Any]:
-            told = {"batch_id": batch.id, "items": items}
-            placed: dict[str, Any] = with_places(told, dict(zip(names, keys, strict=True)))
+            response = {"batch_id": batch.id, "items": items}
+            placed: dict[str, Any] = with_places(response, dict(zip(names, keys, strict=True)))
             return placed
 
         return Result(
-            outputs=[Output(partial(self._api.picture, name)) for name in names],
+            outputs=[Output(partial(self._api.image, name)) for name in names],
             answer=answer,
             ran=Ran(
                 runtime=RuntimeType.INVOKEAI.value,
@@ -188,7 +188,7 @@ class Adapter:
 
 def _names(sessions: Sequence[Mapping[str, Any]], *, intermediate: bool) -> list[str]:
     """The images of all items, each once: InvokeAI's cache gives two equal nodes one image."""
-    return list(dict.fromkeys(name for session in sessions for name in pictures(session, intermediate=intermediate)))
+    return list(dict.fromkeys(name for session in sessions for name in made_images(session, intermediate=intermediate)))
 
 
 def _with_names(content: Mapping[str, Any], names: Mapping[Path, str]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ MISFIT = "while enqueuing batch: 1 validation error"
 """In an answer of 500: a value of the batch's ``data`` does not fit its field. They are put in one at a time."""
 
 UNFIT = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
-"""How an upload is refused that is too large, or no picture."""
+"""How an upload is refused that is too large, or no image."""
 
 
 class Api:
@@ -127,14 +127,14 @@ class Api:
             return str((await _object(answer))["image_name"])
 
     async def delete(self, names: Sequence[str]) -> None:
-        """Delete the pictures; an unknown name is no error."""
+        """Delete the images; an unknown name is no error."""
         await self._json("POST", f"{IMAGES}/delete", seconds=LOOK_SECONDS, json={"image_names": list(names)})
 
-    async def picture(self, name: str) -> AsyncIterator[bytes]:
-        """The picture's bytes, in chunks."""
+    async def image(self, name: str) -> AsyncIterator[bytes]:
+        """The image's bytes, in chunks."""
         async with self._call("GET", f"{IMAGES}/i/{name}/full", whole=False) as answer:
             if not answer.ok:
-                raise RuntimeFault("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
+                raise RuntimeFault("output-lost", f"InvokeAI answered {answer.status} for its image {name}")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 

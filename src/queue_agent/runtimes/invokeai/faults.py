@@ -22,9 +22,9 @@ def problems(detail: Any, *, place: str) -> str:
     """The problems of a refused batch, each with its field below ``place``, where the batch stands in the task."""
     if not isinstance(detail, list) or not detail:
         return f"{place}: {cut(detail)}"
-    told = [_problem(one, place) for one in detail[:MAX_PROBLEMS]]
-    more = len(detail) - len(told)
-    return "; ".join([*told, f"and {more} more"] if more else told)
+    listed = [_problem(one, place) for one in detail[:MAX_PROBLEMS]]
+    more = len(detail) - len(listed)
+    return "; ".join([*listed, f"and {more} more"] if more else listed)
 
 
 def _problem(problem: Any, place: str) -> str:
@@ -32,10 +32,10 @@ def _problem(problem: Any, place: str) -> str:
         case {"type": "union_tag_invalid", "loc": [_, _, *path], "ctx": {"tag": tag, "expected_tags": known}}:
             return f"{dotted((place, *path))}: InvokeAI has no node type {shown(tag)}{_meant(str(tag), str(known))}"
         case {"loc": [_, _, *path], "msg": said, **more}:
-            told = cut(str(said).removeprefix("Value error, "))
+            reason = cut(str(said).removeprefix("Value error, "))
             value = more.get("input")
             given = "" if isinstance(value, dict | list) else f", got {shown(value)}"
-            return f"{dotted((place, *path))}: {told}{given}"
+            return f"{dotted((place, *path))}: {reason}{given}"
     return f"{place}: {cut(problem)}"
 
 
@@ -51,8 +51,8 @@ def failure(item: Mapping[str, Any]) -> AgentError:
     says more."""
     said = ": ".join(text for text in (item.get("error_type"), item.get("error_message")) if text) or "no reason given"
     last = str(item.get("error_traceback", "")).strip().rpartition("\n")[2].strip()
-    told = cut(said) if last in said or said in last else f"{cut(said)} (the traceback ends with: {cut(last)})"
-    text = f"{_failed_node(item['session'])} failed: {told}"
+    reason = cut(said) if last in said or said in last else f"{cut(said)} (the traceback ends with: {cut(last)})"
+    text = f"{_failed_node(item['session'])} failed: {reason}"
     if is_out_of_memory(said):
         hint = "; if it comes again, ask for a smaller image"
         return RuntimeFault("out-of-memory", text + hint)

@@ -7,9 +7,9 @@ Session: TypeAlias = Mapping[str, Any]
 """The graph, its prepared copy (``execution_graph``, a node once for each of its turns) and the results."""
 
 
-def pictures(session: Session, *, intermediate: bool) -> Iterator[str]:
-    """Names of the pictures that the graph's nodes made, in the graph's order, and for each node in the order of its
-    turns. What a node only hands on (it got the picture as its input) it did not make."""
+def made_images(session: Session, *, intermediate: bool) -> Iterator[str]:
+    """Names of the images that the graph's nodes made, in the graph's order, and for each node in the order of its
+    turns. What a node only hands on (it got the image as its input) it did not make."""
     copies = session["execution_graph"]["nodes"]
     keys = {copy_id: place for place, copy_id in enumerate(copies)}
     turns = session.get("prepared_iteration_paths", {})
@@ -50,7 +50,7 @@ def seeds(session: Session) -> Iterator[int]:
 
 
 def with_places(value: Any, keys: Mapping[str, str]) -> Any:
-    """A copy with the S3 place wherever a picture was named."""
+    """A copy with the S3 place wherever an image was named."""
     if isinstance(value, dict):
         return {key: with_places(inner, keys) for key, inner in value.items()}
     if isinstance(value, list):

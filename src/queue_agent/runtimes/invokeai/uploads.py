@@ -54,7 +54,7 @@ class Uploads:
         try:
             return await self._api.upload(file, self._board)
         except PermanentError as fault:
-            hint = "link to a PNG, JPEG or WebP picture"
+            hint = "link to a PNG, JPEG or WebP image"
             raise PermanentError(fault.type, f"content.{dotted(path)}: {fault.message}; {hint}") from fault
 
     async def _delete(self, names: list[str]) -> None:

@@ -63,7 +63,7 @@ class Adapter:
         self._seen_idle: float | None = None
         self._stopped = False
         self.version: str | None = None
-        """WebUI's, once an answer has told it."""
+        """WebUI's, once an answer has named it."""
 
     async def __aenter__(self) -> Self:
         return self

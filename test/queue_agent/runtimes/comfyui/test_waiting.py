@@ -25,6 +25,18 @@ def _start(runtime: Runtime, workflow: dict[str, object], monitor: RunMonitor) -
     return asyncio.create_task(run())
 
 
+async def _left_by_an_earlier_process(comfy: Comfy, session: ClientSession, workflow: dict[str, object]) -> str:
+    """The id of a prompt that runs on after its agent was killed."""
+    monitor = RunMonitor()
+    async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as earlier:
+        run = _start(earlier, workflow, monitor)
+        await asyncio.wait_for(monitor.begun.wait(), PATIENCE)
+        run.cancel()
+        await asyncio.wait([run])
+    assert monitor.job_ref is not None
+    return monitor.job_ref
+
+
 async def test_behind_somebody_elses_prompt_the_tasks_time_does_not_begin(runtime: Runtime, other: Other) -> None:
     # Given
     await other.queue(SLOW)
@@ -92,40 +104,29 @@ async def test_a_prompt_of_an_earlier_process_is_adopted_with_its_result(
 ) -> None:
     # Given
     workflow = painting(steps=150)
-    monitor = RunMonitor()
-    async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as earlier:
-        run = _start(earlier, workflow, monitor)
-        await asyncio.wait_for(monitor.begun.wait(), PATIENCE)
-        run.cancel()
-        await asyncio.wait([run])
-    assert monitor.job_ref is not None
+    job_ref = await _left_by_an_earlier_process(comfy, session, workflow)
 
     # When
     second = RunMonitor()
     async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
         await runtime.check_ready()
-        result = await runtime.adopt(await runtime.prepare(job(workflow)), monitor.job_ref, second)
+        result = await runtime.adopt(await runtime.prepare(job(workflow)), job_ref, second)
 
         # Then
         assert result is not None
         assert await read(result.outputs[0])
         assert second.begun.is_set()
         assert comfy.calls.count("POST /prompt") == 1
-        again = await runtime.adopt(await runtime.prepare(job(workflow)), monitor.job_ref, RunMonitor())
+        again = await runtime.adopt(await runtime.prepare(job(workflow)), job_ref, RunMonitor())
         assert again is not None, "one that has ended is known as well"
 
 
 async def test_an_adopted_prompt_can_be_interrupted(comfy: Comfy, session: ClientSession, other: Other) -> None:
     # Given
-    monitor = RunMonitor()
-    async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as earlier:
-        run = _start(earlier, SLOW, monitor)
-        await asyncio.wait_for(monitor.begun.wait(), PATIENCE)
-        run.cancel()
-        await asyncio.wait([run])
+    job_ref = await _left_by_an_earlier_process(comfy, session, SLOW)
     second = RunMonitor()
     async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
-        adopted = asyncio.ensure_future(runtime.adopt(await runtime.prepare(job(SLOW)), monitor.job_ref or "", second))
+        adopted = asyncio.ensure_future(runtime.adopt(await runtime.prepare(job(SLOW)), job_ref, second))
         await asyncio.wait_for(second.begun.wait(), PATIENCE)
 
         # When
@@ -150,12 +151,7 @@ async def test_a_prompt_of_an_earlier_process_that_nobody_adopts_is_stopped_befo
     comfy: Comfy, session: ClientSession, other: Other
 ) -> None:
     # Given
-    monitor = RunMonitor()
-    async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as earlier:
-        run = _start(earlier, SLOW, monitor)
-        await asyncio.wait_for(monitor.begun.wait(), PATIENCE)
-        run.cancel()
-        await asyncio.wait([run])
+    job_ref = await _left_by_an_earlier_process(comfy, session, SLOW)
 
     # When
     async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
@@ -164,8 +160,8 @@ async def test_a_prompt_of_an_earlier_process_that_nobody_adopts_is_stopped_befo
 
     # Then
     assert len(result.outputs) == 1
-    record = await other.get(f"history/{monitor.job_ref}")
-    assert record[monitor.job_ref]["status"]["status_str"] == "error"
+    record = await other.get(f"history/{job_ref}")
+    assert record[job_ref]["status"]["status_str"] == "error"
 
 
 async def test_a_leftover_that_does_not_stop_keeps_the_runtime_from_taking_tasks(
