@@ -13,6 +13,7 @@ from contract.task import parse_task
 from frontend_lambda.content import content_problems
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Job
+from queue_agent.runtimes.versions import KNOWN
 from test.support.runtimes import run_job
 from utils.simulators.__main__ import make_app
 from utils.simulators.base import Options
@@ -48,6 +49,17 @@ def test_every_version_in_the_table_is_one_that_was_recorded(kind: RuntimeType) 
     # Then
     assert versions
     assert [version for version in versions if version not in recorded] == []
+
+
+def test_the_versions_are_those_that_the_agent_knows() -> None:
+    # Given
+    known = {(known.server, kind.value, known.versions) for kind in RuntimeType for known in KNOWN[kind]}
+
+    # When
+    rows = re.findall(r"^\| (\w+) \| `(\w+)` \| ([^|]+) \| [^|]+ \|$", RUNTIMES, re.MULTILINE)
+
+    # Then
+    assert set(rows) == known
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -50,9 +50,9 @@ class Client:
                 await asyncio.sleep(0.01)
 
 
-def scripted(answers: dict[str, Any]) -> web.Application:
-    """A WebUI with two models, the first one loaded, that says what it is told to, always as 200: route → body, or a
-    function that gives one."""
+def scripted(answers: dict[str, Any], on_options: Callable[[Any], None] = lambda _: None) -> web.Application:
+    """A WebUI with two models, the first one loaded, that answers as given, always 200: route → body, or a function
+    that gives one. ``on_options`` gets the options that are posted."""
     usual: dict[str, Any] = {
         "sd-models": [{"title": f"{name}.safetensors", "model_name": name} for name in ("alpha", "beta")],
         "options": {"sd_model_checkpoint": "alpha.safetensors"},
@@ -63,6 +63,7 @@ def scripted(answers: dict[str, Any]) -> web.Application:
     async def answer(request: web.Request) -> web.Response:
         route = request.match_info["route"]
         if request.method == "POST" and route == "options":
+            on_options(await request.json())
             return web.json_response(None)
         body = (usual | answers)[route]
         return web.json_response(body() if callable(body) else body)

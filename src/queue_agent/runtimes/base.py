@@ -1,7 +1,7 @@
 """What the agent needs of a runtime, whichever it is. An adapter is one file that fulfils ``Runtime``."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias
@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One picture, video or sound of a run. ``read`` yields its bytes, in order, and may be called again.
+    """One image, video or sound of a run. ``read`` yields its bytes, in order, and may be called again.
 
     ``read`` raises RuntimeUnavailable when the runtime holds the bytes and is no longer there. ``extension``, without
     its dot, is what the runtime calls the file; it counts where the content itself does not tell.
@@ -63,14 +63,20 @@ class Ran:
     seeds: tuple[int, ...] = ()
 
 
+async def _keep() -> None:
+    """The runtime holds nothing of the outputs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What a run gave. ``answer`` takes the S3 places of ``outputs``, in order, and returns the runtime's full
-    answer as JSON with these places where the pictures were."""
+    answer as JSON with these places where the images were. ``discard`` removes the outputs from the runtime: call it
+    once they are stored, or given up; it never raises, and the outputs cannot be read after it."""
 
     outputs: Sequence[Output]
     answer: Callable[[Sequence[str]], dict[str, Any]]
     ran: Ran
+    discard: Callable[[], Awaitable[None]] = _keep
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The input, output and temp folders of the simulated ComfyUI. They live in memory, so that a kill leaves nothing."""
 
 import posixpath
+import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,7 +61,6 @@ class Disk:
 
     def __init__(self, limit: int = MAX_KEPT_BYTES) -> None:
         self._files: OrderedDict[Place, bytes] = OrderedDict()
-        self._numbers: dict[tuple[Folder, str], int] = {}
         self._limit = limit
         self._size = 0
 
@@ -74,13 +74,26 @@ class Disk:
     def read(self, place: Place) -> bytes | None:
         return self._files.get(place)
 
+    def remove(self, place: Place) -> None:
+        """As a person does who tidies the folder: ComfyUI learns nothing of it."""
+        self._size -= len(self._files.pop(place))
+
+    def places(self, folder: Folder) -> list[Place]:
+        """Every file in the folder and below it, in the order of writing."""
+        return [place for place in self._files if place.folder is folder]
+
     def names(self, folder: Folder) -> list[str]:
         """The files that lie directly in the folder: what the loaders' lists offer."""
         return sorted(place.filename for place in self._files if place.folder is folder and not place.subfolder)
 
     def next_place(self, folder: Folder, prefix: str, extension: str) -> Place:
-        """``{prefix}_{00001}_.{extension}``, counted for each prefix; the prefix may hold subfolders."""
+        """``{prefix}_{00001}_.{extension}``, one more than the largest number there; the prefix may hold subfolders. As
+        with the real one, the number of a removed file is given again."""
         subfolder, stem = posixpath.split(posixpath.normpath(prefix))
-        number = self._numbers.get((folder, prefix), 0) + 1
-        self._numbers[folder, prefix] = number
-        return Place.of(folder, subfolder, f"{stem}_{number:05}_.{extension}")
+        taken = [
+            int(place.filename.removeprefix(f"{stem}_").partition("_")[0])
+            for place in self._files
+            if (place.folder, place.subfolder) == (folder, subfolder)
+            and re.match(rf"{re.escape(stem)}_\d+_", place.filename)
+        ]
+        return Place.of(folder, subfolder, f"{stem}_{max(taken, default=0) + 1:05}_.{extension}")

@@ -36,6 +36,10 @@ class Executor:
         self._sockets = sockets
         self._cache: dict[str, Produced] = {}
 
+    def forget(self) -> None:
+        """Drop what earlier prompts computed."""
+        self._cache = {}
+
     async def serve(self) -> None:
         """Run prompts until cancelled."""
         while True:

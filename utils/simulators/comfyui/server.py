@@ -35,6 +35,9 @@ MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 MEMORY_BYTES = 16 * 1024**3
 """What /system_stats tells of memory that is not there."""
 
+DISK = web.AppKey("disk", Disk)
+"""The server's folders, for tests that look into them or remove a file behind its back."""
+
 log = logging.getLogger(__name__)
 
 
@@ -43,6 +46,7 @@ def make_app(options: Options) -> web.Application:
     closed meanwhile, and this one's may have to be taken early, to be known."""
     server = Server(options)
     app = web.Application(client_max_size=MAX_UPLOAD_BYTES, middlewares=[server.refuse_while_starting])
+    app[DISK] = server.disk
     for prefix in ("", "/api"):
         app.add_routes(server.routes(prefix))
     app.cleanup_ctx.append(server.running)
@@ -58,10 +62,15 @@ class Server:
         self._world = World(options, Disk())
         self._sockets = Sockets()
         self._queue = PromptQueue(self._send_status)
+        self._executor = Executor(NODES, self._world, self._queue, self._sockets)
         self._number = 0
         self._ready_at = 0.0
         example = encode_png(draw("example", 0, 512, 512, label=options.name))
         self._world.disk.write(Place(Folder.INPUT, "", "example.png"), example)
+
+    @property
+    def disk(self) -> Disk:
+        return self._world.disk
 
     def routes(self, prefix: str) -> list[web.RouteDef]:
         """Every route below ``prefix``."""
@@ -79,6 +88,8 @@ class Server:
             web.get(f"{prefix}/view", self.view),
             web.post(f"{prefix}/upload/image", self.upload),
             web.get(f"{prefix}/system_stats", self.show_stats),
+            web.post(f"{prefix}/free", self.free),
+            web.get(f"{prefix}/internal/files/{{folder}}", self.list_files),
             web.get(f"{prefix}/object_info", self.show_nodes),
             web.get(f"{prefix}/object_info/{{name}}", self.show_nodes),
             web.get(f"{prefix}/embeddings", self.show_embeddings),
@@ -88,7 +99,7 @@ class Server:
         """Run prompts for as long as the server serves."""
         log.info("simulated ComfyUI %s: no model is loaded, pictures are drawn", self._options.name)
         self._ready_at = asyncio.get_running_loop().time() + self._options.startup_seconds
-        serving = asyncio.create_task(Executor(NODES, self._world, self._queue, self._sockets).serve())
+        serving = asyncio.create_task(self._executor.serve())
         yield
         serving.cancel()
         with suppress(asyncio.CancelledError):
@@ -238,6 +249,20 @@ class Server:
         }
         device = {"name": f"{self._options.name} (simulated)", "type": "cpu", "index": None, **memory}
         return web.json_response({"system": system, "devices": [device]})
+
+    async def free(self, request: web.Request) -> web.Response:
+        if (await _json(request)).get("free_memory"):
+            self._executor.forget()
+        return web.Response()
+
+    async def list_files(self, request: web.Request) -> web.Response:
+        """The names of the files that lie directly in the folder, the newest first."""
+        try:
+            folder = Folder(request.match_info["folder"])
+        except ValueError:
+            return web.json_response({"error": "Invalid directory type"}, status=400)
+        places = reversed(self._world.disk.places(folder))
+        return web.json_response([place.filename for place in places if not place.subfolder])
 
     async def show_nodes(self, request: web.Request) -> web.Response:
         name = request.match_info.get("name")

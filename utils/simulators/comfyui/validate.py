@@ -50,7 +50,10 @@ def validate(prompt: Prompt, nodes: Mapping[str, Node], world: World) -> Verdict
     node_errors = checks.node_errors([output for output in outputs if output not in good])
     if good:
         return Verdict(None, good, node_errors)
-    error = _problem("prompt_outputs_failed_validation", "Prompt outputs failed validation", "")
+    details = "\n".join(
+        f"{found['message']}: {found['details']}" for output in outputs for found in checks.found(output)
+    )
+    error = _problem("prompt_outputs_failed_validation", "Prompt outputs failed validation", details)
     return Verdict(error, [], node_errors)
 
 
@@ -64,10 +67,20 @@ class _Checks:
         self._found: dict[str, list[Problem]] = {}
         self._passed: dict[str, bool] = {}
 
-    def passes(self, node_id: str) -> bool:
+    def found(self, node_id: str) -> list[Problem]:
+        """What is wrong with the node itself."""
+        return self._found.get(node_id, [])
+
+    def passes(self, node_id: str, via: tuple[str, list[Any], list[Any]] | None = None) -> bool:
+        """``via`` is the input of the node behind it, its config and its link; None for an output node."""
         if node_id not in self._passed:
+            if node_id not in self._prompt:
+                raise KeyError(node_id)
             self._passed[node_id] = False
-            found, upstream = self._check(node_id)
+            try:
+                found, upstream = self._check(node_id)
+            except (KeyError, IndexError, TypeError) as error:
+                found, upstream = [_stumbled(error, via)], True
             self._found[node_id] = found
             self._passed[node_id] = upstream and not found
         return self._passed[node_id]
@@ -99,24 +112,13 @@ class _Checks:
         node = self._nodes[self._prompt[node_id]["class_type"]]
         found: list[Problem] = []
         upstream = True
-        try:
-            inputs = self._prompt[node_id]["inputs"]
-            for name, config in node.values(self._world).items():
-                try:
-                    upstream &= self._check_input(node, inputs, name, config)
-                except _Refused as refused:
-                    found.append(refused.problem)
-            found += self._check_file(node, inputs)
-        except (KeyError, IndexError, TypeError) as error:
-            found.append(
-                _problem(
-                    "exception_during_validation",
-                    "Exception when validating node",
-                    str(error),
-                    exception_type=type(error).__name__,
-                    traceback=[],
-                )
-            )
+        inputs = self._prompt[node_id]["inputs"]
+        for name, config in node.values(self._world).items():
+            try:
+                upstream &= self._check_input(node, inputs, name, config)
+            except _Refused as refused:
+                found.append(refused.problem)
+        found += self._check_file(node, inputs)
         return found, upstream
 
     def _check_input(self, node: Node, inputs: dict[str, Any], name: str, config: list[Any]) -> bool:
@@ -126,7 +128,7 @@ class _Checks:
         value = inputs[name]
         if is_link(value):
             self._check_link(name, config, value)
-            return self.passes(value[0])
+            return self.passes(value[0], (name, config, value))
         inputs[name] = value = _converted(name, config, value)
         if name != node.file_input:
             _check_range(name, config, value)
@@ -213,6 +215,16 @@ def _check_choice(name: str, config: list[Any], value: Any) -> None:
         input_config=config if short else None,
         received_value=value,
     )
+
+
+def _stumbled(error: Exception, via: tuple[str, list[Any], list[Any]] | None) -> Problem:
+    """An exception of the checks themselves, such as for an edge from a node that is not there."""
+    about: dict[str, Any] = {"exception_type": type(error).__name__, "traceback": []}
+    if via is None:
+        return _problem("exception_during_validation", "Exception when validating node", str(error), **about)
+    name, config, link = via
+    about = {"input_name": name, "input_config": config, "exception_message": str(error), **about, "linked_node": link}
+    return _problem("exception_during_inner_validation", "Exception when validating inner node", str(error), **about)
 
 
 def _invalid(message: str, node_id: str) -> Verdict:

@@ -1,4 +1,4 @@
-"""The pictures that a simulated InvokeAI holds, in memory."""
+"""The images that a simulated InvokeAI holds, in memory, and the boards they lie in."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ class Record:
     created_at: str
     session_id: str | None = None
     node_id: str | None = None
+    board_id: str | None = None
 
     def dto(self) -> dict[str, Any]:
         """The record as the API describes it."""
@@ -59,7 +60,7 @@ class Record:
             "starred": False,
             "has_workflow": self.node_id is not None,
             "image_subfolder": "",
-            "board_id": None,
+            "board_id": self.board_id,
         }
 
 
@@ -68,6 +69,18 @@ class Gallery:
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
+        self.boards: dict[str, str] = {}
+        """Id → name, in the order in which they were made."""
+
+    def add_board(self, name: str) -> str:
+        """A new board's id; names may occur twice."""
+        board_id = str(uuid4())
+        self.boards[board_id] = name
+        return board_id
+
+    def names(self, board_id: str | None = None) -> list[str]:
+        """The images of the board, or all."""
+        return [name for name, record in self._records.items() if board_id in (None, record.board_id)]
 
     def add(
         self,
@@ -77,6 +90,7 @@ class Gallery:
         category: str = "general",
         session_id: str | None = None,
         node_id: str | None = None,
+        board_id: str | None = None,
     ) -> Record:
         """Keep the picture, as PNG."""
         record = Record(
@@ -89,6 +103,7 @@ class Gallery:
             created_at=now(),
             session_id=session_id,
             node_id=node_id,
+            board_id=board_id,
         )
         self._records[record.name] = record
         while len(self._records) > MAX_RECORDS:

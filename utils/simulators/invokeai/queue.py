@@ -141,6 +141,10 @@ class Queue:
     def get(self, item_id: int) -> Item | None:
         return self._items.get(item_id)
 
+    def items(self) -> list[Item]:
+        """All items that are remembered, oldest first."""
+        return list(self._items.values())
+
     def enqueue(self, batch: Batch, *, prepend: bool) -> list[Item]:
         """One item for each variant of the batch, as far as there is room. Raises ValidationError as the batch does."""
         pending = [item.priority for item in self._items.values() if item.status is Status.PENDING]

@@ -81,6 +81,10 @@ class Server:
             web.put(f"{queue}/i/{{item_id:-?[0-9]+}}/cancel", self.cancel_item),
             web.put(f"{queue}/cancel_by_batch_ids", self.cancel_by_batch_ids),
             web.post("/api/v1/images/upload", self.upload),
+            web.get(f"{queue}/list_all", self.all_items),
+            web.get("/api/v1/boards/", self.boards),
+            web.post("/api/v1/boards/", self.create_board),
+            web.get("/api/v1/boards/{board_id}/image_names", self.board_image_names),
             web.get(image, self.image_dto),
             web.post("/api/v1/images/delete", self.delete_images),
             web.get(f"{image}/full", self.image_full),
@@ -181,8 +185,30 @@ class Server:
             picture.load()
         except (UnidentifiedImageError, OSError) as error:
             raise Refused(415, "Failed to read image") from error
-        record = self._gallery.add(picture, is_intermediate=is_intermediate == "true", category=category)
+        board_id = request.query.get("board_id")
+        if board_id is not None and board_id not in self._gallery.boards:
+            raise Refused(404, "Board not found")
+        record = self._gallery.add(
+            picture, is_intermediate=is_intermediate == "true", category=category, board_id=board_id
+        )
         return web.json_response(record.dto(), status=201)
+
+    async def all_items(self, _: web.Request) -> web.Response:
+        return web.json_response([_without_nulls(item.dump()) for item in self._queue.items()])
+
+    async def boards(self, _: web.Request) -> web.Response:
+        """The newest first, as by default in the real one."""
+        boards = [{"board_id": board, "board_name": name} for board, name in self._gallery.boards.items()]
+        return web.json_response(boards[::-1])
+
+    async def create_board(self, request: web.Request) -> web.Response:
+        name = request.query.get("board_name")
+        if name is None:
+            raise Refused(422, "board_name is required")
+        return web.json_response({"board_id": self._gallery.add_board(name), "board_name": name}, status=201)
+
+    async def board_image_names(self, request: web.Request) -> web.Response:
+        return web.json_response(self._gallery.names(request.match_info["board_id"]))
 
     async def image_dto(self, request: web.Request) -> web.Response:
         return web.json_response(self._gallery.get(request.match_info["name"]).dto())

@@ -48,8 +48,12 @@ def decode(encoded: str) -> Image.Image:
         raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Invalid encoded image") from error
 
 
-def encode(picture: Image.Image, parameters: str | None = None) -> str:
-    """Base64 of the picture as PNG, with A1111's text chunk."""
+def encode(picture: Image.Image, parameters: str | None = None, *, form: str = "png") -> str:
+    """Base64 of the image: PNG with A1111's text chunk, or what else ``samples_format`` asks for, without."""
+    if form.lower() != "png":
+        target = BytesIO()
+        picture.save(target, "JPEG" if form.lower() in {"jpg", "jpeg"} else form)
+        return base64.b64encode(target.getvalue()).decode()
     data = encode_png(picture, {"parameters": parameters} if parameters is not None else None)
     return base64.b64encode(data).decode()
 

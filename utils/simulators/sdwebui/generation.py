@@ -1,18 +1,23 @@
 """One simulated generation: batch by batch, step by step, with A1111's account of what was made."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import randrange
 from typing import Any
+from zlib import crc32
 
 from PIL import Image
 
 from utils.simulators.drawing import draw
 from utils.simulators.sdwebui import drawing
-from utils.simulators.sdwebui.lists import CONTROLNET
+from utils.simulators.sdwebui.lists import CONTROLNET, OPTIONS
 from utils.simulators.sdwebui.requests import Generation, ImageToImage, TextToImage
 from utils.simulators.sdwebui.state import Checkpoint, Job
+
+DRAWN_SETTINGS = ("sd_vae", "CLIP_stop_at_last_layers", "eta_noise_seed_delta")
+"""Settings that change the image, as with the real one."""
 
 SEEDS = 2**32
 PIXEL_STEP = 8
@@ -39,6 +44,7 @@ class Run:
         sampler: str,
         schedule: str | None,
         checkpoint: Checkpoint,
+        settings: Mapping[str, Any],
         version: str,
         seconds_per_step: float,
     ) -> None:
@@ -46,6 +52,7 @@ class Run:
         self._sampler = sampler
         self._schedule = schedule
         self._checkpoint = checkpoint
+        self._settings = settings
         self._version = version
         self._seconds_per_step = seconds_per_step
         count = request.batch_size * request.n_iter
@@ -61,8 +68,15 @@ class Run:
         width, height = self._size()
         if request.steps <= 0:
             raise ZeroDivisionError("integer division or modulo by zero")
-        if min(width, height) <= 0:
+        if min(width, height) < 0:
             raise RuntimeError(f"Trying to create tensor with negative dimension {min(width, height)}")
+        if min(width, height) == 0:
+            raise RuntimeError(
+                "Calculated padded input size per channel: (2 x 2). Kernel size: (3 x 3). Kernel size can't be greater "
+                "than actual input size"
+            )
+        if isinstance(request, TextToImage) and request.enable_hr and request.denoising_strength is None:
+            raise TypeError("'<' not supported between instances of 'float' and 'NoneType'")
         drawing.check_memory(width * height * request.batch_size)
         starts = [drawing.decode(image) for image in self._init_images()]
         units = list(_controlnet_units(request))
@@ -102,7 +116,7 @@ class Run:
             "face_restoration_model": None,
             "sd_model_name": self._checkpoint.short_name,
             "sd_model_hash": self._checkpoint.short_hash,
-            "sd_vae_name": None,
+            "sd_vae_name": None if self._settings["sd_vae"] == "Automatic" else self._settings["sd_vae"],
             "sd_vae_hash": None,
             "seed_resize_from_w": request.seed_resize_from_w,
             "seed_resize_from_h": request.seed_resize_from_h,
@@ -112,7 +126,7 @@ class Run:
             "infotexts": list(made.infotexts),
             "styles": request.styles or [],
             "job_timestamp": job_timestamp,
-            "clip_skip": 1,
+            "clip_skip": self._settings["CLIP_stop_at_last_layers"],
             "is_using_inpainting_conditioning": False,
             "version": self._version,
         }
@@ -129,10 +143,15 @@ class Run:
         return 1.0
 
     def _picture(self, place: int, size: tuple[int, int], start: Image.Image | None, share: float) -> Image.Image:
-        drawn = draw(self._request.prompt or "", self._seeds[place], *size, label=drawing.LABEL)
+        drawn = draw(self._request.prompt or "", self._seed_of(place), *size, label=drawing.LABEL)
         if start is not None and isinstance(self._request, ImageToImage):
             drawn = drawing.start_from(start, drawn, self._request)
         return drawn if share == 1 else drawing.unfinished(drawn, share)
+
+    def _seed_of(self, place: int) -> int:
+        """What the image is drawn from: the seed, unless settings that change images are not at their default."""
+        changed = {key: self._settings[key] for key in DRAWN_SETTINGS if self._settings[key] != OPTIONS[key]}
+        return self._seeds[place] ^ (crc32(json.dumps(changed, sort_keys=True).encode()) if changed else 0)
 
     def _made(self, pictures: list[Image.Image], maps: list[Image.Image]) -> Made:
         infotexts = [self._infotext(seed) for seed in self._seeds[: len(pictures)]]

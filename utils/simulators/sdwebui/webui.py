@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -12,7 +12,7 @@ from utils.simulators.base import Options
 from utils.simulators.drawing import draw
 from utils.simulators.sdwebui import drawing
 from utils.simulators.sdwebui.flavour import Refusal, flavour_of
-from utils.simulators.sdwebui.generation import Run
+from utils.simulators.sdwebui.generation import Made, Run
 from utils.simulators.sdwebui.lists import ALWAYS_ON_SCRIPTS, OPTIONS
 from utils.simulators.sdwebui.requests import Extras, Generation, ImageToImage
 from utils.simulators.sdwebui.state import Checkpoint, Checkpoints, State
@@ -22,6 +22,8 @@ LOADING_STEPS = 10
 
 PREVIEW_SHARE = 4
 """A preview is smaller than its picture by this factor on each side."""
+
+MODEL = "sd_model_checkpoint"
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +37,7 @@ class WebUI:
         self.state = State()
         self._seconds_per_step = options.seconds_per_step
         self._free = asyncio.Lock()
-        self._options = {**OPTIONS, "sd_model_checkpoint": self.checkpoints.loaded.title}
+        self._saved: dict[str, Any] = {"sd_model_checkpoint": self.checkpoints.loaded.title}
         self._running: Generation | None = None
 
     async def generate(self, request: Generation) -> dict[str, Any]:
@@ -45,11 +47,14 @@ class WebUI:
         _check_scripts(request)
         sampler, schedule = self.flavour.sampler(request.sampler_name or request.sampler_index or "Euler")
         async with self._free, self._overridden(request) as checkpoint:
+            settings = self.options()
+            self._check_refiner(request)
             run = Run(
                 request,
                 sampler=sampler,
                 schedule=schedule,
                 checkpoint=checkpoint,
+                settings=settings,
                 version=self.flavour.version,
                 seconds_per_step=self._seconds_per_step,
             )
@@ -62,7 +67,7 @@ class WebUI:
                 self._running = None
         log.info("simulated: drew %d pictures with %s", len(made.pictures), checkpoint.model_name)
         return {
-            "images": await asyncio.to_thread(_encoded, made.pictures, made.infotexts) if request.send_images else [],
+            "images": await asyncio.to_thread(_encoded, made, settings) if request.send_images else [],
             "parameters": _parameters(request),
             "info": json.dumps(run.info(made, job.job_timestamp)),
         }
@@ -89,7 +94,8 @@ class WebUI:
         return [drawing.encode(picture) for picture in scaled], f"<p>{words}</p>"
 
     def options(self) -> dict[str, Any]:
-        return {**self._options, "sd_checkpoint_hash": self.checkpoints.loaded.sha256}
+        """The settings that hold: those of config.json over the defaults."""
+        return {**OPTIONS, **self._saved, "sd_checkpoint_hash": self.checkpoints.loaded.sha256}
 
     async def set_options(self, values: dict[str, Any]) -> None:
         """Raises RuntimeError for an unknown model. A change of the model waits until nothing runs."""
@@ -97,7 +103,7 @@ class WebUI:
         checkpoint = self.checkpoints.find(name) if name is not None else None
         if name is not None and checkpoint is None:
             raise RuntimeError(f"model {name!r} not found")
-        self._options.update(values)
+        self._saved.update(values)
         if checkpoint is not None and checkpoint is not self.checkpoints.loaded:
             async with self._free:
                 await self._load(checkpoint)
@@ -123,21 +129,39 @@ class WebUI:
 
     @asynccontextmanager
     async def _overridden(self, request: Generation) -> AsyncIterator[Checkpoint]:
-        """The model that override_settings asks for, or the current one: an unknown name is passed over in silence."""
-        before = self.checkpoints.loaded
-        name = (request.override_settings or {}).get("sd_model_checkpoint")
+        """Set what override_settings asks for. Only keys that config.json held before are put back afterwards, and only
+        when that is asked for: everything else stays, for all later requests. An unknown model is passed over in
+        silence; any other unknown key is a KeyError.
+
+        A model that a person or an earlier task set is loaded here.
+        """
+        overrides = dict(request.override_settings or {})
+        name = overrides.pop(MODEL, None)
         wanted = self.checkpoints.closest(str(name)) if name else None
-        if wanted is None or wanted is before:
-            yield before
-            return
-        await self._load(wanted)
+        if wanted is not None:
+            overrides[MODEL] = wanted.title
+        before = {key: self._saved[key] for key in overrides if key in self._saved}
+        for key in overrides:
+            if key not in OPTIONS and key != MODEL:
+                raise KeyError(key)
+        self._saved.update(overrides)
         try:
-            yield wanted
+            await self._load_chosen()
+            yield self.checkpoints.loaded
         finally:
             if request.override_settings_restore_afterwards:
-                self.checkpoints.load(before)
-            else:
-                self._options["sd_model_checkpoint"] = wanted.title
+                self._saved.update(before)
+
+    async def _load_chosen(self) -> None:
+        """Load the model that the settings name, unless it is loaded."""
+        chosen = self.checkpoints.closest(str(self._saved[MODEL])) or self.checkpoints.loaded
+        if chosen is not self.checkpoints.loaded:
+            await self._load(chosen)
+
+    def _check_refiner(self, request: Generation) -> None:
+        name = request.refiner_checkpoint
+        if name not in {None, "", "None", "none"} and self.checkpoints.closest(str(name)) is None:
+            raise Exception(f"Could not find checkpoint with name {name}")  # noqa: TRY002 - as the real one does
 
 
 def _check_scripts(request: Generation) -> None:
@@ -153,6 +177,7 @@ def _parameters(request: Generation) -> dict[str, Any]:
     return parameters
 
 
-def _encoded(pictures: Any, infotexts: Any) -> list[str]:
-    texts = [*infotexts, *[None] * (len(pictures) - len(infotexts))]
-    return [drawing.encode(picture, text) for picture, text in zip(pictures, texts, strict=True)]
+def _encoded(made: Made, settings: Mapping[str, Any]) -> list[str]:
+    texts = [*made.infotexts, *[None] * (len(made.pictures) - len(made.infotexts))]
+    form = str(settings["samples_format"])
+    return [drawing.encode(image, text, form=form) for image, text in zip(made.pictures, texts, strict=True)]

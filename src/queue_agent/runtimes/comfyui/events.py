@@ -1,9 +1,9 @@
-"""ComfyUI's websocket: what it tells of a running prompt is a hint, never the truth."""
+"""ComfyUI's websocket: what it says of a running prompt is a hint, never the truth."""
 
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
@@ -25,11 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class Watch:
-    """What the events tell of one prompt. ``hint`` is set when it is worth asking the history."""
+    """What the events tell of one prompt. ``hint`` is set when it is worth asking the history; ``on_begin`` is called
+    with every event that only a running prompt has."""
 
-    def __init__(self, prompt_id: str, nodes: int) -> None:
+    def __init__(self, prompt_id: str, nodes: int, on_begin: Callable[[], None] = lambda: None) -> None:
         self.prompt_id = prompt_id
         self.hint = asyncio.Event()
+        self._on_begin = on_begin
         self._nodes = nodes
         self._done: dict[str, float] = {}
         self._current: str | None = None
@@ -42,6 +44,7 @@ class Watch:
     def hear(self, kind: str, data: Mapping[Any, Any]) -> None:
         if data.get("prompt_id") != self.prompt_id:
             return
+        self._on_begin()
         match kind, data:
             case "execution_cached", {"nodes": [*nodes]}:
                 self._done.update(dict.fromkeys(map(str, nodes), 1.0))

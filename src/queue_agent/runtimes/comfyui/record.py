@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from queue_agent.errors import AgentError, RuntimeFault
+from queue_agent.runtimes.comfyui.isolation import remove_prefixes, without_prefix
 from queue_agent.runtimes.comfyui.refusals import failure
 from queue_agent.runtimes.comfyui.workflow import Workflow, in_node_order
 
@@ -58,12 +59,23 @@ def stored_files(record: Mapping[str, Any]) -> list[Stored]:
     return kept or [stored for stored in found if stored.type == TEMPORARY]
 
 
+def cached_files(record: Mapping[str, Any]) -> set[Stored]:
+    """The files of nodes that did not run because ComfyUI had kept their results: they may be gone by now."""
+    event = _message(record, "execution_cached") or {}
+    nodes = {str(node) for node in event.get("nodes") or ()}
+    outputs = {node: found for node, found in (record.get("outputs") or {}).items() if node in nodes}
+    return {stored for stored, _ in _entries({"outputs": outputs})}
+
+
 def with_places(record: Mapping[str, Any], keys: Mapping[Stored, str]) -> dict[str, Any]:
-    """The record as it may be kept: every file entry also names its place in S3 as ``url``; no credentials."""
+    """The record as it may be kept: every file entry also names its place in S3 as ``url``, names of files are as the
+    caller asked for them, and there are no credentials."""
     copy = deepcopy(dict(record))
     for stored, entry in _entries(copy):
         if stored in keys:
             entry["url"] = keys[stored]
+        entry["filename"] = without_prefix(stored.filename)
+    remove_prefixes(_workflow(copy))
     for part in copy.get("prompt") or ():
         if isinstance(part, dict):
             for secret in SECRETS:
@@ -81,6 +93,15 @@ def _entries(record: Mapping[str, Any]) -> Iterator[tuple[Stored, dict[str, Any]
                         Stored(entry["filename"], str(entry.get("subfolder") or ""), str(entry.get("type") or KEPT)),
                         entry,
                     )
+
+
+def _workflow(record: Mapping[str, Any]) -> Workflow:
+    """The prompt of a record, which is ``[number, prompt id, workflow, extra_data, outputs]``; empty where there is
+    none."""
+    match record.get("prompt"):
+        case [_, _, dict() as workflow, *_]:
+            return workflow
+    return {}
 
 
 def _status(record: Mapping[str, Any]) -> Mapping[str, Any]:

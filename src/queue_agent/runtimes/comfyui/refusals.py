@@ -7,22 +7,18 @@ from typing import Any
 from contract.comfyui import name_node
 from contract.errors import truncate
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault
+from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 from queue_agent.runtimes.comfyui.workflow import Workflow
 
 LONGEST_MESSAGE = 2000
 """Characters of an error's text: a list of all models of a bucket would fill the callback."""
 
-OUT_OF_MEMORY = frozenset({"torch.OutOfMemoryError", "torch.cuda.OutOfMemoryError", "MemoryError"})
-"""ComfyUI unloads all models after it, so the same workflow may well run next time, here or on a larger GPU."""
+STUMBLED = frozenset({"exception_during_validation", "exception_during_inner_validation"})
+"""An edge from a missing node ends like this, with no more than that node's id as the cause; the second type names the
+input of the node behind it as well, which misleads."""
 
-BROKEN_RUNTIME = (
-    "CUDA out of memory",
-    "CUDA error",
-    "No space left on device",
-    "Transport endpoint is not connected",
-    "Input/output error",
-)
-"""A sick GPU, a full disk, a model bucket that lost its mount: none is in the workflow, whatever node met it."""
+EDGE_LENGTH = 2
+"""An input that another node gives is ``[node id, number of its output]``."""
 
 _NODE_ID = re.compile(r"Node ID '#(?P<id>.+)'")
 
@@ -53,9 +49,9 @@ def failure(workflow: Workflow, event: Mapping[str, Any]) -> AgentError:
     kind = str(event.get("exception_type"))
     said = " ".join(str(event.get("exception_message")).split())
     text = truncate(f"{node} failed: {kind}: {said}", LONGEST_MESSAGE)
-    if kind in OUT_OF_MEMORY:
+    if is_out_of_memory(f"{kind}: {said}"):
         return RuntimeFault("out-of-memory", text)
-    if any(mark in said for mark in BROKEN_RUNTIME):
+    if is_broken(f"{kind}: {said}"):
         return RuntimeFault("runtime-broken", text, broken=True)
     return PermanentError("node-failed", text)
 
@@ -64,9 +60,23 @@ def _node_problems(workflow: Workflow, node_errors: Any) -> Iterator[str]:
     for node_id, about in node_errors.items() if isinstance(node_errors, dict) else ():
         node = name_node(workflow, node_id, about.get("class_type", "?"))
         for problem in about.get("errors", ()):
+            dangling = list(_dangling_edges(workflow, node_id)) if problem.get("type") in STUMBLED else []
+            if dangling:
+                yield from dangling
+                continue
             field = (problem.get("extra_info") or {}).get("input_name")
             text = _with_details(problem.get("message", ""), problem.get("details", ""), field)
             yield f"{node}, field {field}: {text}" if field else f"{node}: {text}"
+
+
+def _dangling_edges(workflow: Workflow, node_id: str) -> Iterator[str]:
+    """The node's inputs that come from a node that is not there."""
+    for field, value in workflow[node_id]["inputs"].items() if node_id in workflow else ():
+        if isinstance(value, list) and len(value) == EDGE_LENGTH and str(value[0]) not in workflow:
+            yield (
+                f"{name_node(workflow, node_id)}, field {field}: takes its value from node {value[0]}, which the "
+                "workflow does not have"
+            )
 
 
 def _prompt_problem(workflow: Workflow, error: Mapping[str, Any]) -> str:

@@ -1,22 +1,19 @@
 """One workflow on ComfyUI, from the upload of its files to its history record. A run lives for exactly one job."""
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from queue_agent.errors import AgentError, Interrupted, RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.base import File, Path
-from queue_agent.runtimes.comfyui.api import Api, Upload
+from queue_agent.errors import Interrupted, RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.base import File, Path, RunMonitor
+from queue_agent.runtimes.comfyui.api import Api
 from queue_agent.runtimes.comfyui.events import Watch, set_within
-from queue_agent.runtimes.comfyui.record import ended_by_interrupt, ended_well, what_failed
+from queue_agent.runtimes.comfyui.queue import Queue
+from queue_agent.runtimes.comfyui.record import cached_files, ended_by_interrupt, ended_well, stored_files, what_failed
 from queue_agent.runtimes.comfyui.refusals import ignored_outputs, refusal
+from queue_agent.runtimes.comfyui.uploads import Uploads
 from queue_agent.runtimes.comfyui.workflow import Request
-
-INPUT_FOLDER = "queue-agent"
-"""Below ComfyUI's input folder. Each run has a subfolder of its own there, so that no loader that keeps results by file
-name can serve an earlier task's file."""
 
 FIRST_POLL, LAST_POLL, POLL_GROWTH = 0.5, 5.0, 1.5
 """Seconds between looks at the history while no event comes."""
@@ -27,28 +24,23 @@ GONE_SECONDS = 3.0
 SILENT_SECONDS = 60.0
 """One that takes connections and does not answer may be loading a model from a cold bucket."""
 
-CLEAN_SECONDS = 5.0
-
-log = logging.getLogger(__name__)
-
 
 class Run:
-    """``watch`` collects what the events tell; ``request`` is what runs, with files' names where links were."""
+    """``watch`` collects what the events say; ``request`` is what runs, with files' names where links were."""
 
-    def __init__(self, api: Api, request: Request) -> None:
+    def __init__(self, api: Api, queue: Queue, request: Request, monitor: RunMonitor) -> None:
         self.request = request
-        self.watch = Watch(str(uuid.uuid4()), len(request.workflow))
+        self.watch = Watch(str(uuid.uuid4()), len(request.workflow), monitor.begin)
         self._api = api
-        self._uploads: list[Upload] = []
+        self._queue = queue
+        self._monitor = monitor
         self._interrupted = False
+        self._has_events = True
 
-    async def upload(self, files: Mapping[Path, File]) -> None:
+    async def upload(self, files: Mapping[Path, File], uploads: Uploads) -> None:
         """Give ComfyUI the files, and the workflow their names."""
-        subfolder = f"{INPUT_FOLDER}/{self.watch.prompt_id}"
-        for number, (path, file) in enumerate(files.items(), start=1):
-            upload = await self._api.upload(f"{number}-{file.name}", subfolder, file.data)
-            self._uploads.append(upload)
-            self.request.put(path, upload.input_name)
+        for path, file in files.items():
+            self.request.put(path, await uploads.give(file))
 
     async def post(self) -> None:
         """Queue the workflow. Raises PermanentError when ComfyUI refuses it, or a part of it."""
@@ -58,17 +50,27 @@ class Run:
         taken, answer = await self._api.post_prompt(workflow, self.request.extra_data, self.watch.prompt_id)
         if not taken:
             raise refusal(workflow, answer)
-        self.watch.prompt_id = str(
-            answer.get("prompt_id", self.watch.prompt_id)
-        )  # older versions give one of their own
+        # older versions give an id of their own
+        self.watch.prompt_id = str(answer.get("prompt_id", self.watch.prompt_id))
         if answer.get("node_errors"):
-            await self._api.stop()
+            await self._queue.stop()
             raise ignored_outputs(workflow, answer["node_errors"])
+        self._monitor.accept(self.watch.prompt_id)
+
+    async def follow(self, prompt_id: str) -> bool:
+        """Take up a prompt of an earlier process: whether ComfyUI still knows it. Its events go to that process's
+        client id, so it is followed by polling."""
+        self.watch.prompt_id = self._queue.adopted = prompt_id
+        self._has_events = False
+        record, queued = await self._look()
+        return record is not None or queued
 
     async def end(self) -> dict[str, Any]:
         """Wait for the end and return the history record of a success."""
         record = await self._recorded()
+        self._monitor.begin()
         if ended_well(record):
+            await self._check_cached(record)
             return record
         if not ended_by_interrupt(record):
             raise what_failed(self.request.workflow, record)
@@ -79,18 +81,22 @@ class Run:
     async def interrupt(self) -> bool:
         """Stop it; from here on an interruption is this agent's own."""
         self._interrupted = True
-        stopped = await self._api.stop()
+        stopped = await self._queue.stop()
         self.watch.hint.set()
         return stopped
 
-    async def clean(self) -> None:
-        """Empty the uploaded files: ComfyUI's API can overwrite, not delete. Never raises."""
-        try:
-            async with asyncio.timeout(CLEAN_SECONDS):
-                for upload in self._uploads:
-                    await self._api.upload(upload.name, upload.subfolder, b"")
-        except (AgentError, TimeoutError) as error:
-            log.warning("uploaded files stay on the runtime", extra={"action": "clean", "cause": str(error)})
+    async def _check_cached(self, record: Mapping[str, Any]) -> None:
+        """Raise RuntimeFault when a file of a node that did not run is gone. ComfyUI would give the same again, so it
+        is told to forget its results first."""
+        cached = cached_files(record)
+        for stored in stored_files(record):
+            if stored in cached and not await self._api.exists(stored):
+                await self._api.forget_results()
+                raise RuntimeFault(
+                    "output-lost",
+                    f"ComfyUI kept the result of an earlier run, whose file {stored.filename} is gone; it was made to "
+                    "forget it, so that another run makes the file again",
+                )
 
     async def _recorded(self) -> dict[str, Any]:
         """The history record, asked for whenever an event hints at it, and with growing pauses without events."""
@@ -110,7 +116,8 @@ class Run:
                 pause = FIRST_POLL
                 continue
             away_since = None
-            pause = min(pause * POLL_GROWTH, LAST_POLL)
+            if self._has_events:
+                pause = min(pause * POLL_GROWTH, LAST_POLL)
             if record is not None:
                 return record
             if not queued:
@@ -120,9 +127,12 @@ class Run:
         """The record if there is one, and whether the prompt is still in the queue. It may move while we look."""
         prompt_id = self.watch.prompt_id
         record = await self._api.record(prompt_id)
-        if record is None and any(entry.prompt_id == prompt_id for entry in await self._api.queue()):
-            return None, True
-        return record or await self._api.record(prompt_id), False
+        if record is not None:
+            return record, False
+        ours = [queued for queued in await self._queue.read() if queued.prompt_id == prompt_id]
+        if any(queued.running for queued in ours):
+            self._monitor.begin()
+        return (None, True) if ours else (await self._api.record(prompt_id), False)
 
 
 def _stopped() -> Interrupted:

@@ -10,20 +10,26 @@ from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, C
 from yarl import URL
 
 from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.address import shown_address, without_credentials
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.invokeai.faults import cut, problems
 
 QUEUE = "api/v1/queue/default"
 """The queue that InvokeAI's own UI uses; others are possible, but nothing shows them."""
 
-IMAGES = "api/v1/images"
+IMAGES, BOARDS = "api/v1/images", "api/v1/boards"
+
+NOT_SERVED = "api-missing"
+"""The type of the fault when a route is not served."""
+
+STATUS = f"{QUEUE}/status"
 
 CONNECT_SECONDS = 5.0
 
 ANSWER_SECONDS = 60.0
 """For whatever a run needs: a server that loads a model may hold its interpreter for a while."""
 
-LOOK_SECONDS = 3.0
+LOOK_SECONDS = 8.0
 """For a look at whether it is there, and for stopping and clearing up, which are tried again or left."""
 
 CHUNK_BYTES = 256 * 1024
@@ -32,7 +38,7 @@ MISFIT = "while enqueuing batch: 1 validation error"
 """In an answer of 500: a value of the batch's ``data`` does not fit its field. They are put in one at a time."""
 
 UNFIT = frozenset({HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE})
-"""How an upload is refused that is too large, or no picture."""
+"""How an upload is refused that is too large, or no image."""
 
 
 class Api:
@@ -49,7 +55,7 @@ class Api:
 
     async def queue_status(self) -> dict[str, Any]:
         """``{"queue": {"batch_id", counts …}, "processor": {"is_started", "is_processing"}}``, within LOOK_SECONDS."""
-        return await self._json("GET", f"{QUEUE}/status", seconds=LOOK_SECONDS)
+        return await self._json("GET", STATUS, seconds=LOOK_SECONDS)
 
     async def enqueue(self, batch: Mapping[str, Any], *, place: str) -> dict[str, Any]:
         """Queue the batch, which is at ``place`` of the content. Raises PermanentError when it is refused."""
@@ -74,16 +80,44 @@ class Api:
             if answer.status != HTTPStatus.NOT_FOUND:
                 await _object(answer)
 
-    async def cancel_batch(self, batch_id: str) -> None:
-        """Cancel what the queue holds of the batch."""
-        body = {"batch_ids": [batch_id]}
+    async def items(self) -> list[dict[str, Any]]:
+        """Every item that the queue remembers, each with its session: large, so not for every run."""
+        async with self._call("GET", f"{QUEUE}/list_all") as answer:
+            body = await _body(answer)
+        if not answer.ok or not isinstance(body, list):
+            raise RuntimeFault("runtime-error", f"InvokeAI answered {answer.status} to the question for its items")
+        return [item for item in body if isinstance(item, dict)]
+
+    async def cancel_batches(self, batch_ids: Sequence[str]) -> None:
+        """Cancel what the queue holds of the batches."""
+        body = {"batch_ids": list(batch_ids)}
         await self._json("PUT", f"{QUEUE}/cancel_by_batch_ids", seconds=LOOK_SECONDS, json=body)
 
-    async def upload(self, file: File) -> str:
-        """Upload an intermediate image and return its name. Raises PermanentError for what is no image."""
+    async def find_board(self, name: str) -> str | None:
+        """The id of the oldest board of that name; None where there is none."""
+        async with self._call("GET", f"{BOARDS}/", seconds=LOOK_SECONDS, params={"all": "true"}) as answer:
+            body = await _body(answer)
+        boards = body if answer.ok and isinstance(body, list) else []
+        return next((str(board["board_id"]) for board in reversed(boards) if board.get("board_name") == name), None)
+
+    async def create_board(self, name: str) -> str | None:
+        """A new board's id; None where InvokeAI makes none."""
+        async with self._call("POST", f"{BOARDS}/", seconds=LOOK_SECONDS, params={"board_name": name}) as answer:
+            body = await _body(answer)
+        return str(body["board_id"]) if answer.ok and isinstance(body, dict) and "board_id" in body else None
+
+    async def board_images(self, board_id: str) -> list[str]:
+        """The names of all images of the board."""
+        async with self._call("GET", f"{BOARDS}/{board_id}/image_names", seconds=LOOK_SECONDS) as answer:
+            body = await _body(answer)
+        return [str(name) for name in body] if answer.ok and isinstance(body, list) else []
+
+    async def upload(self, file: File, board_id: str | None = None) -> str:
+        """Upload an intermediate image, into the board, and return its name. Raises PermanentError for what is no
+        image."""
         form = FormData()
         form.add_field("file", file.data, filename=file.name, content_type=file.media_type)
-        query = {"image_category": "user", "is_intermediate": "true"}
+        query = {"image_category": "user", "is_intermediate": "true"} | ({"board_id": board_id} if board_id else {})
         async with self._call("POST", f"{IMAGES}/upload", params=query, data=form) as answer:
             if answer.status in UNFIT:
                 said = cut(_detail(await _body(answer)))
@@ -93,14 +127,14 @@ class Api:
             return str((await _object(answer))["image_name"])
 
     async def delete(self, names: Sequence[str]) -> None:
-        """Delete the pictures; an unknown name is no error."""
+        """Delete the images; an unknown name is no error."""
         await self._json("POST", f"{IMAGES}/delete", seconds=LOOK_SECONDS, json={"image_names": list(names)})
 
-    async def picture(self, name: str) -> AsyncIterator[bytes]:
-        """The picture's bytes, in chunks."""
+    async def image(self, name: str) -> AsyncIterator[bytes]:
+        """The image's bytes, in chunks."""
         async with self._call("GET", f"{IMAGES}/i/{name}/full", whole=False) as answer:
             if not answer.ok:
-                raise RuntimeFault("output-lost", f"InvokeAI answered {answer.status} for its picture {name}")
+                raise RuntimeFault("output-lost", f"InvokeAI answered {answer.status} for its image {name}")
             async for chunk in answer.content.iter_chunked(CHUNK_BYTES):
                 yield chunk
 
@@ -114,6 +148,7 @@ class Api:
     ) -> AsyncIterator[ClientResponse]:
         """``seconds``, else ANSWER_SECONDS, limit the whole exchange or, unless ``whole``, each wait for more of it."""
         seconds = seconds or ANSWER_SECONDS
+        at = shown_address(self._url)
         limits = ClientTimeout(total=seconds if whole else None, sock_connect=CONNECT_SECONDS, sock_read=seconds)
         try:
             async with self._session.request(
@@ -121,14 +156,13 @@ class Api:
             ) as answer:
                 yield answer
         except ConnectionTimeoutError as error:
-            raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {self._url}: no answer") from error
+            raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {at}: no answer") from error
         except TimeoutError as error:
-            said = f"InvokeAI did not answer {method} /{path} in {seconds:g} s"
+            said = f"InvokeAI at {at} did not answer {method} /{path} within {seconds:g} s"
             raise RuntimeFault("runtime-silent", said) from error
         except (ClientError, OSError) as error:
-            raise RuntimeUnavailable(
-                "runtime-gone", f"InvokeAI cannot be reached at {self._url}: {cut(error)}"
-            ) from error
+            reason = without_credentials(cut(error), self._url)
+            raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {at}: {reason}") from error
 
 
 async def _object(answer: ClientResponse) -> dict[str, Any]:
@@ -140,6 +174,17 @@ def _checked(answer: ClientResponse, body: Any) -> dict[str, Any]:
     if answer.ok and isinstance(body, dict):
         return body
     asked = f"{answer.method} {answer.url.path}"
+    if answer.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        raise RuntimeFault(
+            "login-wanted",
+            f"InvokeAI, or a proxy before it, wants a login: it answered {answer.status} to {asked}; run it without "
+            "multi-user mode, or put a proxy's user:password@ before the host of the runtime's address",
+        )
+    if answer.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED} and answer.url.path.endswith(STATUS):
+        raise RuntimeFault(
+            NOT_SERVED,
+            f"{asked} is not served: this is no InvokeAI 6, or the address has a wrong path ({answer.status})",
+        )
     raise RuntimeFault("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
 
 

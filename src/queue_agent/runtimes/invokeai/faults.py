@@ -7,6 +7,7 @@ from typing import Any
 
 from contract.errors import shown
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault
+from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 
 MAX_PROBLEMS = 5
 LONGEST_TEXT = 500
@@ -16,20 +17,14 @@ there are, several times."""
 TYPING_MISTAKE = 0.8
 """How like a known node type (0..1) an unknown one must be to be taken for it mistyped."""
 
-OUT_OF_MEMORY = re.compile(r"OutOfMemoryError|out of memory|MemoryError")
-"""The same graph may well run next time, when other models have left the GPU, or on a larger one."""
-
-BROKEN_RUNTIME = re.compile(r"CUDA error|AcceleratorError|cuDNN|CUBLAS|No space left on device|Input/output error")
-"""A sick GPU, a full disk, a model bucket that lost its mount: none is in the graph, whatever node met it."""
-
 
 def problems(detail: Any, *, place: str) -> str:
     """The problems of a refused batch, each with its field below ``place``, where the batch stands in the task."""
     if not isinstance(detail, list) or not detail:
         return f"{place}: {cut(detail)}"
-    told = [_problem(one, place) for one in detail[:MAX_PROBLEMS]]
-    more = len(detail) - len(told)
-    return "; ".join([*told, f"and {more} more"] if more else told)
+    listed = [_problem(one, place) for one in detail[:MAX_PROBLEMS]]
+    more = len(detail) - len(listed)
+    return "; ".join([*listed, f"and {more} more"] if more else listed)
 
 
 def _problem(problem: Any, place: str) -> str:
@@ -37,10 +32,10 @@ def _problem(problem: Any, place: str) -> str:
         case {"type": "union_tag_invalid", "loc": [_, _, *path], "ctx": {"tag": tag, "expected_tags": known}}:
             return f"{dotted((place, *path))}: InvokeAI has no node type {shown(tag)}{_meant(str(tag), str(known))}"
         case {"loc": [_, _, *path], "msg": said, **more}:
-            told = cut(str(said).removeprefix("Value error, "))
+            reason = cut(str(said).removeprefix("Value error, "))
             value = more.get("input")
             given = "" if isinstance(value, dict | list) else f", got {shown(value)}"
-            return f"{dotted((place, *path))}: {told}{given}"
+            return f"{dotted((place, *path))}: {reason}{given}"
     return f"{place}: {cut(problem)}"
 
 
@@ -56,12 +51,12 @@ def failure(item: Mapping[str, Any]) -> AgentError:
     says more."""
     said = ": ".join(text for text in (item.get("error_type"), item.get("error_message")) if text) or "no reason given"
     last = str(item.get("error_traceback", "")).strip().rpartition("\n")[2].strip()
-    told = cut(said) if last in said or said in last else f"{cut(said)} (the traceback ends with: {cut(last)})"
-    text = f"{_failed_node(item['session'])} failed: {told}"
-    if OUT_OF_MEMORY.search(said):
-        hint = "; if it comes again, ask for a smaller picture"
+    reason = cut(said) if last in said or said in last else f"{cut(said)} (the traceback ends with: {cut(last)})"
+    text = f"{_failed_node(item['session'])} failed: {reason}"
+    if is_out_of_memory(said):
+        hint = "; if it comes again, ask for a smaller image"
         return RuntimeFault("out-of-memory", text + hint)
-    if BROKEN_RUNTIME.search(said):
+    if is_broken(said):
         return RuntimeFault("runtime-broken", text, broken=True)
     return PermanentError("node-failed", text)
 

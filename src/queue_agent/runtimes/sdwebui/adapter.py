@@ -1,21 +1,35 @@
 """The adapter: one job at a time, sent once, stopped on our word, and checked before it counts."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import ClientSession
 from yarl import URL
 
-from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeFault, RuntimeUnavailable
+from contract.runtimes import RuntimeType
+from queue_agent.errors import (
+    AgentError,
+    Interrupted,
+    PermanentError,
+    RuntimeBusy,
+    RuntimeFault,
+    RuntimeUnavailable,
+)
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor
+from queue_agent.runtimes.identify import mismatch
 from queue_agent.runtimes.sdwebui.answer import Answer
 from queue_agent.runtimes.sdwebui.api import Api
 from queue_agent.runtimes.sdwebui.content import Request, prepare
-from queue_agent.runtimes.sdwebui.models import Model, Models
+from queue_agent.runtimes.sdwebui.faults import API_MISSING
+from queue_agent.runtimes.sdwebui.models import FixedModel, Model, Models
+from queue_agent.runtimes.sdwebui.names import Names
+from queue_agent.runtimes.sdwebui.settings import Settings
+from queue_agent.runtimes.versions import check_version
 
-READY_SECONDS = 5.0
+READY_SECONDS = 8.0
+"""For the three questions of ``check_ready``: listing models takes seconds when they lie on S3."""
 
 INTERRUPT_SECONDS = 15.0
 """A sampling step that is under way is not cut short; a caller that can wait for a longer one asks again."""
@@ -27,20 +41,29 @@ IDLE_HOLDS_SECONDS = 0.1
 """For how long a WebUI that was seen idle counts as idle: between two tasks of a busy agent each question would cost
 GPU time."""
 
-SAMPLER_WORDS, UPSCALER_WORDS = "Sampler not found", "could not find upscaler named "
+FIRST_PAUSE, LAST_PAUSE, PAUSE_GROWTH = 0.05, 1.0, 1.5
+"""Seconds between looks at a WebUI that works for somebody else."""
+
+log = logging.getLogger(__name__)
 
 
 class Adapter:
-    """Fulfils ``Runtime``. ``dynamic_model`` lets each job choose the model that the runtime loads."""
+    """Fulfils ``Runtime``. ``dynamic_model`` lets each job choose the model that the runtime loads; otherwise the model
+    that was loaded when WebUI was first seen ready is the runtime's, and is put back when somebody changes it."""
 
     def __init__(self, url: URL, session: ClientSession, *, dynamic_model: bool = False) -> None:
+        self._url = url
+        self._session = session
         self._api = Api(url, session)
         self._models = Models(self._api)
-        self._dynamic_model = dynamic_model
+        self._settings = Settings(self._api)
+        self._names = Names(self._api)
+        self._fixed = None if dynamic_model else FixedModel(self._models)
         self._generation: asyncio.Task[Any] | None = None
-        self._strangers_job: str | None = None
         self._seen_idle: float | None = None
         self._stopped = False
+        self.version: str | None = None
+        """WebUI's, once an answer has named it."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -49,37 +72,50 @@ class Adapter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._forget_generation()
+        if self._fixed is not None:
+            await self._fixed.close()
 
     async def check_ready(self) -> None:
-        """Ready once it lists a model and its options."""
+        """Ready once it lists a model and its options, runs no job of somebody else, and has its own model loaded."""
         try:
             async with asyncio.timeout(READY_SECONDS):
-                models = await self._api.get("sd-models")
-                options = await self._api.get("options")
+                models, options, state = await self._look()
         except TimeoutError as error:
             raise RuntimeFault("runtime-silent", f"SD WebUI did not answer within {READY_SECONDS:g} s") from error
         if not isinstance(models, list) or not isinstance(options, dict):
             raise RuntimeFault("bad-answer", "this is no SD WebUI: /sdapi/v1/sd-models or /options has another form")
         if not models:
             raise RuntimeFault("no-model", "SD WebUI has no model; put one into its models/Stable-diffusion folder")
+        if self._generation is not None and not self._generation.done():
+            return
+        if state.get("job_count"):
+            raise RuntimeBusy("busy", f"SD WebUI works for somebody else: {state.get('job') or 'a job'} is running")
+        await self._settings.restore()
+        if self._fixed is not None:
+            await self._fixed.check(models, options)
 
     async def prepare(self, job: Job) -> PreparedJob:
         return PreparedJob(job, prepare(job))
 
     async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+        """Send the job once WebUI is idle: it keeps a request whose client left, so none is put behind others."""
         self._stopped = False
-        await self._forget_generation()
         request: Request = prepared.request
+        await self._forget_generation()
+        await self._wait_until_idle()
         monitor.begin()
+        await self._settings.restore()
         model = await self._model_for(request) if request.generates else None
-        answer = Answer(await self._answer_to(request), request, prepared.job)
-        state = await self._api.state()
-        self._seen_idle = None if state.get("job_count") else asyncio.get_running_loop().time()
-        answer.check_whole(state)
-        if model is not None:
-            await self._models.check_ran(model, answer.info)
-        await self._check_sampler(request.sampler, answer.info.get("sampler_name"))
-        return answer.result()
+        await self._names.correct_upscalers(request)
+        if request.changes_settings:
+            await self._settings.note(request.setting_names)
+        try:
+            answer = Answer(await self._answer_to(request), request, prepared.job)
+            await self._check(answer, request, model)
+            return answer.result()
+        finally:
+            if self._settings.changed and self._generation is None:
+                await self._restore_settings()
 
     async def adopt(self, prepared: PreparedJob, job_ref: str, monitor: RunMonitor) -> Result | None:  # noqa: ARG002
         """WebUI gives its jobs no names."""
@@ -94,14 +130,51 @@ class Adapter:
             return False
 
     async def progress(self) -> float | None:
+        if self._generation is None:
+            return None
         try:
             state = await self._api.state()
         except AgentError:
             return None
         done = state["progress"]
-        if not state.get("job_count") or self._is_strangers(state) or not isinstance(done, (int, float)):
+        if not state.get("job_count") or not isinstance(done, (int, float)):
             return None
         return min(1.0, max(0.0, done))
+
+    async def _look(self) -> tuple[Any, Any, dict[str, Any]]:
+        """Models, options and the state of /progress."""
+        try:
+            models, options = await self._api.get("sd-models"), await self._api.get("options")
+            return models, options, await self._api.state()
+        except RuntimeFault as fault:
+            if fault.type != API_MISSING:
+                raise
+            if hint := await mismatch(RuntimeType.SDWEBUI, self._url, self._session):
+                raise RuntimeFault("wrong-type", f"{fault.message}; {hint}") from fault
+            raise
+
+    async def _wait_until_idle(self) -> None:
+        """Return when nothing runs; not asked when nothing ran a moment ago. Raises Interrupted on our word.
+
+        After somebody else's job WebUI must be seen idle twice: between two requests that wait for it, it is so for a
+        moment.
+        """
+        clock = asyncio.get_running_loop().time
+        if self._seen_idle is not None and clock() - self._seen_idle < IDLE_HOLDS_SECONDS:
+            return
+        pause, idle_looks = FIRST_PAUSE, 1
+        while True:
+            if self._stopped:
+                raise _interrupted()
+            if (await self._api.state()).get("job_count"):
+                idle_looks = 2
+                await asyncio.sleep(pause)
+                pause = min(pause * PAUSE_GROWTH, LAST_PAUSE)
+                continue
+            idle_looks -= 1
+            if not idle_looks:
+                return
+            await asyncio.sleep(FIRST_PAUSE)
 
     async def _model_for(self, request: Request) -> Model | None:
         """The model that must run, loaded unless the job overrides it; None when the job leaves it open."""
@@ -116,9 +189,12 @@ class Adapter:
                 )
             request.set_override(override.title)
             return override
-        if asked is None or await self._models.current() == asked:
+        fixed = self._fixed.model if self._fixed is not None else None
+        if asked is None:
+            return None if request.body.get("script_name") else fixed  # a script may name any model in its answer
+        if await self._models.current() == asked:
             return asked
-        if not self._dynamic_model:
+        if self._fixed is not None and (fixed is None or asked.title != fixed.title):
             raise PermanentError(
                 "unknown-model",
                 f"this runtime keeps its model, which is not {request.model}; send the task to the runtime that has "
@@ -130,46 +206,69 @@ class Adapter:
     async def _answer_to(self, request: Request) -> Any:
         """What WebUI answers. Raises Interrupted once ``interrupt`` was called, whatever the answer: WebUI gives what
         it has begun and does not say so."""
-        interrupted = Interrupted("interrupted", "the job was interrupted; what WebUI had begun is not delivered")
-        self._strangers_job = await self._running_job()
         if self._stopped:
-            raise interrupted
-        self._generation = asyncio.create_task(self._api.post(request.route, request.body, seconds=None))
+            raise _interrupted()
+        self._generation = asyncio.create_task(self._api.post(request.route, request.payload, seconds=None))
+        # A cancelled run leaves the request open: WebUI works on, and its answer shows when it has stopped.
         try:
-            # A cancelled run leaves the request open: WebUI works on, and its answer shows when it has stopped.
             answer = await asyncio.shield(self._generation)
         except RuntimeUnavailable:
+            self._generation = None
             raise
         except AgentError as fault:
+            self._generation = None
             if self._stopped:
-                raise interrupted from fault
-            raise await self._explained(fault, request) from fault
+                raise _interrupted() from fault
+            raise await self._names.explain(fault, request) from fault
+        self._generation = None  # it holds the whole answer, images and all
         if self._stopped:
-            raise interrupted
-        self._generation = None  # it holds the whole answer, pictures and all
+            raise _interrupted()
         return answer
 
-    async def _running_job(self) -> str | None:
-        """The job that is there before ours; not asked for when none was there a moment ago."""
-        if self._seen_idle is not None and asyncio.get_running_loop().time() - self._seen_idle < IDLE_HOLDS_SECONDS:
-            return None
+    async def _check(self, answer: Answer, request: Request, model: Model | None) -> None:
+        """Raise unless the answer is whole and what was asked for."""
         state = await self._api.state()
-        return state.get("job_timestamp") if state.get("job_count") else None
+        self._seen_idle = None if state.get("job_count") else asyncio.get_running_loop().time()
+        answer.check_whole(state)
+        self._learn_version(answer.info.get("version"))
+        if model is not None:
+            await self._check_model(answer, request, model)
+        await self._names.check_sampler(request.sampler, answer.info.get("sampler_name"))
+
+    async def _check_model(self, answer: Answer, request: Request, model: Model) -> None:
+        if request.model is None and request.override is None and not answer.info:
+            return
+        try:
+            await self._models.check_ran(model, answer.info)
+        except RuntimeFault:
+            if self._fixed is not None and request.override is None:
+                await self._fixed.put_back()
+            raise
+
+    def _learn_version(self, version: Any) -> None:
+        if isinstance(version, str) and version != self.version:
+            check_version(RuntimeType.SDWEBUI, version)
+            self.version = version
+
+    async def _restore_settings(self) -> None:
+        """After a run, whose outcome does not depend on it; what is not put back keeps the runtime from being ready."""
+        try:
+            await self._settings.restore()
+        except RuntimeFault as fault:
+            log.warning(
+                "the runtime's settings were not put back; trying again",
+                extra={"action": "settings", "cause": fault.message},
+            )
 
     async def _stop(self) -> bool:
-        """Interrupt until the job has ended, then wait until nothing runs."""
+        """Interrupt until the job has ended. Somebody else's is left alone: it waits behind ours. Raises RuntimeFault
+        when WebUI is not there."""
         while self._generation is not None and not self._generation.done():
-            state = await self._api.state()
-            if state.get("job_count") and not self._is_strangers(state):
+            if (await self._api.state()).get("job_count"):
                 await self._api.post("interrupt", {})
             await asyncio.wait([self._generation], timeout=INTERRUPT_EVERY)
-        while (await self._api.state()).get("job_count"):  # noqa: ASYNC110 - WebUI tells no other way
-            await asyncio.sleep(INTERRUPT_EVERY)
+        await self._api.state()
         return True
-
-    def _is_strangers(self, state: Mapping[str, Any]) -> bool:
-        """Whether the running job was there before ours: WebUI may serve a person, too, and interrupts name no job."""
-        return self._strangers_job is not None and state.get("job_timestamp") == self._strangers_job
 
     async def _forget_generation(self) -> None:
         if self._generation is not None:
@@ -177,41 +276,6 @@ class Adapter:
             await asyncio.gather(self._generation, return_exceptions=True)
             self._generation = None
 
-    async def _check_sampler(self, asked: str | None, ran: str | None) -> None:
-        """Raise PermanentError when WebUI did not know the sampler and took another, as Forge does without a word.
-        Newer versions run ``DPM++ 2M Karras`` as the sampler ``DPM++ 2M`` with the schedule ``Karras``."""
-        if asked is None or ran is None or asked == ran:
-            return
-        names = await self._names("samplers")
-        if not names or asked in names:
-            return
-        schedules = await self._names("schedulers")
-        if asked.casefold() not in {f"{ran} {schedule}".casefold() for schedule in schedules}:
-            raise _unknown("sampler", asked, names)
 
-    async def _explained(self, fault: AgentError, request: Request) -> AgentError:
-        """The fault with the names there are, when an unknown one is its cause."""
-        if SAMPLER_WORDS in fault.message and request.sampler:
-            names = await self._names("samplers")
-            return _unknown("sampler", request.sampler, names) if names else fault
-        if UPSCALER_WORDS in fault.message:
-            names = await self._names("upscalers")
-            return _unknown("upscaler", fault.message.partition(UPSCALER_WORDS)[2].strip(), names) if names else fault
-        return fault
-
-    async def _names(self, route: str) -> list[str]:
-        """All names of what the route lists; none when it does not answer."""
-        try:
-            items = await self._api.get(route)
-            return [
-                name
-                for item in items
-                for name in (item["name"], item.get("label"), *(item.get("aliases") or ()))
-                if name
-            ]
-        except (AgentError, KeyError, TypeError):
-            return []
-
-
-def _unknown(kind: str, name: str, names: list[str]) -> PermanentError:
-    return PermanentError(f"unknown-{kind}", f"there is no {kind} {name!r}; there are: {', '.join(names)}")
+def _interrupted() -> Interrupted:
+    return Interrupted("interrupted", "the job was interrupted; what WebUI had begun is not delivered")

@@ -44,11 +44,11 @@ class Answer:
         if stopped or made < asked:
             raise RuntimeFault(
                 "interrupted-elsewhere",
-                f"somebody else stopped the job on this SD WebUI: {made} of {asked} pictures were begun",
+                f"somebody else stopped the job on this SD WebUI: {made} of {asked} images were begun",
             )
 
     def result(self) -> Result:
-        """The images in WebUI's order: a grid first, then the pictures, then ControlNet's maps."""
+        """The images in WebUI's order: a grid first, then the single ones, then ControlNet's maps."""
         if not self._images:
             raise PermanentError("no-output", "the job gave no image; send_images must not be false")
         info = self.info
@@ -80,7 +80,7 @@ class Answer:
         ]
 
     def _counts(self) -> tuple[int, int]:
-        """How many pictures were made and how many were asked for. Scripts count in their own way."""
+        """How many images were made and how many were asked for. Scripts count in their own way."""
         if not self._request.generates:
             asked = self._request.body.get("imageList")
             return len(self._images), len(asked) if isinstance(asked, list) else 1

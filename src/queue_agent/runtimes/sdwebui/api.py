@@ -9,12 +9,13 @@ from aiohttp import ClientError, ClientSession, ClientTimeout, ConnectionTimeout
 from yarl import URL
 
 from queue_agent.errors import RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.address import shown_address, without_credentials
 from queue_agent.runtimes.sdwebui.faults import fault_of
 
 CONNECT_SECONDS = 5.0
 
-ANSWER_SECONDS = 5.0
-"""For questions; a busy WebUI was seen to answer them within 35 ms."""
+ANSWER_SECONDS = 8.0
+"""For questions; a busy WebUI was seen to answer them within 35 ms, but listing models on S3 takes seconds."""
 
 
 class Api:
@@ -28,12 +29,16 @@ class Api:
         """What the route answers. Raises RuntimeUnavailable or RuntimeFault when it does not in time."""
         return await self._call("GET", route, query=query, seconds=ANSWER_SECONDS)
 
-    async def post(self, route: str, body: Mapping[str, Any], *, seconds: float | None = ANSWER_SECONDS) -> Any:
-        """Send the body; ``seconds`` None waits as long as it takes. Raises the fault that the answer means."""
-        return await self._call("POST", route, body=body, seconds=seconds)
+    async def post(self, route: str, body: Mapping[str, Any] | bytes, *, seconds: float | None = ANSWER_SECONDS) -> Any:
+        """Send the body, JSON already where it is bytes; ``seconds`` None waits as long as it takes.
+
+        Raises the fault that the answer means.
+        """
+        payload = body if isinstance(body, bytes) else orjson.dumps(body)
+        return await self._call("POST", route, payload=payload, seconds=seconds)
 
     async def state(self) -> dict[str, Any]:
-        """``state`` of /progress, with ``progress`` (0..1) beside its own keys: job_count is 0 when nothing runs."""
+        """``state`` of /progress, with ``progress`` (0..1) added: job_count is 0 when nothing runs."""
         answer = await self.get("progress", skip_current_image="true")
         state = answer.get("state") if isinstance(answer, dict) else None
         if not isinstance(state, dict):
@@ -46,23 +51,29 @@ class Api:
         route: str,
         *,
         seconds: float | None,
-        body: Mapping[str, Any] | None = None,
+        payload: bytes | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
         url = self._url / "sdapi/v1" / route
         timeout = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
+        headers = {"Content-Type": "application/json"} if payload is not None else None
+        at = shown_address(self._url)
         try:
             async with self._session.request(
-                method, url, json=body, params=query, timeout=timeout, allow_redirects=False
+                method, url, data=payload, params=query, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 data = await response.read()
         except ConnectionTimeoutError as error:
-            raise RuntimeUnavailable("runtime-gone", f"SD WebUI cannot be reached at {self._url}: no answer") from error
+            raise RuntimeUnavailable("runtime-gone", f"SD WebUI cannot be reached at {at}: no answer") from error
         except TimeoutError as error:
-            raise RuntimeFault("runtime-silent", f"SD WebUI did not answer {route} in {seconds:g} s") from error
+            raise RuntimeFault(
+                "runtime-silent", f"SD WebUI at {at} did not answer {route} within {seconds:g} s"
+            ) from error
         except (ClientError, OSError) as error:
-            reason = str(error) or type(error).__name__
-            raise RuntimeUnavailable("runtime-gone", f"SD WebUI is gone, it was asked for {route}: {reason}") from error
+            reason = without_credentials(error, self._url) or type(error).__name__
+            raise RuntimeUnavailable(
+                "runtime-gone", f"SD WebUI cannot be reached at {at}, it was asked for {route}: {reason}"
+            ) from error
         if response.status != HTTPStatus.OK:
             raise fault_of(response.status, data, route)
         try:

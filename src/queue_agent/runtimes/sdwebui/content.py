@@ -1,11 +1,13 @@
 """From a task's content to the body that WebUI takes: files put in, the platform's own keys taken out."""
 
 import copy
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+import orjson
 import pybase64
 
 from contract.runtimes import TaskType
@@ -26,14 +28,45 @@ GENERATIONS = frozenset({TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE})
 """The task types for which the model matters."""
 
 
-@dataclass(frozen=True, slots=True)
+RESTORE = "override_settings_restore_afterwards"
+"""Always true: no setting outlives its task."""
+
+INFOTEXT = "infotext"
+"""Parameters as text, which newer versions read settings from as well."""
+
+
+@dataclass(slots=True)
 class Request:
-    """What is sent, and the model it is meant for: chosen for the runtime, or overridden for this job alone."""
+    """What is sent, and the model it is meant for: chosen for the runtime, or overridden for this job alone.
+
+    ``body`` has the task's links where ``payload``, its JSON, has the files, so that these are held once.
+    """
 
     route: str
     body: dict[str, Any]
     generates: bool
-    model: str | None = None
+    model: str | None
+    files: Mapping[Path, File]
+    payload: bytes = b""
+
+    def __post_init__(self) -> None:
+        self.payload = encode(self.body, self.files)
+
+    @property
+    def changes_settings(self) -> bool:
+        """Whether the run changes settings that WebUI may not put back."""
+        return self.generates and bool(self.body.get(OVERRIDES) or self.body.get(INFOTEXT))
+
+    @property
+    def setting_names(self) -> Iterable[str] | None:
+        """Which settings the run changes; None when only WebUI knows."""
+        settings = self.body.get(OVERRIDES)
+        return None if self.body.get(INFOTEXT) else tuple(settings) if isinstance(settings, dict) else ()
+
+    def change(self, values: Mapping[str, Any]) -> None:
+        """Set values of the body that hold no file."""
+        self.body.update(values)
+        self.payload = encode(self.body, self.files)
 
     @property
     def override(self) -> str | None:
@@ -49,7 +82,9 @@ class Request:
         return name if isinstance(name, str) else None
 
     def set_override(self, name: str) -> None:
-        self.body[OVERRIDES][MODEL_KEY] = name
+        """Name the model of override_settings as WebUI does."""
+        if self.override != name:
+            self.change({OVERRIDES: {**self.body[OVERRIDES], MODEL_KEY: name}})
 
 
 def prepare(job: Job) -> Request:
@@ -58,9 +93,27 @@ def prepare(job: Job) -> Request:
     if route is None:
         raise PermanentError("tasktype", f"sdwebui does not serve {job.tasktype}; it serves {', '.join(ROUTES)}")
     body = copy.deepcopy(dict(job.content))
-    for path, file in job.files.items():
-        _put(body, path, file)
-    return Request(route, body, job.tasktype in GENERATIONS, _take_platform_keys(body))
+    model = _take_platform_keys(body)
+    if RESTORE in body or body.get(OVERRIDES) or body.get(INFOTEXT):
+        body[RESTORE] = True
+    return Request(route, body, job.tasktype in GENERATIONS, model, job.files)
+
+
+def encode(body: dict[str, Any], files: Mapping[Path, File]) -> bytes:
+    """The body as JSON with the files as base64 at their paths. Equal files are encoded once."""
+    encoded: dict[bytes, str] = {}
+    links = {path: _at(body, path) for path in files}
+    for path, file in files.items():
+        if file.data not in encoded:
+            encoded[file.data] = pybase64.b64encode_as_string(file.data)
+        _put(body, path, encoded[file.data])
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:  # integers beyond 64 bits
+        return json.dumps(body).encode()
+    finally:
+        for path, link in links.items():
+            _put(body, path, link)
 
 
 def restore_links(echo: Any, job: Job) -> None:
@@ -94,10 +147,10 @@ def _model_name(value: Any, field: str) -> str | None:
     return value
 
 
-def _put(body: Any, path: Path, file: File) -> None:
+def _put(body: Any, path: Path, value: Any) -> None:
     *way, last = path
     holder = _at(body, tuple(way))
-    holder[last] = pybase64.b64encode_as_string(file.data)
+    holder[last] = value
 
 
 def _at(value: Any, path: Path) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 from contract.errors import shown
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 
 LONGEST_MESSAGE = 2000
 """Characters of a fault's message; a traceback or a page of HTML would flood the callback."""
@@ -30,10 +31,13 @@ CALLERS_EXCEPTIONS = frozenset(
     {
         *("AssertionError", "AttributeError", "DecompressionBombError", "IndexError", "KeyError"),
         *("NotImplementedError", "OverflowError", "TypeError", "UnidentifiedImageError", "ValidationError"),
-        *("ValueError", "ZeroDivisionError"),
+        *("NansException", "ValueError", "ZeroDivisionError"),
     }
 )
 """Raised over values of the request: the same request fails again. WebUI answers them as 500."""
+
+API_MISSING = "api-missing"
+"""The type of the fault when a route is not served."""
 
 NO_MODEL = "'NoneType' object"
 """An AttributeError or TypeError of this kind is WebUI's without a loaded model."""
@@ -43,12 +47,18 @@ CALLERS_WORDS = (
     "shapes cannot be multiplied",  # a LoRA, embedding or ControlNet of another model family
     "must match",  # sizes of tensors, for the same reason
     "negative dimension",
+    "Kernel size can't be greater than actual input size",
 )
 """In a RuntimeError these speak of the request; all others speak of CUDA, disks and broken models."""
 
 HINTS = {
     "Init image not found": "image-to-image needs init_images",
-    "Invalid encoded image": "a picture must be a link, or base64 of a PNG, JPEG or WebP file",
+    "Invalid encoded image": "an image must be a link, or base64 of a PNG, JPEG or WebP file",
+    "Kernel size can't be greater": "check width and height: none may be 0",
+    "'float' and 'NoneType'": "enable_hr needs denoising_strength, a number from 0 to 1",
+    "A tensor with": "the model or its VAE yields no numbers in half precision; take another sd_vae, size or sampler, "
+    "or run WebUI with --no-half-vae",
+    "Could not find checkpoint": "name a model of this runtime in refiner_checkpoint, or none",
     "integer division or modulo by zero": "check numbers such as steps: none may be 0",
 }
 
@@ -72,23 +82,38 @@ def fault_of(status: int, body: bytes, route: str) -> AgentError:
     attempts are limited when it does not.
     """
     said = _read(status, body)
-    if status in UNAVAILABLE:
-        return RuntimeUnavailable(
-            "runtime-gone", _message(f"SD WebUI is not available: it answered {status} to {route}")
-        )
-    if (status, said.text) in NOT_THERE:
-        return RuntimeUnavailable(
-            "runtime-gone", f"SD WebUI does not serve {route}: it is still starting, or runs without --api"
-        )
-    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-        return RuntimeFault("runtime-error", f"SD WebUI wants a login for {route}: run it without --api-auth")
-    if "OutOfMemory" in (said.exception or "") or "out of memory" in said.text:
+    if fault := _unreachable(status, said, route):
+        return fault
+    if is_out_of_memory(str(said)):
         hint = "; if it comes again, ask for a smaller width, height or batch_size"
         return RuntimeFault("out-of-memory", _message(f"SD WebUI failed in {route}: {said}{hint}"))
+    if is_broken(str(said)) and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return RuntimeFault("runtime-broken", _message(f"SD WebUI failed in {route}: {said}"), broken=True)
     if _is_callers(status, said):
         hint = next((f"; {hint}" for words, hint in HINTS.items() if words in said.text), "")
         return PermanentError("invalid-request", _message(f"SD WebUI refused {route}: {said}{hint}"))
     return RuntimeFault("runtime-error", _message(f"SD WebUI failed in {route}: {said}"))
+
+
+def _unreachable(status: int, said: Said, route: str) -> RuntimeFault | None:
+    """The fault when the answer is not WebUI's own, or WebUI's API is not there."""
+    if status in UNAVAILABLE:
+        return RuntimeUnavailable(
+            "runtime-gone", _message(f"SD WebUI is not available: it answered {status} to {route}")
+        )
+    if (status, said.text) in NOT_THERE or (status == HTTPStatus.NOT_FOUND and not said.understood):
+        return RuntimeUnavailable(
+            API_MISSING,
+            f"/sdapi/v1/{route} is not served: SD WebUI is still starting or runs without --api, or the address has a "
+            "path too many (--subpath moves the page only, not the API)",
+        )
+    if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        return RuntimeFault(
+            "login-wanted",
+            f"SD WebUI wants a login for {route}: put user:password@ before the host of the runtime's address, or run "
+            "it without --api-auth",
+        )
+    return None
 
 
 def _is_callers(status: int, said: Said) -> bool:
@@ -96,6 +121,8 @@ def _is_callers(status: int, said: Said) -> bool:
         return False
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return True
+    if said.exception == "Exception":
+        return "Could not find checkpoint" in said.text
     if said.exception == "RuntimeError":
         return any(words in said.text for words in CALLERS_WORDS)
     return said.exception is None or said.exception in CALLERS_EXCEPTIONS

@@ -1,5 +1,7 @@
 """The models that a WebUI has, under all the names that people use for them."""
 
+import asyncio
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ _NAMES = {"title", "model_name"}
 
 _HASH = re.compile(r" \[[0-9a-f]+\]$")
 """What a title ends with once WebUI has computed the model's hash; the list may have been read before."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,10 @@ class Models:
         options = await self._api.get("options")
         if not isinstance(options, dict):
             raise RuntimeFault("bad-answer", "SD WebUI's /options is no object")
+        return self.named_in(options)
+
+    def named_in(self, options: Mapping[str, Any]) -> Model | None:
+        """The model that /options names; None when it names none that is known."""
         for name in (options.get(MODEL_KEY), options.get("sd_checkpoint_hash")):
             if isinstance(name, str) and name and (model := _match(self._known, name)):
                 return model
@@ -103,8 +111,7 @@ class Models:
         if found is None or not found.ran(info):
             raise RuntimeFault(
                 "model-mismatch",
-                f"asked for the model {model.title}, but {info.get('sd_model_name')} ran; "
-                "its pictures are not delivered",
+                f"asked for the model {model.title}, but {info.get('sd_model_name')} ran; its images are not delivered",
             )
 
     async def load(self, model: Model) -> None:
@@ -119,10 +126,64 @@ class Models:
             )
 
     async def _list(self) -> None:
-        items = await self._api.get("sd-models")
+        self.learn(await self._api.get("sd-models"))
+
+    def learn(self, items: Any) -> None:
+        """Remember what /sd-models lists. Raises RuntimeFault when it is no list of models."""
         if not isinstance(items, list) or not all(isinstance(item, dict) and item.keys() >= _NAMES for item in items):
             raise RuntimeFault("bad-answer", "SD WebUI's /sd-models lists no models")
         self._known = tuple(Model.of(item) for item in items)
+
+
+class FixedModel:
+    """The model of a runtime whose tasks do not choose one: the one that was loaded when it was first seen ready. A
+    person may change it in the UI."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._loading: asyncio.Task[None] | None = None
+        self.model: Model | None = None
+
+    async def check(self, items: Any, options: Mapping[str, Any]) -> None:
+        """Learn the model, or see that it is loaded; otherwise begin to load it. ``items`` is what /sd-models says.
+
+        Raises RuntimeFault until it is loaded.
+        """
+        try:
+            self._models.learn(items)
+        except RuntimeFault:
+            return  # tasks that name no model run nevertheless
+        if self._loading is not None:
+            if not self._loading.done():
+                raise RuntimeFault("model-changed", f"SD WebUI loads {self._title} again, which somebody had changed")
+            loading, self._loading = self._loading, None
+            await loading
+        loaded = self._models.named_in(options)
+        if self.model is None:
+            self.model = loaded
+        elif loaded is not None and loaded.title != self.model.title:
+            self._loading = asyncio.create_task(self._models.load(self.model), name="put back the model")
+            raise RuntimeFault(
+                "model-changed", f"somebody changed SD WebUI's model to {loaded.title}; {self._title} is loaded again"
+            )
+
+    async def put_back(self) -> None:
+        """Load the model now, after a run that showed another. Never raises: ``check`` tries again."""
+        if self.model is None:
+            return
+        try:
+            await self._models.load(self.model)
+        except RuntimeFault as fault:
+            log.warning("the runtime's model was not put back", extra={"action": "model", "cause": fault.message})
+
+    async def close(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+            await asyncio.gather(self._loading, return_exceptions=True)
+
+    @property
+    def _title(self) -> str:
+        return self.model.title if self.model is not None else "its model"
 
 
 def _match(models: tuple[Model, ...], name: str) -> Model | None:

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from io import BytesIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
 from aiohttp.typedefs import Handler
+from PIL import Image
 from yarl import URL
 
 from contract.runtimes import RuntimeType, TaskType
@@ -19,6 +21,8 @@ from queue_agent.runtimes.base import Path as ContentPath
 from test.support.runtimes import run_job
 from utils.simulators.base import Options
 from utils.simulators.comfyui import make_app
+from utils.simulators.comfyui.disk import Disk, Folder
+from utils.simulators.comfyui.server import DISK
 
 RECORDINGS = Path(__file__).parents[3] / "events" / "comfyui-0.3.64"
 
@@ -37,16 +41,22 @@ class Comfy:
         self.url = URL()
         self.calls: list[str] = []
         self.tamper: Tamper | None = None
+        self.disk = Disk()
         self._runner: web.AppRunner | None = None
 
     async def start(self, *, seconds_per_step: float = 0.005) -> None:
         """Start it with nothing in it; a second start takes the same port again."""
         app = make_app(Options(seconds_per_step=seconds_per_step))
         app.middlewares.insert(0, self._see)
+        self.disk = app[DISK]
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.url.port or 0).start()
         self.url = URL(f"http://127.0.0.1:{self._runner.addresses[0][1]}")
+
+    def sizes(self, folder: Folder) -> dict[str, int]:
+        """The files in the folder, with their bytes."""
+        return {place.filename: len(self.disk.read(place) or b"") for place in self.disk.places(folder)}
 
     async def stop(self) -> None:
         if self._runner is not None:
@@ -160,6 +170,11 @@ def recorded(name: str) -> Any:
 
 async def read(output: Output) -> bytes:
     return b"".join([chunk async for chunk in output.read()])
+
+
+async def pixels(output: Output) -> bytes:
+    """The image itself: the text chunks around it name the run."""
+    return Image.open(BytesIO(await read(output))).tobytes()
 
 
 async def error_of(runtime: Runtime, content: dict[str, Any]) -> AgentError:

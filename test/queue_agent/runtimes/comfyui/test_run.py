@@ -16,7 +16,7 @@ from queue_agent.runtimes.comfyui import run as run_module
 from queue_agent.runtimes.comfyui.api import Api
 from test.support.runtimes import is_ready, run_job
 
-from .conftest import PATIENCE, SLOW, Comfy, Other, begin, end, error_of, eventually, flat, job, painting, read
+from .conftest import PATIENCE, SLOW, Comfy, Other, begin, end, error_of, eventually, flat, job, painting, pixels
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ async def test_a_cached_workflow_that_ends_at_once_gives_its_pictures_again(comf
     again = await run_job(runtime, job(flat()))
 
     # Then
-    assert await read(again.outputs[0]) == await read(first.outputs[0])
+    assert await pixels(again.outputs[0]) == await pixels(first.outputs[0])
     assert comfy.calls.count("POST /prompt") == 2
 
 
@@ -291,7 +291,7 @@ async def test_nothing_of_a_task_is_kept_after_its_end(runtime: Runtime) -> None
 
     # Then
     after = {key: value for key, value in vars(runtime).items() if not isinstance(value, Api)}
-    assert {key for key in after if after[key] != before[key]} == {"_version"}
+    assert {key for key in after if after[key] != before[key]} == {"version", "_swept"}
     assert after["_events"].watch is None
     assert await runtime.progress() is None
 

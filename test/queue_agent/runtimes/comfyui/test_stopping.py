@@ -156,7 +156,7 @@ async def test_a_runtime_that_does_not_stop_is_not_seen_idle_and_gets_no_further
     comfy: Comfy, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given
-    monkeypatch.setattr("queue_agent.runtimes.comfyui.api.STOP_SECONDS", 0.3)
+    monkeypatch.setattr("queue_agent.runtimes.comfyui.queue.STOP_SECONDS", 0.3)
 
     async def ignore_interrupts(request: web.Request, handler: Handler) -> web.StreamResponse:
         return web.Response() if request.path == "/interrupt" else await handler(request)
@@ -175,7 +175,7 @@ async def test_a_runtime_that_does_not_stop_is_not_seen_idle_and_gets_no_further
     assert isinstance(fault, RuntimeFault)
     assert fault.type == "busy"
     comfy.tamper = None
-    assert await runtime.interrupt()
+    await eventually(runtime.interrupt)
 
 
 async def test_an_older_comfyui_that_gives_ids_of_its_own_is_followed_and_interrupted_as_well(
@@ -201,3 +201,24 @@ async def test_an_older_comfyui_that_gives_ids_of_its_own_is_followed_and_interr
     assert idle
     with pytest.raises(Interrupted):
         await end(run)
+
+
+async def test_an_interrupt_is_repeated_with_growing_pauses(comfy: Comfy, runtime: Runtime) -> None:
+    # Given a node that does not look at interrupts
+    async def ignore_interrupts(request: web.Request, handler: Handler) -> web.StreamResponse:
+        return web.Response() if request.path == "/interrupt" else await handler(request)
+
+    comfy.tamper = ignore_interrupts
+    run = await begin(runtime, SLOW)
+
+    # When
+    idle = await runtime.interrupt()
+    idle_later = await runtime.interrupt()
+
+    # Then
+    assert not idle
+    assert not idle_later
+    assert comfy.calls.count("POST /interrupt") <= 6, "ComfyUI logs each one"
+    comfy.tamper = None
+    run.cancel()
+    await eventually(runtime.interrupt)

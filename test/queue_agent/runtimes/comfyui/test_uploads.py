@@ -1,18 +1,24 @@
 """What a task's links named is uploaded for the run, and for the run only."""
 
+import re
 from io import BytesIO
 from typing import Any
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 from PIL import Image
 
+from contract.runtimes import RuntimeType
 from queue_agent.errors import PermanentError
+from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import File, Path, Result, Runtime
+from queue_agent.runtimes.comfyui.api import Api
+from queue_agent.runtimes.comfyui.uploads import NAMES, Uploads
 from test.support.runtimes import run_job
+from utils.simulators.comfyui.disk import Folder
 
-from .conftest import Comfy, Other, error_of, flat, job, node, painting, read
+from .conftest import Comfy, error_of, flat, job, node, painting, read
 
 LINK = "https://example.com/photos/photo.png"
 
@@ -104,15 +110,15 @@ async def test_the_next_task_never_gets_an_earlier_ones_picture(runtime: Runtime
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_uploaded_files_lie_in_a_folder_of_their_own_and_are_emptied_after_the_run(
-    fails: bool, runtime: Runtime, comfy: Comfy, other: Other
+async def test_an_uploaded_file_lies_in_the_temp_folder_and_is_emptied_after_the_run(
+    fails: bool, runtime: Runtime, comfy: Comfy
 ) -> None:
     # Given
-    uploads: list[str] = []
+    given: list[str] = []
 
     async def note(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path == "/prompt":
-            uploads.append((await request.json())["prompt"]["1"]["inputs"]["image"])
+            given.append((await request.json())["prompt"]["1"]["inputs"]["image"])
         return await handler(request)
 
     comfy.tamper = note
@@ -127,10 +133,52 @@ async def test_uploaded_files_lie_in_a_folder_of_their_own_and_are_emptied_after
         await run_job(runtime, task)
 
     # Then
-    top, folder, name = uploads[0].split("/")
-    assert (top, name) == ("queue-agent", "1-photo.png")
-    assert len(folder) == 36
-    assert await other.read("view", filename=name, subfolder=f"{top}/{folder}", type="input") == (200, b"")
+    name = given[0].removesuffix(" [temp]")
+    assert re.fullmatch(r"queue-agent-\d{3}\.png", name)
+    assert comfy.sizes(Folder.TEMP) == {name: 0}
+    assert comfy.sizes(Folder.INPUT).keys() == {"example.png"}
+
+
+async def test_equal_files_are_uploaded_once(runtime: Runtime, comfy: Comfy) -> None:
+    # Given
+    workflow = {str(number): node("LoadImage", image=LINK) for number in range(1, 17)}
+    workflow |= {f"1{number:02}": node("PreviewImage", images=[str(number), 0]) for number in range(1, 17)}
+    files: dict[Path, File] = {
+        (str(number), "inputs", "image"): picture((1, 1, 1) if number < 16 else (2, 2, 2)) for number in range(1, 17)
+    }
+
+    # When
+    result = await run_job(runtime, job(workflow, files))
+
+    # Then
+    assert await first_pixel(result) == (1, 1, 1)
+    assert comfy.calls.count("POST /upload/image") == 4, "two distinct files, each given and emptied"
+
+
+async def test_fifty_tasks_and_killed_agents_leave_a_few_empty_files(comfy: Comfy, session: ClientSession) -> None:
+    # Given
+    path = ("1", "inputs", "image")
+    for number in range(50):
+        async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
+            task = job(loading(), {path: picture((number, 0, 0))})
+            if number % 5:
+                result = await run_job(runtime, task)
+                await result.discard()
+                continue
+            # a killed agent cleans nothing up
+            uploads = Uploads(Api(comfy.url, session, "queue-agent-killed"))
+            await uploads.give(task.files[path])
+
+    # When
+    async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
+        result = await run_job(runtime, job(loading(), {path: picture((1, 1, 1))}))
+        await result.discard()
+
+    # Then
+    assert len(comfy.sizes(Folder.TEMP)) <= NAMES
+    assert not any(comfy.sizes(Folder.TEMP).values())
+    assert not any(comfy.sizes(Folder.OUTPUT).values())
+    assert comfy.sizes(Folder.INPUT).keys() == {"example.png"}
 
 
 async def test_what_comfyui_calls_the_file_is_what_the_loader_gets(runtime: Runtime, comfy: Comfy) -> None:
@@ -163,7 +211,7 @@ async def test_a_file_that_is_too_large_for_comfyui_is_the_callers_fault(runtime
         await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
 
     # Then
-    assert "the file 1-photo.png of " in caught.value.message
+    assert "the file queue-agent-" in caught.value.message
     assert "--max-upload-size" in caught.value.message
 
 

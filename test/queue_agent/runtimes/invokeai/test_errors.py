@@ -179,7 +179,7 @@ async def test_a_failed_node_is_the_callers_fault_with_node_error_and_the_end_of
         (
             {"error_type": "OutOfMemoryError", "error_message": "out of memory", "error_traceback": ""},
             RuntimeFault,
-            "node load (image) failed: OutOfMemoryError: out of memory; if it comes again, ask for a smaller picture",
+            "node load (image) failed: OutOfMemoryError: out of memory; if it comes again, ask for a smaller image",
         ),
         (
             {"error_type": "RuntimeError", "error_message": "CUDA error: device-side assert", "error_traceback": ""},
@@ -289,7 +289,6 @@ async def test_a_queue_that_takes_only_a_part_of_the_batch_is_full(replay: Repla
     [
         (500, {"detail": "Unexpected error while enqueuing batch: disk"}, "500 to POST /api/v1/queue/default/enqueue"),
         (404, {"detail": "Not Found"}, "404 to POST"),
-        (401, {"detail": "Not authenticated"}, "401 to POST"),
         (200, ["no", "object"], "200 to POST"),
     ],
 )
@@ -300,6 +299,16 @@ async def test_any_other_answer_is_not_the_callers_fault(status: int, body: Any,
     # Then
     assert type(cause) is RuntimeFault
     assert f"InvokeAI answered {says}" in cause.message
+
+
+async def test_a_login_that_is_wanted_is_said_so(replay: Replay) -> None:
+    # When
+    cause = await cause_of(await replay({ENQUEUE: (401, {"detail": "Not authenticated"})}))
+
+    # Then
+    assert type(cause) is RuntimeFault
+    assert cause.type == "login-wanted"
+    assert "answered 401 to POST" in cause.message
 
 
 async def test_an_unknown_model_is_told_by_its_node(simulate: Simulate, session: ClientSession) -> None:

@@ -123,7 +123,7 @@ async def test_a_link_to_what_is_no_picture_is_the_callers_fault(
     # Then
     assert caught.value.type == "not-a-picture"
     assert caught.value.message == (
-        f"content.graph.nodes.load.image.image_name: InvokeAI does not take {says}; link to a PNG, JPEG or WebP picture"
+        f"content.graph.nodes.load.image.image_name: InvokeAI does not take {says}; link to a PNG, JPEG or WebP image"
     )
     _, status = await server.ask("GET", "api/v1/queue/default/status")
     assert status["queue"]["total"] == 0

@@ -216,7 +216,7 @@ async def test_a_picture_that_is_gone_when_it_is_read_is_not_an_empty_one(
     await server.ask("POST", "api/v1/images/delete", json={"image_names": [name]})
 
     # Then
-    with pytest.raises(RuntimeFault, match="answered 404 for its picture"):
+    with pytest.raises(RuntimeFault, match="answered 404 for its image"):
         await read(result.outputs[0])
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from contract.webui import PLATFORM_KEYS
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
 from queue_agent.runtimes.sdwebui import Adapter
-from queue_agent.runtimes.sdwebui.content import prepare, restore_links
+from queue_agent.runtimes.sdwebui.content import RESTORE, prepare, restore_links
 from test.support.runtimes import run_job
 
 from .conftest import MakeJob
@@ -57,6 +58,7 @@ def test_settings_that_v1alpha1_puts_among_the_scripts_become_override_settings(
     assert request.body == {
         "alwayson_scripts": {},
         "override_settings": {"sd_vae": "fine.vae", "CLIP_stop_at_last_layers": 2, "eta": 1},
+        "override_settings_restore_afterwards": True,
     }
     assert request.model == "alpha.safetensors"
 
@@ -72,10 +74,11 @@ def test_files_stand_as_base64_where_their_links_stood() -> None:
 
     # Then
     data = base64.b64encode(CAT.data).decode()
-    assert request.body == {
+    assert json.loads(request.payload) == {
         "init_images": [data],
         "alwayson_scripts": {"ControlNet": {"args": [{"weight": 1}, {"image": data}]}},
     }
+    assert request.body == content, "the files are held once"
     assert content == before, "the task itself is not changed"
 
 
@@ -123,7 +126,7 @@ def test_everything_else_is_sent_as_it_is(content: dict[str, Any], scripts: Any,
     request = prepare(_job(content))
 
     # Then
-    assert request.body == content
+    assert {**request.body, RESTORE: True} == {**content, RESTORE: True}
 
 
 @settings(deadline=None)

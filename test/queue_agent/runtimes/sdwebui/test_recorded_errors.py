@@ -20,7 +20,7 @@ from .conftest import Connect
 EVENTS = Path(__file__).parents[3] / "events"
 A1111, FORGE = "a1111-1.8.0", "forge-f2.0.1"
 
-NOT_A_PICTURE = "; a picture must be a link, or base64 of a PNG, JPEG or WebP file"
+NOT_A_PICTURE = "; an image must be a link, or base64 of a PNG, JPEG or WebP file"
 ZERO = "ZeroDivisionError: integer division or modulo by zero; check numbers such as steps: none may be 0"
 
 UPSCALERS = (
@@ -53,7 +53,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{A1111}/txt2img-interrupted": (
         RuntimeFault,
         "interrupted-elsewhere",
-        "somebody else stopped the job on this SD WebUI: 1 of 4 pictures were begun",
+        "somebody else stopped the job on this SD WebUI: 1 of 4 images were begun",
     ),
     f"{A1111}/txt2img-routing-keys-left-in-alwayson-scripts": (
         *INVALID,
@@ -64,14 +64,17 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{A1111}/txt2img-unknown-sampler": (
         PermanentError,
         "unknown-sampler",
-        "there is no sampler 'nope'; there are: DPM++ 2M Karras, k_dpmpp_2m_ka, DPM++ SDE Karras, k_dpmpp_sde_ka, ",
+        "there is no sampler 'nope'; there are: DPM++ 2M Karras, DPM++ SDE Karras, DPM++ 2M SDE Exponential, ",
     ),
     f"{A1111}/txt2img-unknown-script": (*INVALID, "SD WebUI refused txt2img: Script 'nope' not found"),
     f"{A1111}/txt2img-wrong-type": (*INVALID, "SD WebUI refused txt2img: steps: value is not a valid integer"),
     f"{A1111}/unknown-path": (
         RuntimeUnavailable,
-        "runtime-gone",
-        "SD WebUI does not serve nope: it is still starting, or runs without --api",
+        "api-missing",
+        (
+            "/sdapi/v1/nope is not served: SD WebUI is still starting or runs without --api, or the address has a path "
+            "too many (--subpath moves the page only, not the API)"
+        ),
     ),
     f"{FORGE}/txt2img-routing-keys-left-in-alwayson-scripts": (
         *INVALID,
@@ -82,7 +85,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{FORGE}/txt2img-unknown-sampler": (
         PermanentError,
         "unknown-sampler",
-        "there is no sampler 'nope'; there are: DPM++ 2M, k_dpmpp_2m, DPM++ SDE, k_dpmpp_sde, ",
+        "there is no sampler 'nope'; there are: DPM++ 2M, DPM++ SDE, DPM++ 2M SDE, ",
     ),
     f"{FORGE}/txt2img-unknown-script": (*INVALID, "SD WebUI refused txt2img: Script 'nope' not found"),
     f"{FORGE}/txt2img-wrong-type": (*INVALID, f"SD WebUI refused txt2img: steps: {NO_INTEGER}"),

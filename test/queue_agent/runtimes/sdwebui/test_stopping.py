@@ -7,10 +7,9 @@ import pytest
 from aiohttp import web
 
 from contract.runtimes import TaskType
-from queue_agent.errors import Interrupted, RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.base import Job
+from queue_agent.errors import Interrupted, RuntimeBusy, RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.base import Job, RunMonitor
 from queue_agent.runtimes.sdwebui import Adapter
-from queue_agent.runtimes.sdwebui import adapter as adapter_module
 from test.support.runtimes import is_ready, run_job
 from test.support.sdwebui import Client, scripted, serve, serve_simulator
 from utils.simulators.base import Options
@@ -67,7 +66,7 @@ async def test_a_batch_of_upscalings_that_somebody_else_stopped_is_not_delivered
         await client.post("interrupt")
 
         # Then
-        with pytest.raises(RuntimeFault, match="of 500 pictures were begun"):
+        with pytest.raises(RuntimeFault, match="of 500 images were begun"):
             await asyncio.wait_for(run, PATIENCE)
 
 
@@ -129,29 +128,53 @@ async def test_a_job_that_fails_while_it_is_being_interrupted_was_interrupted(
             await asyncio.wait_for(run, PATIENCE)
 
 
-async def test_somebody_elses_job_is_not_interrupted(
-    connect: Connect, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+async def test_behind_somebody_elses_job_ours_is_neither_sent_nor_begun_and_theirs_is_not_interrupted(
+    connect: Connect, make_job: MakeJob
 ) -> None:
     # Given
-    monkeypatch.setattr(adapter_module, "INTERRUPT_SECONDS", 1.0)
     async with serve_simulator(SLOW) as client, connect(client) as adapter:
         theirs = asyncio.create_task(client.post("txt2img", {"steps": 150, "n_iter": 50, "width": 64, "height": 64}))
         await client.busy()
-        ours = asyncio.create_task(run_job(adapter, make_job()))
+        monitor = RunMonitor()
+        ours = asyncio.create_task(adapter.run(await adapter.prepare(make_job()), monitor))
         await asyncio.wait([ours], timeout=0.2)
 
         # When
+        progress = await adapter.progress()
         idle = await adapter.interrupt()
 
         # Then
-        assert not idle
-        assert await adapter.progress() is None, "their progress is not ours"
-        assert not (await client.state())["interrupted"]
-        assert not theirs.done()
-        await client.post("interrupt")
+        assert progress is None, "their progress is not ours"
+        assert not monitor.begun.is_set()
+        assert idle, "nothing of ours runs"
         with pytest.raises(Interrupted):
             await asyncio.wait_for(ours, PATIENCE)
+        assert not (await client.state())["interrupted"]
+        assert not theirs.done()
+        with pytest.raises(RuntimeBusy, match="works for somebody else"):
+            await adapter.check_ready()
+        await client.post("interrupt")
         await theirs
+        await adapter.check_ready()
+
+
+async def test_a_job_behind_two_of_somebody_else_begins_when_both_are_done(connect: Connect, make_job: MakeJob) -> None:
+    # Given
+    async with serve_simulator(SLOW) as client, connect(client) as adapter:
+        slow = {"steps": 60, "width": 64, "height": 64}
+        theirs = [asyncio.create_task(client.post("txt2img", slow)) for _ in range(2)]
+        await client.busy()
+        monitor = RunMonitor()
+
+        # When
+        ours = asyncio.create_task(adapter.run(await adapter.prepare(make_job()), monitor))
+        await asyncio.wait_for(monitor.begun.wait(), PATIENCE)
+        done = [their.done() for their in theirs]
+
+        # Then
+        assert len((await asyncio.wait_for(ours, PATIENCE)).outputs) == 1
+        assert all(their.done() for their in theirs)
+        assert done == [True, True]
 
 
 async def test_an_adapter_that_is_closed_while_a_job_runs_leaves_nothing_behind(

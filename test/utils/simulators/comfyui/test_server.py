@@ -233,11 +233,12 @@ async def test_a_client_that_comes_back_under_its_id_hears_on(comfy: Comfy) -> N
 def test_the_disk_drops_its_oldest_files_when_it_is_full() -> None:
     # Given
     disk = Disk(limit=10)
-    places = [disk.next_place(Folder.OUTPUT, "a/x", "png") for _ in range(3)]
+    places = []
 
     # When
-    for place in places:
-        disk.write(place, b"12345")
+    for _ in range(3):
+        places.append(disk.next_place(Folder.OUTPUT, "a/x", "png"))
+        disk.write(places[-1], b"12345")
 
     # Then
     assert [disk.read(place) for place in places] == [None, b"12345", b"12345"]

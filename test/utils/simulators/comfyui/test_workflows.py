@@ -241,8 +241,8 @@ async def test_a_workflow_whose_one_output_is_wrong_runs_the_other_and_says_so(c
         ({"4": node("CheckpointLoaderSimple", ckpt_name="unknown.safetensors")}, "value_not_in_list"),
         ({"8": node("VAEDecode", samples=["4", 0], vae=["4", 2])}, "return_type_mismatch"),
         ({"8": node("VAEDecode", samples=["3", 0, 1], vae=["4", 2])}, "bad_linked_input"),
-        ({"8": node("VAEDecode", samples=["99", 0], vae=["4", 2])}, "exception_during_validation"),
-        ({"8": {"class_type": "VAEDecode"}}, "exception_during_validation"),
+        ({"8": node("VAEDecode", samples=["99", 0], vae=["4", 2])}, "exception_during_inner_validation"),
+        ({"8": {"class_type": "VAEDecode"}}, "exception_during_inner_validation"),
         ({"8": node("VAEDecode", samples=["8", 0], vae=["4", 2])}, "return_type_mismatch"),
     ],
 )

@@ -70,7 +70,7 @@ async def test_saved_pictures_come_with_a_grid_in_front(webui: Client) -> None:
 
 async def test_hires_fix_gives_the_larger_picture(webui: Client) -> None:
     # When
-    answer = await webui.ok("txt2img", SMALL | {"enable_hr": True, "hr_scale": 1.5})
+    answer = await webui.ok("txt2img", SMALL | {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.5})
 
     # Then
     assert _picture(answer["images"][0]).size == (96, 96)

@@ -1,0 +1,100 @@
+"""Calls of ComfyUI's HTTP API: every call has a time limit, and every failure becomes a fault."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+)
+from yarl import URL
+
+from contract.errors import shown
+from queue_agent.errors import RuntimeFault, RuntimeUnavailable
+from queue_agent.runtimes.address import shown_address, without_credentials
+
+CONNECT_SECONDS = 5.0
+
+ANSWER_SECONDS = 10.0
+"""For questions: ComfyUI answers them in milliseconds, unless it loads a model and holds its interpreter."""
+
+SILENCE_SECONDS = 30.0
+"""A file that is being fetched may pause this long."""
+
+LOGIN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
+
+class Http:
+    """One ComfyUI. Every call raises RuntimeUnavailable when it is not there and RuntimeFault when it answers nothing
+    useful in time."""
+
+    def __init__(self, url: URL, session: ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def get(self, path: str, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
+        """The JSON object of a GET that must succeed."""
+        async with self.call("GET", path, seconds) as response:
+            check_status(response, HTTPStatus.OK)
+            return await read_object(response)
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> None:
+        """A POST that must succeed and whose answer says nothing."""
+        async with self.call("POST", path, ANSWER_SECONDS, json=body) as response:
+            check_status(response, HTTPStatus.OK)
+
+    @asynccontextmanager
+    async def call(self, method: str, path: str, seconds: float | None, **more: Any) -> AsyncIterator[ClientResponse]:
+        """``seconds`` limits the whole exchange; None only each wait for more of the answer (SILENCE_SECONDS)."""
+        limits = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=seconds or SILENCE_SECONDS)
+        at = shown_address(self._url)
+        try:
+            async with self._session.request(
+                method, self._url / path, timeout=limits, allow_redirects=False, **more
+            ) as response:
+                yield response
+        except ConnectionTimeoutError as error:
+            raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached at {at}: no answer") from error
+        except TimeoutError as error:
+            raise RuntimeFault(
+                "runtime-silent", f"ComfyUI at {at} did not answer {method} /{path} within {limits.sock_read:g} s"
+            ) from error
+        except ClientConnectionError as error:
+            reason = without_credentials(error, self._url)
+            raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached at {at}: {reason}") from error
+        except (ClientError, OSError) as error:
+            reason = without_credentials(error, self._url)
+            raise RuntimeUnavailable(
+                "runtime-gone", f"ComfyUI broke off its answer to {method} /{path}: {reason}"
+            ) from error
+
+
+def check_status(response: ClientResponse, *expected: HTTPStatus) -> None:
+    """Raise RuntimeFault for an unexpected status."""
+    if response.status in expected:
+        return
+    asked = f"{response.method} {response.url.path}"
+    if response.status in LOGIN:
+        raise RuntimeFault(
+            "login-wanted",
+            f"ComfyUI, or a proxy before it, wants a login: it answered {response.status} to {asked}; put "
+            "user:password@ before the host of the runtime's address",
+        )
+    raise RuntimeFault("runtime-error", f"ComfyUI answered {response.status} to {asked}")
+
+
+async def read_object(response: ClientResponse) -> dict[str, Any]:
+    """The response's JSON object. Raises RuntimeFault for anything else."""
+    try:
+        value = await response.json(content_type=None)
+    except ValueError as error:
+        raise RuntimeFault("bad-answer", f"ComfyUI's answer to {response.url.path} is not JSON") from error
+    if not isinstance(value, dict):
+        raise RuntimeFault("bad-answer", f"ComfyUI's answer to {response.url.path} is no JSON object: {shown(value)}")
+    return value
