@@ -166,7 +166,7 @@ class Alarms(Construct):
         undelivered = self._topology.undelivered.name
         self._alarm_of_dead_letters(
             "undelivered",
-            f"An accepted task reached no runtime's queue and lies in {undelivered}; nobody was told of it. Next: "
+            f"An accepted task reached no runtime's queue and lies in {undelivered}; no callback was sent. Next: "
             "deploy again, for a queue or its policy is missing, then send the task to its runtime's queue; from there "
             f"{HELP} tells how it goes on.",
             [undelivered],
@@ -185,7 +185,7 @@ class Alarms(Construct):
         self._alarm(
             "failures",
             f"{self._config.failure_percent:g} % or more of the tasks that ended in {FAILURE_PERIOD // 60} minutes "
-            f"failed, by their callers' fault or ours (told from {self._config.failure_tasks} tasks on). Next: {HELP}, "
+            f"failed, by their callers' fault or ours (from {self._config.failure_tasks} tasks on). Next: {HELP}, "
             "'Where is it?' with the id of one: the callback and the agents' log tell the cause.",
             queries,
             f"IF(ended >= {self._config.failure_tasks}, 100 * failing / ended, 0)",

@@ -17,7 +17,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``unit`` as UCUM writes it (``s``, ``By``, ``1``); ``labels`` beside ``runtime``, which every metric has."""
+    """``unit`` as UCUM writes it (``s``, ``By``, ``1``); ``labels``: besides ``runtime``, which every metric has."""
 
     name: str
     kind: Kind

@@ -118,20 +118,8 @@ def assemble(
         max_attempts=settings.max_attempts,
         timings=retry_timings,
     )
-    processor = Processor(
-        runtime=runtime,
-        admission=Admission(settings.runtime_type, settings.policy),
-        fetcher=fetcher,
-        store=store,
-        notifier=notifier,
-        finisher=finisher,
-        duplicates=Duplicates(store=store, finisher=finisher, task_timeout=settings.task_timeout),
-        bucket=settings.bucket,
-        task_timeout=settings.task_timeout,
-        max_attempts=settings.max_attempts,
-        running_callbacks=settings.running_callbacks,
-        timings=timings,
-        journal=journal,
+    processor = _processor(
+        settings, runtime, fetcher, store=store, notifier=notifier, finisher=finisher, journal=journal, timings=timings
     )
     state = RuntimeState()
     readiness = Readiness(runtime, state, Breaker(timings.trial_pauses), settings.runtime_away_limit, timings)
@@ -146,18 +134,6 @@ def assemble(
         shutdown=shutdown,
         timings=timings,
     )
-    agent = Agent(
-        intake=intake,
-        processor=processor,
-        readiness=readiness,
-        state=state,
-        deliverable=finisher.health.ok,
-        shutdown=shutdown,
-        grace=settings.grace,
-        gpu=metrics.gpu,
-        timings=timings,
-        cost=cost,
-    )
     return App(
         queue=queue,
         store=store,
@@ -167,7 +143,46 @@ def assemble(
         state=state,
         readiness=readiness,
         delivery=finisher.health,
-        agent=agent,
+        agent=Agent(
+            intake=intake,
+            processor=processor,
+            readiness=readiness,
+            state=state,
+            deliverable=finisher.health.ok,
+            shutdown=shutdown,
+            grace=settings.grace,
+            gpu=metrics.gpu,
+            timings=timings,
+            cost=cost,
+        ),
+    )
+
+
+def _processor(
+    settings: Settings,
+    runtime: Runtime,
+    fetcher: Fetcher,
+    *,
+    store: Store,
+    notifier: Notifier,
+    finisher: TaskFinisher,
+    journal: LeaseJournal,
+    timings: Timings,
+) -> Processor:
+    return Processor(
+        runtime=runtime,
+        admission=Admission(settings.runtime_type, settings.policy),
+        fetcher=fetcher,
+        store=store,
+        notifier=notifier,
+        finisher=finisher,
+        duplicates=Duplicates(store=store, finisher=finisher, task_timeout=settings.task_timeout),
+        bucket=settings.bucket,
+        task_timeout=settings.task_timeout,
+        max_attempts=settings.max_attempts,
+        running_callbacks=settings.running_callbacks,
+        timings=timings,
+        journal=journal,
     )
 
 

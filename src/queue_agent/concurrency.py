@@ -91,9 +91,9 @@ async def supervise(main: Coroutine[Any, Any, None], *watchers: Coroutine[Any, A
     """
     try:
         async with asyncio.TaskGroup() as group:
-            beside = [group.create_task(watcher) for watcher in watchers]
+            others = [group.create_task(watcher) for watcher in watchers]
             await main
-            for task in beside:
+            for task in others:
                 task.cancel()
     except BaseExceptionGroup as errors:
         first = errors.exceptions[0]

@@ -13,7 +13,7 @@ AgentError
 │   └── AwsError             an AWS call failed; what is held is kept, and the call is repeated
 │       └── AwsDenied        AWS refused it for want of a permission, which only an operator can grant
 ├── Interrupted              the run was stopped on this agent's own word (shutdown); nobody's fault
-└── LeaseLost                the message is no longer this agent's; whoever holds it will end the task
+└── LeaseLost                the message is no longer this agent's; the agent that holds it will end the task
 """
 
 from contract.callback import Cause
@@ -37,7 +37,7 @@ class PermanentError(AgentError):
 
 
 class TaskTimeout(PermanentError):
-    """The task ran longer than ``task_timeout``; the runtime was told to stop."""
+    """The task ran longer than ``task_timeout``; the runtime was asked to stop."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("timeout", f"the task ran longer than {seconds:g} s and was stopped; ask for less at once")

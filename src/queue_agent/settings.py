@@ -134,7 +134,7 @@ class Settings(BaseModel):
     """A folder that outlives the process (an emptyDir in the chart), in which the agent keeps what it holds, so that
     its successor in the same pod goes on with it; nothing is kept when absent."""
     pod_name: str | None = Field(default=None, alias="POD_NAME")
-    """With the namespace too, Kubernetes is told whether this pod is busy, so that it removes idle ones first."""
+    """With the namespace too, the pod's deletion cost is kept, so that Kubernetes removes idle pods first."""
     pod_namespace: str | None = Field(default=None, alias="POD_NAMESPACE")
     kubernetes_host: str = Field(default="kubernetes.default.svc", alias="KUBERNETES_SERVICE_HOST")
     kubernetes_port: int = Field(default=443, alias="KUBERNETES_SERVICE_PORT", ge=1, le=65535)

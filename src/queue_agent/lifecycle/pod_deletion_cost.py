@@ -48,7 +48,7 @@ class Pod:
     """This process's own pod, and how to speak of it.
 
     ``account`` is the folder with ``token`` and ``ca.crt`` as Kubernetes mounts them for a service account. The token
-    changes every hour or so, and is read anew for every request.
+    changes every hour or so, and is read again for every request.
     """
 
     api: URL

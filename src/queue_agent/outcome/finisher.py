@@ -216,8 +216,8 @@ class TaskFinisher:
         self._notified.add(lease.message_id)
 
     async def _ended(self, delivery: Delivery, ending: Coroutine[Any, Any, None]) -> bool:
-        """Whether the ending went well. If not, the message is left to whoever has it, or goes back to the queue: the
-        next delivery continues from what is recorded."""
+        """Whether the ending went well. If not, the message is left to the agent that has it, or goes back to the
+        queue: the next delivery continues from what is recorded."""
         try:
             await ending
         except LeaseLost as error:

@@ -47,7 +47,7 @@ class Queue:
         self.adopted: str | None = None
 
     async def read(self) -> list[Queued]:
-        """Every prompt that runs or waits, whoever sent it, running ones first."""
+        """Every prompt that runs or waits, from any client, running ones first."""
         queue = await self._api.http.get("queue")
         return [_queued(item, running=running) for running, item in _items(queue)]
 
