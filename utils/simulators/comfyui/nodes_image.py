@@ -56,15 +56,6 @@ def _opened(world: World, name: str) -> Image.Image:
     return ImageOps.exif_transpose(picture)
 
 
-async def _scale(run: Run, *, image: Pictures, upscale_method: str, width: int, height: int, crop: str) -> Produced:
-    wide, high = image[0].size
-    if not width and not height:
-        return Produced((image,))
-    size = (width or max(1, round(wide * height / high)), height or max(1, round(high * width / wide)))
-    fit = ImageOps.fit if crop == "center" else Image.Image.resize
-    return Produced((tuple([await run.work(fit, one, size, _SCALERS[upscale_method]) for one in image]),))
-
-
 async def _scale_by(run: Run, *, image: Pictures, upscale_method: str, scale_by: float) -> Produced:
     size = (max(1, round(image[0].width * scale_by)), max(1, round(image[0].height * scale_by)))
     return Produced((tuple([await run.work(one.resize, size, _SCALERS[upscale_method]) for one in image]),))
@@ -152,22 +143,6 @@ NODES = (
         category="mask",
         run=_mask_to_image,
         inputs=lambda _: {"required": {"mask": ["MASK"]}},
-        outputs=("IMAGE",),
-    ),
-    Node(
-        name="ImageScale",
-        display_name="Upscale Image",
-        category="image/upscaling",
-        run=_scale,
-        inputs=lambda _: {
-            "required": {
-                "image": ["IMAGE"],
-                "upscale_method": [list(_SCALERS)],
-                "width": integer(512, 0, MAX_RESOLUTION, step=1),
-                "height": integer(512, 0, MAX_RESOLUTION, step=1),
-                "crop": [["disabled", "center"]],
-            }
-        },
         outputs=("IMAGE",),
     ),
     Node(

@@ -16,8 +16,6 @@ AnyNode = Annotated[
     nodes.BlankImage
     | nodes.SaveImage
     | nodes.ScaleImage
-    | nodes.ResizeImage
-    | nodes.BlurImage
     | nodes.LoadImage
     | nodes.ImageCollection
     | nodes.Integer

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from PIL import Image, ImageFilter
+from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field
 
 from utils.simulators.invokeai.fields import (
@@ -162,26 +162,6 @@ class ScaleImage(PictureWork):
         picture = self.opened(context)
         size = checked_size(int(picture.width * self.scale_factor), int(picture.height * self.scale_factor))
         return picture.resize(size, _RESAMPLING[self.resample_mode])
-
-
-class ResizeImage(PictureWork):
-    width: int = Field(default=512, gt=0)
-    height: int = Field(default=512, gt=0)
-    resample_mode: ResampleMode = "bicubic"
-    type: Literal["img_resize"] = "img_resize"
-
-    def draw(self, context: Context) -> Image.Image:
-        return self.opened(context).resize(checked_size(self.width, self.height), _RESAMPLING[self.resample_mode])
-
-
-class BlurImage(PictureWork):
-    radius: float = Field(default=8.0, ge=0)
-    blur_type: Literal["gaussian", "box"] = "gaussian"
-    type: Literal["img_blur"] = "img_blur"
-
-    def draw(self, context: Context) -> Image.Image:
-        blur = ImageFilter.GaussianBlur if self.blur_type == "gaussian" else ImageFilter.BoxBlur
-        return self.opened(context).filter(blur(self.radius))
 
 
 class LoadImage(Node):

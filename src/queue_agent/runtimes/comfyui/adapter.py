@@ -16,6 +16,7 @@ from queue_agent.errors import AgentError, RuntimeBusy, RuntimeFault, RuntimeUna
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
 from queue_agent.runtimes.comfyui.api import Api
 from queue_agent.runtimes.comfyui.events import Events
+from queue_agent.runtimes.comfyui.http import SILENT
 from queue_agent.runtimes.comfyui.isolation import add_prefixes, check_isolated, has_prefix
 from queue_agent.runtimes.comfyui.queue import CLIENT_PREFIX, Queue
 from queue_agent.runtimes.comfyui.record import KEPT, Stored, stored_files, with_places
@@ -73,6 +74,8 @@ class Adapter:
         except RuntimeUnavailable:
             raise
         except RuntimeFault as fault:
+            if fault.type == SILENT:
+                raise
             if hint := await mismatch(RuntimeType.COMFYUI, self._url, self._session):
                 raise RuntimeFault("wrong-type", f"{fault.message}; {hint}") from fault
             raise

@@ -27,6 +27,9 @@ ANSWER_SECONDS = 10.0
 SILENCE_SECONDS = 30.0
 """A file that is being fetched may pause this long."""
 
+SILENT = "runtime-silent"
+"""The type of the fault when an answer does not come in time."""
+
 LOGIN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -63,7 +66,7 @@ class Http:
             raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached at {at}: no answer") from error
         except TimeoutError as error:
             raise RuntimeFault(
-                "runtime-silent", f"ComfyUI at {at} did not answer {method} /{path} within {limits.sock_read:g} s"
+                SILENT, f"ComfyUI at {at} did not answer {method} /{path} within {limits.sock_read:g} s"
             ) from error
         except ClientConnectionError as error:
             reason = without_credentials(error, self._url)

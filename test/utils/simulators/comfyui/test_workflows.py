@@ -112,11 +112,6 @@ async def test_a_file_that_was_replaced_is_loaded_again(comfy: Comfy) -> None:
 @pytest.mark.parametrize(
     ("class_type", "inputs", "size", "corner"),
     [
-        ("ImageScale", {"width": 20, "height": 6, "upscale_method": "lanczos", "crop": "disabled"}, (20, 6), None),
-        ("ImageScale", {"width": 20, "height": 0, "upscale_method": "area", "crop": "disabled"}, (20, 10), None),
-        ("ImageScale", {"width": 0, "height": 4, "upscale_method": "bicubic", "crop": "disabled"}, (8, 4), None),
-        ("ImageScale", {"width": 0, "height": 0, "upscale_method": "bilinear", "crop": "disabled"}, (16, 8), None),
-        ("ImageScale", {"width": 4, "height": 4, "upscale_method": "nearest-exact", "crop": "center"}, (4, 4), None),
         ("ImageScaleBy", {"scale_by": 1.5, "upscale_method": "lanczos"}, (24, 12), None),
         ("ImageInvert", {}, (16, 8), (254, 253, 252)),
     ],
