@@ -71,7 +71,8 @@ class TaskFinisher:
         self._recorder = OutcomeRecorder(store, self._retry)
 
     async def complete(self, delivery: Delivery, result: Result, seconds: float) -> None:
-        """Store the result, send the callback, delete the message. ``seconds``: how long the run took."""
+        """Store the result, send the callback, delete the message, and let the runtime drop the outputs. ``seconds``:
+        how long the run took."""
         self._count_switch(result.ran.model)
         try:
             with delivery.lease.trace.span("store") as span:
@@ -79,6 +80,7 @@ class TaskFinisher:
                 span.note(pictures=len(callback.image_url))
         except Exception as error:  # noqa: BLE001 - what follows from unknown errors is decided like any other
             await self.settle(delivery, error)
+            await result.discard()
             return
         self._metrics.add(IMAGES, amount=len(callback.image_url))
         self._metrics.add(TASKS, "completed", "")
@@ -92,6 +94,7 @@ class TaskFinisher:
                     **delivery.fields,
                 },
             )
+        await result.discard()
 
     async def repeat(self, delivery: Delivery, callback: Callback) -> None:
         """Send the callback that an earlier delivery recorded, without another run, and end the message."""

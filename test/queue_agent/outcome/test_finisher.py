@@ -346,3 +346,22 @@ async def test_an_attempt_that_cannot_be_noted_is_put_back_all_the_same(
 
 async def _noted(world: World) -> bool:
     return any(key.startswith(".platform/attempts/") for key in await world.keys())
+
+
+async def test_the_runtime_drops_the_outputs_once_the_task_has_ended(world: World) -> None:
+    # Given a runtime that holds what it made
+    await world.ask()
+    callbacks_before_discard: list[int] = []
+
+    async def discard() -> None:
+        callbacks_before_discard.append(len(await world.callbacks()))
+
+    async def make(_: Job) -> Result:
+        return replace(a_result(), discard=discard)
+
+    # When the task is completed
+    async with assembled(world, ScriptedRuntime(make)) as parts:
+        await worked(parts)
+
+    # Then it is asked to drop them, after the result was delivered
+    assert callbacks_before_discard == [1]
