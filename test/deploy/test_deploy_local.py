@@ -98,6 +98,7 @@ def test_with_its_packages_there_one_command_gives_the_pictures(installed: Path,
 def fake_python(clone: Path, bin_: Path, *, pip: str) -> None:
     """A Python that keeps a list of the modules that it was to run, and does ``pip`` for pip."""
     python = f"""
+[ "$1" = -P ] && shift
 case "$1 $2" in
   "-c "*) ;;
   "-m venv") mkdir -p "{clone}/.venv/bin"; cp "$0" "{clone}/.venv/bin/python" ;;

@@ -87,7 +87,7 @@ async def test_an_agent_whose_runtime_is_in_a_long_step_is_not_killed(tmp_path: 
     graph = [{"name": "graph", "namespace": "default", "type": "invokeai"}]
     config = write_config(tmp_path, modelsRuntime=graph)
     with running(tmp_path, "--config", str(config), "--seconds-per-step", "12") as platform:
-        link = f"s3://{platform.addresses.bucket}/samples/picture.png"
+        link = f"s3://{platform.addresses.bucket}/output/samples/picture.png"
         headers = {"x-api-key": platform.addresses.api_key}
         async with ClientSession(platform.addresses.endpoint, headers=headers) as http:
             await _post(http, samples.request("v1alpha2-graph", task_id="long", runtime="graph", link=link))

@@ -27,8 +27,10 @@ STAGES = ["receive", "fetch", "hold", "run", "store", "notify", "delete"]
 GAPS = 0.05
 """Of the time between the first stage and the last, what no stage accounts for."""
 
-CONTENT = {"prompt": "a canary in a mine", "steps": 1500, "width": 64, "height": 64}
-"""1.5 s at a millisecond a step."""
+CONTENT = {"prompt": "a canary in a mine", "steps": 150, "width": 64, "height": 64}
+"""1.5 s at SECONDS_PER_STEP; the task policy allows no more steps."""
+
+SECONDS_PER_STEP = "0.01"
 
 PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 """One pixel."""
@@ -39,7 +41,9 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
     folder = tmp_path_factory.mktemp("traced")
     traces = folder / "traces.jsonl"
     config = write_config(folder, modelsRuntime=RUNTIMES)
-    with running(folder / "output", "--config", str(config), "--trace-file", str(traces)) as platform:
+    with running(
+        folder / "output", "--config", str(config), "--trace-file", str(traces), "--seconds-per-step", SECONDS_PER_STEP
+    ) as platform:
         yield platform, traces
 
 
