@@ -16,7 +16,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from contract.metrics import TASKS
+from contract.metrics import DELIVERY_SUSPENDED, TASKS
 from infra.config.model import Alarms as AlarmsConfig
 from infra.observability.metrics import OUTCOME, THROTTLED
 from infra.topology import Route, Topology
@@ -84,6 +84,7 @@ class Alarms(Construct):
         self._throttled(function_name)
         if agents:
             self._failures()
+            self._suspended()
 
     def _topic(self) -> sns.Topic:
         topic = sns.Topic(self, "Topic", topic_name=f"{self._stack}_alarms", enforce_ssl=True)
@@ -192,6 +193,19 @@ class Alarms(Construct):
             steps={"failing": f"SUM([{_filled(queries[1:])}])", "ended": f"SUM([{_filled(queries)}])"},
             threshold=self._config.failure_percent,
             period=FAILURE_PERIOD,
+        )
+
+    def _suspended(self) -> None:
+        queries = [MetricQuery("suspended", self._stack, DELIVERY_SUSPENDED.name, {}, "Maximum")]
+        self._alarm(
+            "suspended",
+            f"For {2 * PERIOD // 60} minutes an agent has taken no tasks, because AWS does not take its results, "
+            f"callbacks or deletions. Next: {HELP}, 'Nobody takes it': the agents' log names the permission that is "
+            "missing, or the outage; they continue by themselves.",
+            queries,
+            f"MAX([{_filled(queries)}])",
+            threshold=1,
+            periods=2,
         )
 
     def _throttled(self, function_name: str) -> None:

@@ -7,6 +7,7 @@ dashboard or an alarm shows is written as one; the rest stays in the collector's
 from collections.abc import Mapping
 
 from contract.metrics import (
+    DELIVERY_SUSPENDED,
     FETCH_TIME,
     GPU_BUSY,
     GPU_IDLE,
@@ -41,6 +42,7 @@ WRITTEN: Mapping[Metric, tuple[Dimensions, ...]] = {
     GPU_BUSY: (BY_RUNTIME,),
     GPU_IDLE: (BY_RUNTIME,),
     READY: (BY_RUNTIME,),
+    DELIVERY_SUSPENDED: (WHOLE,),
     TASK_TIME: (WHOLE, BY_RUNTIME),
     QUEUE_WAIT: (WHOLE,),
     FETCH_TIME: (WHOLE,),

@@ -116,10 +116,10 @@ def test_what_is_switched_off_costs_nothing(default: dict[str, Any], everything:
 
 
 def test_an_alarm_costs_for_each_metric_that_it_looks_at(default: dict[str, Any], unwatched: dict[str, Any]) -> None:
-    """Age, waiting, held, dead letters and undelivered of one runtime; four outcomes; two kinds of throttling."""
+    """Age, waiting, held, dead letters and undelivered of one runtime; four outcomes; two kinds of throttling; suspended."""
     on, off = totals(bill(default)), totals(bill(unwatched))
 
-    assert on["Alarms"] == pytest.approx(11 * 0.10)
+    assert on["Alarms"] == pytest.approx(12 * 0.10)
     assert on["Dashboard"] == pytest.approx(3)
     assert "Alarms" not in off
     assert "Dashboard" not in off
@@ -129,9 +129,9 @@ def test_an_agents_metric_costs_for_each_runtime_and_outcome(default: dict[str, 
     # Given the pods of a million pictures run for 417 hours, and two outcomes happen
     months = 1_000_000 * 1.5 / 3600 / 720
 
-    # Then six times of the whole stack, two outcomes of it; and by runtime six and two outcomes
-    assert totals(bill(default))["Metrics of the agents"] == pytest.approx(months * (8 + 8) * 0.30)
-    assert totals(bill(three))["Metrics of the agents"] == pytest.approx(months * (8 + 3 * 8) * 0.30)
+    # Then six times and one gauge of the whole stack, two outcomes of it; and by runtime six and two outcomes
+    assert totals(bill(default))["Metrics of the agents"] == pytest.approx(months * (9 + 8) * 0.30)
+    assert totals(bill(three))["Metrics of the agents"] == pytest.approx(months * (9 + 3 * 8) * 0.30)
 
 
 def test_a_fast_volume_costs_until_the_tuner_comes(everything: dict[str, Any]) -> None:
