@@ -13,6 +13,9 @@ from test.support.world import PNG
 
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
+KILL_SECONDS = 0.01
+"""How long a killed runtime's handlers may go on. aiohttp takes 0 for no limit."""
+
 
 class Behaviour(Enum):
     """What a generation comes to. Every other route answers as if all was well."""
@@ -75,7 +78,7 @@ class Runtime:
         self._stop = asyncio.Event()
         self._gpu = asyncio.Lock()
         self._running: Run | None = None
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
+        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=KILL_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
 
