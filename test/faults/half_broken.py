@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.table import Table
 
 from test.bench.stage import console, moto
-from test.faults import crashes, denied_calls, links, sick_runtime, waiting
+from test.faults import crashes, denied_calls, front_door, links, sick_runtime, waiting
 from test.faults.scenario import Ground, Report, Scenario
 
 SCENARIOS: tuple[Scenario, ...] = (
@@ -17,6 +17,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *denied_calls.SCENARIOS,
     *crashes.SCENARIOS,
     *waiting.SCENARIOS,
+    *front_door.SCENARIOS,
 )
 
 

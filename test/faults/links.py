@@ -8,19 +8,25 @@ from test.bench.stage import ROOT
 from test.faults.ending import ended
 from test.faults.runtime import Runtime
 from test.faults.scenario import Ground, Report, Scenario, agents_at
+from utils.local.aws_proxy import Conditions
 
 TASK_SECONDS = 0.3
 LIMIT_SECONDS = 200.0
 NO_RESOLVER = Path(__file__).parent / "no_resolver"
+SQS_SECONDS = 0.4
+"""moto's pollers look once a second from their own beginning. Without a latency that differs from whole seconds, an
+agent that releases a message for whole seconds and polls at once always receives it first."""
+
 SETTINGS = {"ALLOWED_LINK_HOSTS": "localhost", "ALLOW_LOOPBACK_LINKS": "true"}
 
 
 async def one_without_resolver(ground: Ground, *, tasks: int = 100, agents: int = 4) -> Report:
     """The resolver of one agent answers EAI_AGAIN."""
     runtimes = [Runtime(TASK_SECONDS) for _ in range(agents)]
+    conditions = Conditions(latency={"sqs": SQS_SECONDS})
     particular = {0: {"PYTHONPATH": f"{NO_RESOLVER}:{ROOT / 'src'}:{ROOT}"}}
     async with (
-        agents_at(ground, runtimes, settings=SETTINGS, particular=particular) as (world, fleet),
+        agents_at(ground, runtimes, conditions, settings=SETTINGS, particular=particular) as (world, fleet),
         pictures() as inputs,
     ):
         named = inputs.replace("127.0.0.1", "localhost")
