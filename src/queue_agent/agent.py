@@ -112,12 +112,21 @@ class Agent:
                 self._cost.idle()
         match outcome:
             case Completed():
-                self._readiness.succeeded()
                 self._intake.prefetch.run.add(outcome.seconds)
-                self._finishing.spawn(self._processor.finish(outcome))
+                self._finishing.spawn(self._finish(outcome))
             case Failed():
                 await self._note_failure(outcome)
         await self._finishing.below(MAX_FINISHING)
+
+    async def _finish(self, completed: Completed) -> None:
+        """A run has succeeded once its outputs were read: a broken runtime may complete runs with outputs that it
+        cannot give."""
+        failed = await self._processor.finish(completed)
+        if failed is None:
+            self._readiness.succeeded()
+        else:
+            innocent = self._readiness.failed(failed.delivery.lease.message_id, failed.raised)
+            await self._processor.settle(failed, counted=not innocent)
 
     async def _note_failure(self, failed: Failed) -> None:
         """Learn what the failure says of the runtime before another task goes there."""

@@ -15,6 +15,7 @@ from queue_agent.concurrency import Background, within
 from queue_agent.errors import (
     AgentError,
     Interrupted,
+    LinkUnavailable,
     RuntimeBusy,
     RuntimeFault,
     RuntimeHung,
@@ -31,7 +32,7 @@ from queue_agent.outcome.disposition import MAX_RECEIVES
 from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
-from queue_agent.outcome.revisits import Revisits
+from queue_agent.outcome.revisits import LINK_PASSES, Revisits
 from queue_agent.outcome.store import Attempts, Store
 from queue_agent.runner import Runner
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
@@ -151,6 +152,9 @@ class Processor:
                 return None
             return Prepared(delivery, await self._prepare_job(order, lease.trace))
         except Exception as error:  # noqa: BLE001 - what becomes of unknown errors is decided like any other
+            if isinstance(error, LinkUnavailable):
+                # Another pod may reach the server: only this node's resolver or network may have failed.
+                self._revisits.add(lease.message_id, LINK_PASSES)
             await self._finisher.settle(delivery, error)
             return None
         except asyncio.CancelledError:
@@ -200,14 +204,20 @@ class Processor:
             raise RuntimeUnavailable("runtime-gone", "the runtime does not know the job of the agent's predecessor")
         return result
 
-    async def finish(self, completed: Completed) -> None:
-        """Store, notify, delete. The task's inputs are not needed any more."""
+    async def finish(self, completed: Completed) -> Failed | None:
+        """Store, notify, delete. The task's inputs are not needed any more.
+
+        The failure, still to be settled, when the runtime does not give an output of the run.
+        """
         try:
             await completed.announcement.settled()
             await self._finisher.complete(completed.delivery, completed.result, completed.seconds)
+        except RuntimeFault as fault:
+            return Failed(completed.delivery, fault, fault, completed.announcement)
         except asyncio.CancelledError:
             await self._release_now(completed.delivery)
             raise
+        return None
 
     async def settle(self, failed: Failed, *, counted: bool) -> None:
         """Decide what becomes of a task whose run failed; one that is not ``counted`` goes back as if not begun."""

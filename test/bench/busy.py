@@ -28,7 +28,37 @@ INPUT_SECONDS = 0.150
 SECONDS, SPREAD = 0.5, 0.1
 PATIENCE = 600.0
 
-AGENTS = {"plain loop": "test.bench.plain", "queue agent": "queue_agent"}
+PLAIN, AGENT = "plain loop", "queue agent"
+MODULES = {PLAIN: "test.bench.plain", AGENT: "queue_agent"}
+
+FAR_SNS_SECONDS = 4.0
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is measured. With ``far_sns`` every run is announced on a topic that is FAR_SNS_SECONDS away."""
+
+    agent: str
+    tasktype: TaskType
+    far_sns: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.agent}, running callbacks, SNS {FAR_SNS_SECONDS:g} s away" if self.far_sns else self.agent
+
+    @property
+    def latency(self) -> dict[str, float]:
+        return {**LATENCY, "sns": FAR_SNS_SECONDS} if self.far_sns else LATENCY
+
+    @property
+    def settings(self) -> dict[str, str]:
+        return {"ALLOW_LOOPBACK_LINKS": "true"} | ({"RUNNING_CALLBACKS": "true"} if self.far_sns else {})
+
+
+KINDS = (
+    *(Kind(agent, tasktype) for tasktype in (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE) for agent in MODULES),
+    Kind(AGENT, TaskType.TEXT_TO_IMAGE, far_sns=True),
+)
 
 
 @dataclass(frozen=True)
@@ -49,14 +79,16 @@ class Row:
         return statistics.mean(self.idle)
 
 
-async def measure(endpoint: str, module: str, tasktype: TaskType, tasks: int) -> Row:
+async def measure(endpoint: str, kind: Kind, tasks: int) -> Row:
     """Run ``tasks`` through one agent."""
-    conditions, gpu = Conditions(latency=LATENCY), Gpu(SECONDS, SPREAD)
+    conditions, gpu, tasktype = Conditions(latency=kind.latency), Gpu(SECONDS, SPREAD), kind.tasktype
     async with a_world(endpoint, conditions) as (world, proxied), webui(gpu) as runtime, pictures() as inputs:
         for number in range(tasks):
             await world.ask(f"t{number}", tasktype=tasktype, content=content_of(tasktype, inputs, number))
         begin = time.monotonic()
-        process = await start_agent(agent_environment(world, proxied, runtime), module=module)
+        process = await start_agent(
+            agent_environment(world, proxied, runtime, **kind.settings), module=MODULES[kind.agent]
+        )
         try:
             usage = psutil.Process(process.pid)
             await until(lambda: conditions.calls["sqs", "ReceiveMessage"], PATIENCE)
@@ -97,15 +129,14 @@ async def main() -> None:
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind; the median run is shown")
     arguments = parser.parse_args()
-    kinds = [(name, kind) for kind in (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE) for name in AGENTS]
-    rows: dict[tuple[str, TaskType], list[Row]] = {kind: [] for kind in kinds}
+    rows: dict[Kind, list[Row]] = {kind: [] for kind in KINDS}
     async with moto() as endpoint:
-        for name, tasktype in track(kinds * arguments.rounds, "running"):
-            rows[name, tasktype].append(await measure(endpoint, AGENTS[name], tasktype, arguments.tasks))
+        for kind in track(KINDS * arguments.rounds, "running"):
+            rows[kind].append(await measure(endpoint, kind, arguments.tasks))
     show(rows, arguments.tasks, arguments.rounds)
 
 
-def show(rows: dict[tuple[str, TaskType], list[Row]], tasks: int, rounds: int) -> None:
+def show(rows: dict[Kind, list[Row]], tasks: int, rounds: int) -> None:
     table = Table(title=f"{tasks} tasks of {SECONDS} s ± {SPREAD:.0%}, one agent, the median of {rounds} runs")
     for column in (
         "agent",
@@ -119,11 +150,11 @@ def show(rows: dict[tuple[str, TaskType], list[Row]], tasks: int, rounds: int) -
         "first receive",
     ):
         table.add_column(column, justify="left" if column in {"agent", "task type"} else "right")
-    for (name, tasktype), runs in rows.items():
+    for kind, runs in rows.items():
         row = sorted(runs, key=lambda run: run.median_idle)[len(runs) // 2]
         table.add_row(
-            name,
-            tasktype.value,
+            kind.title,
+            kind.tasktype.value,
             f"{row.median_idle * 1000:.1f} ms",
             f"{row.mean_idle * 1000:.1f} ms",
             f"{max(row.idle) * 1000:.0f} ms",

@@ -9,19 +9,20 @@ import asyncio
 import random
 import sys
 import tempfile
-from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.progress import Progress
 from rich.table import Table
 
 from test.bench.stage import a_world, console, moto
+from test.faults.ending import Ending, ended
 from test.faults.fleet import Fleet
-from test.support.world import World
+from test.faults.half_broken import measure
+from test.faults.runtime import Runtime
 from utils.local.aws_proxy import Conditions, down, failing
 
 EVERY_SECONDS = 2.0
@@ -43,37 +44,13 @@ class Scenario:
     lease_seconds: int = 5
 
 
-@dataclass
-class Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Ending):
     """What came of a scenario."""
 
-    seconds: float
     runs: int
     kills: int
-    told: Mapping[str, list[dict[str, Any]]]
     exits: Counter[int]
-    left: tuple[int, int]
-    tasks: int
-    repeated: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.repeated = sum(len(callbacks) > 1 for callbacks in self.told.values())
-
-    @property
-    def lost(self) -> int:
-        return self.tasks - len(self.told)
-
-    @property
-    def failed(self) -> int:
-        return sum(callbacks[0]["result"] is False for callbacks in self.told.values())
-
-    @property
-    def differing(self) -> int:
-        return sum(any(callback != callbacks[0] for callback in callbacks) for callbacks in self.told.values())
-
-    @property
-    def most(self) -> int:
-        return max((len(callbacks) for callbacks in self.told.values()), default=0)
 
     def broken(self, *, killed_agents: bool) -> list[str]:
         """The promises that do not hold."""
@@ -138,7 +115,6 @@ SCENARIOS = (
 
 async def play(scenario: Scenario, endpoint: str, tasks: int, agents: int, logs: Path) -> Outcome:
     """Run the scenario to its end."""
-    loop = asyncio.get_running_loop()
     conditions = Conditions()
     async with AsyncExitStack() as stack:
         world, proxied = await stack.enter_async_context(a_world(endpoint, conditions))
@@ -146,21 +122,14 @@ async def play(scenario: Scenario, endpoint: str, tasks: int, agents: int, logs:
             await world.ask(f"t{number}")
         conditions.failure = failing(scenario.share_failing) if scenario.share_failing else None
         rolls = random.Random(scenario.name)
+        runtimes = [Runtime(scenario.task_seconds) for _ in range(agents)]
+        settings = {"LEASE_SECONDS": str(scenario.lease_seconds)}
         fleet = await stack.enter_async_context(
-            Fleet(
-                world,
-                proxied,
-                size=agents,
-                task_seconds=scenario.task_seconds,
-                lease_seconds=scenario.lease_seconds,
-                logs=logs,
-                rolls=rolls,
-            )
+            Fleet(world, proxied, runtimes, logs=logs, settings=settings, rolls=rolls)
         )
-        begin = loop.time()
         troubles = [asyncio.create_task(_endure(trouble(fleet, conditions))) for trouble in scenario.troubles]
         try:
-            seconds = await _told(world, tasks, loop.time() + LIMIT_SECONDS) - begin
+            seconds = (await ended(world, tasks, LIMIT_SECONDS)).seconds
         finally:
             for task in troubles:
                 task.cancel()
@@ -168,25 +137,21 @@ async def play(scenario: Scenario, endpoint: str, tasks: int, agents: int, logs:
         conditions.failure = None
         await asyncio.sleep(QUIET_SECONDS)
         await fleet.stop()
-        left = await world.depth()
-        told: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for callback in await world.callbacks():
-            told[callback["id"]].append(callback)
-        return Outcome(seconds, fleet.runs, fleet.kills, told, fleet.exits, left, tasks)
+        ending = await ended(world, tasks, 0.0)
+        return Outcome(
+            tasks=tasks,
+            seconds=seconds,
+            callbacks=ending.callbacks,
+            left=ending.left,
+            dead_letters=ending.dead_letters,
+            runs=fleet.runs,
+            kills=fleet.kills,
+            exits=fleet.exits,
+        )
 
 
 async def _endure(trouble: Awaitable[None]) -> None:
     await trouble
-
-
-async def _told(world: World, tasks: int, deadline: float) -> float:
-    """Loop time at which every task had been told, or the deadline."""
-    loop = asyncio.get_running_loop()
-    while loop.time() < deadline:
-        if len({callback["id"] for callback in await world.callbacks()}) >= tasks and await world.depth() == (0, 0):
-            break
-        await asyncio.sleep(0.5)
-    return loop.time()
 
 
 async def main() -> int:
@@ -195,10 +160,13 @@ async def main() -> int:
     parser.add_argument("--agents", type=int, default=4)
     parser.add_argument("--only", help="a scenario whose name holds this")
     parser.add_argument("--logs", type=Path, help="folder for the agents' logs; a temporary one if not given")
+    parser.add_argument("--half-broken", action="store_true", help="sick runtimes, denied calls, crashes, waiting")
     arguments = parser.parse_args()
     chosen = [scenario for scenario in SCENARIOS if not arguments.only or arguments.only in scenario.name]
     logs = arguments.logs or Path(tempfile.mkdtemp(prefix="faults-"))
     logs.mkdir(parents=True, exist_ok=True)
+    if arguments.half_broken:
+        return 1 if await measure(arguments.only, logs) else 0
     table = Table(title=f"{arguments.tasks} tasks, {arguments.agents} agents")
     for column in ("fault", "lost", "told twice", "told differently", "failed", "kills", "extra GPU runs", "time", ""):
         table.add_column(column, justify="left" if column in {"fault", ""} else "right")

@@ -1,19 +1,19 @@
 """Agents as processes, each with a runtime of its own, and the ways in which they die."""
 
 import asyncio
-import base64
-import json
 import random
+import tempfile
 from asyncio.subprocess import Process
 from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from aiohttp import web
-
-from test.bench.stage import agent_environment, end, free_port, start_agent
-from test.support.world import PNG, World, until
+from test.bench.stage import agent_environment, end, start_agent
+from test.faults.runtime import Runtime
+from test.support.world import World, until
 
 RESTART_SECONDS = 0.5
 """A crashed runtime is away this long; a real one loads its model for longer, and its agent waits the same way."""
@@ -22,159 +22,126 @@ STOP_SECONDS = 30.0
 START_SECONDS = 60.0
 
 
-class Runtime:
-    """A WebUI that can be killed: its connections break, its job is gone, and its port refuses until it is back."""
-
-    def __init__(self, seconds: float) -> None:
-        self.port = free_port()
-        self.runs = 0
-        self._seconds = seconds
-        self._runner: web.AppRunner | None = None
-        self._job_count = 0
-
-    async def start(self) -> None:
-        app = web.Application()
-        app.add_routes(
-            [
-                web.post("/sdapi/v1/txt2img", self._generate),
-                web.post("/sdapi/v1/interrupt", self._interrupt),
-                web.get("/sdapi/v1/progress", self._progress),
-                web.get("/sdapi/v1/options", self._options),
-                web.get("/sdapi/v1/sd-models", self._models),
-            ]
-        )
-        self._stop = asyncio.Event()
-        self._gpu = asyncio.Lock()
-        self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-
-    async def kill(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def _generate(self, request: web.Request) -> web.Response:
-        await request.read()
-        async with self._gpu:
-            self.runs += 1
-            self._job_count = 1
-            self._stop.clear()
-            try:
-                await asyncio.wait_for(self._stop.wait(), self._seconds)
-            except TimeoutError:
-                pass
-            finally:
-                self._job_count = 0
-        info = json.dumps({"sd_model_name": "m", "all_seeds": [1], "index_of_first_image": 0, "seed": 1})
-        image = base64.b64encode(PNG).decode()
-        return web.json_response({"images": [image], "parameters": {}, "info": info})
-
-    async def _interrupt(self, _: web.Request) -> web.Response:
-        self._stop.set()
-        return web.json_response({})
-
-    async def _progress(self, _: web.Request) -> web.Response:
-        state = {"job_count": self._job_count, "interrupted": self._stop.is_set()}
-        return web.json_response({"progress": 0.0, "eta_relative": 0.0, "state": state, "current_image": None})
-
-    async def _options(self, _: web.Request) -> web.Response:
-        return web.json_response({"sd_model_checkpoint": "m"})
-
-    async def _models(self, _: web.Request) -> web.Response:
-        return web.json_response([{"title": "m", "model_name": "m", "hash": None, "filename": "/m"}])
-
-
 class Fleet:
-    """So many agents, each with its runtime. ``kills`` counts agents and runtimes that died without a word."""
+    """One agent for each of ``runtimes``, which it starts and ends as well.
+
+    ``settings`` are environment variables of all agents, ``particular`` those of single ones by their numbers.
+    ``kills`` counts agents and runtimes that were killed. Every agent keeps its leases in a folder (STATE_DIR), which a
+    restarted one finds again.
+    """
 
     def __init__(
         self,
         world: World,
         proxied: str,
+        runtimes: Sequence[Runtime],
         *,
-        size: int,
-        task_seconds: float,
-        lease_seconds: int,
         logs: Path,
-        rolls: random.Random,
+        settings: Mapping[str, str] | None = None,
+        particular: Mapping[int, Mapping[str, str]] | None = None,
+        rolls: random.Random | None = None,
     ) -> None:
         self.kills = 0
         self.exits: Counter[int] = Counter()
-        self._runtimes = [Runtime(task_seconds) for _ in range(size)]
+        self.runtimes = runtimes
         self._agents: list[Process] = []
-        self._told = [
+        self._state = tempfile.TemporaryDirectory(prefix="faults-state-")
+        self._environments = [
             agent_environment(
                 world,
                 proxied,
-                f"http://127.0.0.1:{runtime.port}",
-                LEASE_SECONDS=str(lease_seconds),
-                LOGLEVEL="INFO",
+                runtime.url,
+                **{
+                    "LOGLEVEL": "INFO",
+                    "STATE_DIR": f"{self._state.name}/{number}",
+                    **(settings or {}),
+                    **(particular or {}).get(number, {}),
+                },
             )
-            for runtime in self._runtimes
+            for number, runtime in enumerate(runtimes)
         ]
         self._logs = logs
-        self._rolls = rolls
-        self._gates = [asyncio.Lock() for _ in range(size)]
-        self._read = [0] * size
+        self._rolls = rolls or random.Random(0)
+        self._gates = [asyncio.Lock() for _ in runtimes]
+        self._read = [0] * len(runtimes)
 
     @property
     def runs(self) -> int:
-        return sum(runtime.runs for runtime in self._runtimes)
+        return sum(runtime.runs for runtime in self.runtimes)
 
     async def __aenter__(self) -> Self:
-        for number, runtime in enumerate(self._runtimes):
-            await runtime.start()
-            self._agents.append(await self._start(number))
+        self._logs.mkdir(parents=True, exist_ok=True)
+        try:
+            for number, runtime in enumerate(self.runtimes):
+                await runtime.start()
+                self._agents.append(await self._start(number))
+        except BaseException:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for agent in self._agents:
-            if agent.returncode is None:
-                agent.kill()
-                await agent.wait()
-        for runtime in self._runtimes:
-            await runtime.kill()
+        await self._end()
+
+    async def begun(self) -> None:
+        """Return when every agent has logged that it works."""
+        for number in range(len(self._agents)):
+            await until(partial(self.logged, number, "ready"), START_SECONDS)
+
+    def logged(self, number: int, action: str) -> bool:
+        """Whether the agent has logged this ``action`` since its last start."""
+        return self.count_logged(number, action) > 0
+
+    def count_logged(self, number: int, action: str) -> int:
+        """How often the agent has logged this ``action`` since its last start."""
+        with self._log(number).open() as log:
+            log.seek(self._read[number])
+            return log.read().count(f'"action": "{action}"')
 
     async def stop(self) -> None:
         """SIGTERM to all; every one must exit 0."""
         codes = await asyncio.gather(*(end(agent, STOP_SECONDS) for agent in self._agents))
         self.exits.update(codes)
 
-    async def kill_agent(self) -> None:
-        number = self._rolls.randrange(len(self._agents))
+    async def kill_agent(self, number: int | None = None) -> None:
+        """SIGKILL to one agent, a random one by default, and its restart."""
+        number = self._rolls.randrange(len(self._agents)) if number is None else number
         async with self._gates[number]:
             self._agents[number].kill()
             await self._agents[number].wait()
             self.kills += 1
             self._agents[number] = await self._start(number)
 
-    async def stop_agent(self) -> None:
-        """SIGTERM to an agent that has begun; before that there is nothing to end well."""
-        number = self._rolls.randrange(len(self._agents))
+    async def stop_agent(self, number: int | None = None) -> None:
+        """SIGTERM to one agent, a random one by default, once it has begun, and its restart after its end."""
+        number = self._rolls.randrange(len(self._agents)) if number is None else number
         async with self._gates[number]:
-            await until(lambda: self._begun(number), START_SECONDS)
+            await until(lambda: self.logged(number, "started"), START_SECONDS)
             self.exits[await end(self._agents[number], STOP_SECONDS)] += 1
             self._agents[number] = await self._start(number)
 
     async def kill_runtime(self) -> None:
-        runtime = self._rolls.choice(self._runtimes)
+        runtime = self._rolls.choice(self.runtimes)
         await runtime.kill()
         self.kills += 1
         await asyncio.sleep(RESTART_SECONDS)
         await runtime.start()
 
+    async def _end(self) -> None:
+        for agent in self._agents:
+            if agent.returncode is None:
+                agent.kill()
+                await agent.wait()
+        for runtime in self.runtimes:
+            await runtime.kill()
+        self._state.cleanup()
+
     async def _start(self, number: int) -> Process:
         log = self._log(number)
         self._read[number] = log.stat().st_size if log.exists() else 0
-        return await start_agent(self._told[number], log=log)
-
-    def _begun(self, number: int) -> bool:
-        with self._log(number).open() as log:
-            log.seek(self._read[number])
-            return '"action": "started"' in log.read()
+        return await start_agent(self._environments[number], log=log)
 
     def _log(self, number: int) -> Path:
         return self._logs / f"agent-{number}.jsonl"

@@ -373,6 +373,27 @@ async def test_a_runtime_that_fails_at_everything_gets_few_tasks_and_none_fails(
     assert {callback["status"] for callback in every} == {"completed"}
 
 
+async def test_a_runtime_whose_outputs_cannot_be_read_gets_few_tasks_and_none_fails(world: World) -> None:
+    # Given a runtime that ends each run well, and gives outputs that cannot be read
+    async def unreadable() -> AsyncIterator[bytes]:
+        raise RuntimeFault("bad-answer", "an image that is not base64")
+        yield b""
+
+    async def work(_: Job) -> Result:
+        return Result([Output(unreadable)], lambda _: {}, Ran("scripted"))
+
+    runtime = ScriptedRuntime(work)
+    for number in range(6):
+        await world.ask(str(number))
+    timings = replace(QUICK, trial_pauses=(3600.0,))
+    async with assembled(world, runtime, timings=timings, max_attempts=2) as parts, at_work(parts):
+        # Then it is suspected as soon as two tasks have failed, while a third may run
+        await until(lambda: parts.state.phase is Phase.SUSPECT)
+        await until(lambda: held(world, 0))
+        assert len(runtime.jobs) <= 3
+    assert await world.callbacks() == []
+
+
 async def test_an_agent_that_cannot_deliver_takes_no_task(world: World) -> None:
     runtime = ScriptedRuntime()
     async with assembled(world, runtime) as parts, at_work(parts):

@@ -4,15 +4,20 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from contract.object_keys import ObjectKeys
+from contract.runtimes import TaskType
 from contract.wire import encode_content, encode_reference
 from queue_agent.errors import RuntimeBusy, RuntimeUnavailable
+from queue_agent.inputs.fetcher import Limits
 from queue_agent.processor import Completed, Failed
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
+from test.bench.webui import serving
 from test.support.agents import QUICK, assembled, key_of, killed, ran, received, worked
 from test.support.world import ScriptedRuntime, World, a_result, a_task, never_finish, until
 from utils.local.aws_proxy import Call, Conditions, error_answer
@@ -422,3 +427,30 @@ async def test_a_run_that_ends_as_its_time_is_over_counts_as_ended(world: World)
     async with assembled(world, JustInTime(work), task_timeout=0.1) as parts:
         await worked(parts)
     assert [callback["status"] for callback in await world.callbacks()] == ["completed"]
+
+
+async def test_a_task_whose_link_is_not_reached_here_is_left_to_other_agents_once(world: World) -> None:
+    # Given a link whose server is in trouble
+    asked = 0
+
+    async def trouble(_: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=503)
+
+    app = web.Application()
+    app.router.add_get("/a.png", trouble)
+    limits = Limits(
+        max_bytes=1000, timeout=30, networks=(ip_network("127.0.0.0/8"),), allow_loopback=True, retry_pause=0.01
+    )
+    attempts = []
+    async with serving(app) as server, assembled(world, ScriptedRuntime(), limits=limits) as parts:
+        content = {"prompt": "a", "init_images": [f"{server}/a.png"]}
+        await world.ask(tasktype=TaskType.IMAGE_TO_IMAGE, content=content)
+        # When the task is delivered to this agent three times
+        for _ in range(3):
+            before = asked
+            assert await parts.processor.prepare(await received(parts)) is None
+            attempts.append(asked > before)
+    # Then it is attempted, left to others, and attempted again
+    assert attempts == [True, False, True]

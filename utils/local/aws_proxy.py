@@ -36,13 +36,18 @@ class Call:
 Failure = Callable[[Call], "web.Response | None"]
 """Answers instead of AWS, or None to let the call through."""
 
+Loss = Callable[[Call], bool]
+"""Whether the answer of a call that AWS has taken is lost on its way."""
+
 
 @dataclass(slots=True)
 class Conditions:
-    """``latency``: seconds added to each call of a service. ``failure`` may be set and taken away at any time."""
+    """``latency``: seconds added to each call of a service. ``failure`` and ``loss`` may be set and taken away at any
+    time."""
 
     latency: Mapping[str, float] = field(default_factory=dict)
     failure: Failure | None = None
+    loss: Loss | None = None
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
@@ -79,6 +84,8 @@ async def aws_proxy(upstream: str, conditions: Conditions) -> AsyncIterator[str]
                 content = await answer.read()
                 kept = {name: value for name, value in answer.headers.items() if name.lower() not in _HOP_HEADERS}
                 await _until(due)
+                if conditions.loss is not None and conditions.loss(call) and request.transport is not None:
+                    request.transport.close()
                 return web.Response(status=answer.status, headers=kept, body=content)
 
         app = web.Application(client_max_size=MAX_BODY_BYTES)

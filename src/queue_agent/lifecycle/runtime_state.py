@@ -39,6 +39,7 @@ class RuntimeState:
         self.idle.set()
         self.taking = asyncio.Event()
         self.began = 0.0
+        self._suspected: Cause | None = None
         self._listeners: list[Callable[[], None]] = []
 
     def on_change(self, listener: Callable[[], None]) -> None:
@@ -65,12 +66,17 @@ class RuntimeState:
             self._enter(Phase.AWAY, reason)
 
     def suspect(self, reason: Cause, pause: float) -> None:
-        """The runtime failed at tasks: it takes none for ``pause`` seconds."""
+        """The runtime failed at tasks: it takes none for ``pause`` seconds. A task that runs there now may end."""
         log.error(
             "the runtime fails; no task is taken until a trial",
             extra={"action": "suspect", "cause_type": reason.type, "cause": reason.message, "pause_s": pause},
         )
-        self._enter(Phase.SUSPECT, reason)
+        if self.phase is Phase.RUNNING:
+            self._suspected = reason
+            self.taking.clear()
+            self._notify()
+        else:
+            self._enter(Phase.SUSPECT, reason)
 
     def begin(self, *, already_running: bool = False) -> bool:
         """A task runs from now on; False, and nothing changes, when the runtime is not ready.
@@ -85,9 +91,10 @@ class RuntimeState:
         return True
 
     def end(self) -> None:
-        """The task runs no more. The runtime counts as ready until somebody says otherwise."""
+        """The task runs no more. The runtime counts as ready unless it was suspected meanwhile."""
+        suspected, self._suspected = self._suspected, None
         if self.phase is Phase.RUNNING:
-            self._enter(Phase.READY, None)
+            self._enter(Phase.SUSPECT if suspected else Phase.READY, suspected)
         self.idle.set()
 
     def _enter(self, phase: Phase, reason: Cause | None) -> None:
@@ -96,5 +103,8 @@ class RuntimeState:
             self.taking.set()
         else:
             self.taking.clear()
+        self._notify()
+
+    def _notify(self) -> None:
         for listener in self._listeners:
             listener()

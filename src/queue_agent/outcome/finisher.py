@@ -17,7 +17,7 @@ from queue_agent.aws.lease import Lease
 from queue_agent.aws.queue import Queue
 from queue_agent.aws.recent_ids import RecentIds
 from queue_agent.concurrency import within
-from queue_agent.errors import AgentError, LeaseLost
+from queue_agent.errors import AgentError, LeaseLost, RuntimeFault
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.delivery_retry import DeliveryRetry, RetryTimings
@@ -42,7 +42,7 @@ GAVE_UP = "gave-up"
 
 
 class TaskFinisher:
-    """Ends deliveries. Nothing here raises, save on cancellation: what cannot be ended goes back to the queue.
+    """Ends deliveries. Only ``complete`` raises, and all on cancellation: what cannot be ended goes back to the queue.
 
     ``health`` says whether results can be delivered at present.
     """
@@ -72,12 +72,18 @@ class TaskFinisher:
 
     async def complete(self, delivery: Delivery, result: Result, seconds: float) -> None:
         """Store the result, send the callback, delete the message, and let the runtime drop the outputs. ``seconds``:
-        how long the run took."""
+        how long the run took.
+
+        Raises RuntimeFault, and leaves the message to be settled, when the runtime does not give an output.
+        """
         self._count_switch(result.ran.model)
         try:
             with delivery.lease.trace.span("store") as span:
                 delivery, callback = await self._recorder.record_result(delivery, result, seconds, span)
                 span.note(pictures=len(callback.image_url))
+        except RuntimeFault:
+            await result.discard()
+            raise
         except Exception as error:  # noqa: BLE001 - what follows from unknown errors is decided like any other
             await self.settle(delivery, error)
             await result.discard()

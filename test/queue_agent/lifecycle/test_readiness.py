@@ -145,6 +145,20 @@ async def test_one_failure_may_be_the_tasks_and_two_in_a_row_are_the_runtimes() 
     assert not health.readiness.needs_restart
 
 
+async def test_a_runtime_that_is_suspected_while_a_task_runs_is_suspect_after_it() -> None:
+    # Given a task that runs
+    health = a_health(ScriptedRuntime())
+    await health.readiness.check()
+    assert health.state.begin()
+    # When the outputs of earlier ones turn out to be broken
+    health.readiness.failed("one", BROKEN)
+    # Then the run goes on, and no task follows it
+    assert health.state.running
+    assert not health.state.taking.is_set()
+    health.state.end()
+    assert phase(health) is Phase.SUSPECT
+
+
 async def test_a_success_in_between_clears_the_runtime() -> None:
     health = a_health(ScriptedRuntime())
     await health.readiness.check()

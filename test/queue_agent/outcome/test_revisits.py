@@ -9,8 +9,8 @@ def test_a_task_that_failed_here_is_passed_on_a_few_times() -> None:
     revisits.add("failed")
     assert [revisits.pass_on("failed") for _ in range(MAX_PASSES + 2)] == [True] * MAX_PASSES + [False] * 2
     # When it fails again
-    revisits.add("failed")
-    assert revisits.pass_on("failed")
+    revisits.add("failed", 1)
+    assert [revisits.pass_on("failed") for _ in range(2)] == [True, False]
 
 
 def test_only_the_last_ones_are_remembered() -> None:
