@@ -43,6 +43,26 @@ async def an_agent(
         await end(process)
 
 
+async def test_a_fault_of_its_own_ends_the_process_with_its_cause(
+    world: World, moto_url: str, log: Path, tmp_path: Path
+) -> None:
+    # Given an adapter that breaks its contract as it is asked whether the runtime is ready
+    (tmp_path / "sitecustomize.py").write_text(
+        "from queue_agent.runtimes.sdwebui import adapter\n"
+        "async def check_ready(self):\n"
+        "    return None.get('system')\n"
+        "adapter.Adapter.check_ready = check_ready\n"
+    )
+    told = agent_environment(world, moto_url, "http://127.0.0.1:9", LOGLEVEL="INFO")
+    # When the agent starts
+    process = await start_agent({**told, "PYTHONPATH": f"{tmp_path}:{told['PYTHONPATH']}"}, log=log)
+    # Then it ends, instead of living on without a watch
+    assert await asyncio.wait_for(process.wait(), 30) == 1
+    (exit_line,) = [line for line in lines(log) if line.get("action") == "exit"]
+    assert exit_line["cause_type"] == "AttributeError"
+    assert "has no attribute 'get'" in str(exit_line["cause"])
+
+
 async def test_wrong_settings_are_all_named_at_once_and_exit_2(log: Path) -> None:
     # Given an environment with three mistakes and a secret
     told = environment(

@@ -116,7 +116,7 @@ def test_what_is_switched_off_costs_nothing(default: dict[str, Any], everything:
 
 
 def test_an_alarm_costs_for_each_metric_that_it_looks_at(default: dict[str, Any], unwatched: dict[str, Any]) -> None:
-    """Age, waiting, held, dead letters, undelivered of one runtime; four outcomes; two kinds of throttling; suspended."""
+    """Age, waiting, held, dead letters, undelivered of one runtime; four outcomes; throttling twice; suspended."""
     on, off = totals(bill(default)), totals(bill(unwatched))
 
     assert on["Alarms"] == pytest.approx(12 * 0.10)
