@@ -152,8 +152,7 @@ class Processor:
                 return None
             return Prepared(delivery, await self._prepare_job(order, lease.trace))
         except Exception as error:  # noqa: BLE001 - what becomes of unknown errors is decided like any other
-            if isinstance(error, LinkUnavailable):
-                # Another pod may reach the server: only this node's resolver or network may have failed.
+            if isinstance(error, LinkUnavailable):  # maybe from this node only
                 self._revisits.add(lease.message_id, LINK_PASSES)
             await self._finisher.settle(delivery, error)
             return None

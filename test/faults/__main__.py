@@ -158,7 +158,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tasks", type=int, default=200)
     parser.add_argument("--agents", type=int, default=4)
-    parser.add_argument("--only", help="a scenario whose name holds this")
+    parser.add_argument("--only", help="only scenarios whose name contains this")
     parser.add_argument("--logs", type=Path, help="folder for the agents' logs; a temporary one if not given")
     parser.add_argument("--half-broken", action="store_true", help="sick runtimes, denied calls, crashes, waiting")
     arguments = parser.parse_args()

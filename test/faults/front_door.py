@@ -24,7 +24,7 @@ LOST_EVERY = 5
 """Of five answers one is lost: 20 %."""
 
 LIMIT_SECONDS = 120.0
-QUIET_SECONDS = 5.0
+QUIET_SECONDS = 3.0
 KEY = "faults"
 CATALOG = json.dumps([["r", "sdwebui"]])
 

@@ -114,7 +114,9 @@ async def ran(parts: Assembled, prepared: Prepared) -> None:
     """A prepared task through its run and its ending."""
     match await parts.processor.run(prepared, parts.stop):
         case Completed() as completed:
-            await parts.processor.finish(replace(completed, seconds=1.25))
+            failed = await parts.processor.finish(replace(completed, seconds=1.25))
+            if failed is not None:
+                await parts.processor.settle(failed, counted=True)
         case Failed() as failed:
             await parts.processor.settle(failed, counted=True)
 

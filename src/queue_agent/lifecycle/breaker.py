@@ -34,7 +34,9 @@ class Breaker:
 
     @property
     def pause(self) -> float:
-        """Seconds until the next trial."""
+        """Seconds until the next trial: the longest one for a runtime that hangs, since its trial would hang, too."""
+        if self._hung:
+            return self._pauses[-1]
         return self._pauses[min(self._trips, len(self._pauses)) - 1] if self._trips else 0.0
 
     def succeeded(self) -> None:
