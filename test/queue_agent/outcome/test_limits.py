@@ -26,7 +26,7 @@ async def callback_of(world: World, result: Callable[[], Result], **policy: int)
 
     await world.ask()
     runtime = ScriptedRuntime(work)
-    async with assembled(world, runtime, task_policy=TaskPolicy(**policy)) as parts:
+    async with assembled(world, runtime, task_policy=TaskPolicy.model_validate(policy)) as parts:
         await worked(parts)
     assert len(runtime.jobs) == 1, "another run would give as much"
     assert await world.depth() == (0, 0)

@@ -1,6 +1,6 @@
 """Calls below ``/sdapi/v1``: every failure becomes a fault, and nothing is sent twice."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -63,10 +63,11 @@ class Api:
     ) -> Any:
         url = self._url / "sdapi/v1" / route
         timeout = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        headers, data = None, None
+        headers: dict[str, str] | None = None
+        data: bytes | AsyncIterator[bytes] | None = None
         if payload is not None:
             headers = {"Content-Type": "application/json", "Content-Length": str(payload.size)}
-            data = payload.read()
+            data = payload.data
         at = shown_address(self._url)
         generates = seconds is None
         try:

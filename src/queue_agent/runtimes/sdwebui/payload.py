@@ -1,7 +1,7 @@
-"""The body of a request as it is sent: JSON in which files are base64, encoded piece by piece while they are sent.
+"""The body of a request as it is sent: JSON in which files are base64.
 
-A file may be named at several places and a large one costs four thirds of its size at each, so that the whole text is
-never held.
+A file may be named at several places, and costs four thirds of its size at each. What is large is therefore encoded
+piece by piece while it is sent, and never held whole; what is small is encoded ahead, while the GPU is at work.
 """
 
 import json
@@ -18,6 +18,9 @@ from queue_agent.runtimes.base import File, Path
 SLICE_BYTES = 3 * 1024 * 1024
 """Of a file, encoded at a time; a multiple of three, so that the pieces of base64 fit together."""
 
+AHEAD_BYTES = SLICE_BYTES // 3 * 4
+"""Of a text that is made before it is to be sent. A longer one would hold memory for as long as the task waits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Payload:
@@ -30,8 +33,20 @@ class Payload:
         """Bytes of the whole text."""
         return sum(len(one) if isinstance(one, bytes) else -(-len(one.data) // 3) * 4 for one in self.pieces)
 
-    async def read(self) -> AsyncIterator[bytes]:
-        """The text from its beginning, which may be read again."""
+    @property
+    def data(self) -> bytes | AsyncIterator[bytes]:
+        """What an HTTP client sends, from the beginning each time."""
+        match self.pieces:
+            case (bytes() as text,):
+                return text
+        return self._read()
+
+    async def _read(self) -> AsyncIterator[bytes]:
+        for text in self.texts():
+            yield text
+
+    def texts(self) -> Iterator[bytes]:
+        """The text in order, a slice at a time."""
         for piece in self.pieces:
             if isinstance(piece, bytes):
                 yield piece
@@ -52,7 +67,8 @@ def encode(body: dict[str, Any], files: Mapping[Path, File]) -> Payload:
     finally:
         for path, link in links.items():
             _put(body, path, link)
-    return Payload(tuple(_pieces(text, mark.encode(), tuple(files.values()))))
+    payload = Payload(tuple(_pieces(text, mark.encode(), tuple(files.values()))))
+    return payload if payload.size > AHEAD_BYTES else Payload((b"".join(payload.texts()),))
 
 
 def at(value: Any, path: Path) -> Any:

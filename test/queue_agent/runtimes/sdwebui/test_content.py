@@ -63,7 +63,7 @@ def test_settings_that_v1alpha1_puts_among_the_scripts_become_override_settings(
     assert request.model == "alpha.safetensors"
 
 
-async def test_files_stand_as_base64_where_their_links_stood() -> None:
+def test_files_stand_as_base64_where_their_links_stood() -> None:
     # Given
     content = {"init_images": [LINK], "alwayson_scripts": {"ControlNet": {"args": [{"weight": 1}, {"image": LINK}]}}}
     keys: list[Path] = [("init_images", 0), ("alwayson_scripts", "ControlNet", "args", 1, "image")]
@@ -74,7 +74,7 @@ async def test_files_stand_as_base64_where_their_links_stood() -> None:
 
     # Then
     data = base64.b64encode(CAT.data).decode()
-    assert json.loads(b"".join([piece async for piece in request.payload.read()])) == {
+    assert json.loads(b"".join(request.payload.texts())) == {
         "init_images": [data],
         "alwayson_scripts": {"ControlNet": {"args": [{"weight": 1}, {"image": data}]}},
     }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from queue_agent.runtimes.base import File, Path
-from queue_agent.runtimes.sdwebui.payload import SLICE_BYTES, encode
+from queue_agent.runtimes.sdwebui.payload import AHEAD_BYTES, SLICE_BYTES, encode
 
 
 def a_file(data: bytes) -> File:
@@ -18,7 +18,7 @@ def a_file(data: bytes) -> File:
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, SLICE_BYTES - 1, SLICE_BYTES, 2 * SLICE_BYTES + 2])
 @pytest.mark.parametrize("number", [1, 2**70], ids=["orjson", "beyond 64 bits"])
-async def test_the_pieces_are_the_json_with_the_files(size: int, number: int) -> None:
+def test_the_pieces_are_the_json_with_the_files(size: int, number: int) -> None:
     # Given a body with two files, one of them at two places, and text around them
     body: dict[str, Any] = {"b": ["x", "y"], "number": number, "a": {"c": "z"}, "text": 'a "quoted" ümlaut:0:'}
     one, other = a_file(os.urandom(size)), a_file(b"other")
@@ -26,7 +26,7 @@ async def test_the_pieces_are_the_json_with_the_files(size: int, number: int) ->
     before = copy.deepcopy(body)
     # When
     payload = encode(body, files)
-    pieces = [piece async for piece in payload.read()]
+    pieces = list(payload.texts())
     # Then
     text = b"".join(pieces)
     in_base64 = {id(file): base64.b64encode(file.data).decode() for file in (one, other)}
@@ -36,5 +36,6 @@ async def test_the_pieces_are_the_json_with_the_files(size: int, number: int) ->
         "a": {"c": in_base64[id(one)]},
     }
     assert payload.size == len(text)
-    assert max(map(len, pieces)) <= SLICE_BYTES // 3 * 4
+    assert max(map(len, pieces)) <= AHEAD_BYTES
+    assert isinstance(payload.data, bytes) is (payload.size <= AHEAD_BYTES), "a small text is made ahead"
     assert body == before, "the links are there again"
