@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 MAX_FINISHING = 4
 """Results on their way to S3 while the runtime goes on; more of them would only fill memory while S3 is slow."""
 
+LARGE_RESULT_BYTES = 24 * 1024 * 1024
+"""A result that holds as much in memory is the only one on its way to S3 when the next task's result comes."""
+
 
 class Agent:
     """Feeds one runtime from one queue until the shutdown."""
@@ -116,7 +119,8 @@ class Agent:
                 self._finishing.spawn(self._finish(outcome))
             case Failed():
                 await self._note_failure(outcome)
-        await self._finishing.below(MAX_FINISHING)
+        large = isinstance(outcome, Completed) and outcome.result.held_bytes >= LARGE_RESULT_BYTES
+        await self._finishing.below(2 if large else MAX_FINISHING)
 
     async def _finish(self, completed: Completed) -> None:
         """A run has succeeded once its outputs were read: a broken runtime may complete runs with outputs that it

@@ -29,6 +29,7 @@ from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.delivery_retry import RetryTimings
 from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
+from queue_agent.outcome.limits import OutputLimits
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Store
 from queue_agent.processor import Processor
@@ -107,7 +108,7 @@ def assemble(
         telemetry=telemetry,
         journal=journal,
     )
-    store = Store(clients.s3, settings.bucket)
+    store = Store(clients.s3, settings.bucket, OutputLimits.of(settings.policy))
     notifier = Notifier(clients.sns, settings.topic_arn)
     finisher = TaskFinisher(
         queue=queue,

@@ -12,7 +12,7 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
 LANGUAGES = ("en", "zh")
-OTHERS = ("README.md", "charts/sd-on-eks/README.md", "infra/README.md")
+OTHERS = ("README.md", "SECURITY.md", "charts/sd-on-eks/README.md", "infra/README.md")
 """Pages outside the guide, whose blocks are held to the same rules."""
 
 _MARKER = re.compile(r"<!--\s*block:\s*(?P<kind>.*?)\s*-->")

@@ -61,7 +61,7 @@ async def _run(plan: Plan, display: Display, *, once: float | None) -> bool:
         requests = requests_for_all(plan.topology.routes, image)
         display.welcome(platform.addresses, shortest(requests), image)
         if once is None:
-            return await platform.watch(show_callbacks(platform.clients, listener, plan.output, display))
+            return await platform.watch(show_callbacks(platform, listener, plan.output, display))
         if late:
             display.note("no request was sent: a runtime is not ready; check its log, or its URL", success=False)
             return False

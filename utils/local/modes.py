@@ -11,7 +11,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.callback import Callback, Status
 from infra.topology import Route
-from queue_agent.aws.clients import Clients
 from utils.local.display import Display
 from utils.local.platform import Platform
 from utils.simulators.drawing import draw
@@ -35,11 +34,11 @@ async def put_start_image(platform: Platform) -> str:
     return f"s3://{bucket}/{IMAGE_KEY}"
 
 
-async def show_callbacks(clients: Clients, listener: Listener, output: Path, display: Display) -> NoReturn:
+async def show_callbacks(platform: Platform, listener: Listener, output: Path, display: Display) -> NoReturn:
     """Write the files of each callback, then show it; until cancelled."""
     while True:
         for callback in await listener.receive():
-            files = await _download(clients, callback, output, display)
+            files = await _download(platform, callback, output, display)
             display.callback(callback, files)
 
 
@@ -78,7 +77,7 @@ async def send_once(
             succeeded = False
             display.note(f"refused    {name}  {answer.status} {answer.text}", success=False)
     async for callback in callbacks_of(sent, listener, seconds):
-        files = await _download(platform.clients, callback, output, display)
+        files = await _download(platform, callback, output, display)
         display.callback(callback, files, f"  {time.monotonic() - sent.pop(callback.id):.1f} s")
         succeeded = succeeded and callback.status is Status.COMPLETED and bool(files)
     for task in sent:
@@ -86,9 +85,9 @@ async def send_once(
     return succeeded and not sent
 
 
-async def _download(clients: Clients, callback: Callback, output: Path, display: Display) -> list[Path]:
+async def _download(platform: Platform, callback: Callback, output: Path, display: Display) -> list[Path]:
     try:
-        return await download(clients, callback, output)
+        return await download(platform.clients, callback, output, bucket=platform.addresses.bucket)
     except (OSError, ValueError, ClientError, BotoCoreError) as error:
         display.event(f"the files of {callback.id} could not be written: {error}")
         return []

@@ -78,24 +78,28 @@ async def listening(clients: Clients, topic_arn: str) -> AsyncIterator[Listener]
         await listener.close()
 
 
-async def download(clients: Clients, callback: Callback, folder: Path) -> list[Path]:
+async def download(clients: Clients, callback: Callback, folder: Path, *, bucket: str | None = None) -> list[Path]:
     """Write the images, and the runtime's response, to ``folder``, below the folders that they have in the bucket.
 
-    A file is there only once it is whole. Returns the files, images first. Raises OSError for what cannot be written,
-    ValueError for a URL that is not in a bucket or would be outside of ``folder``, ClientError for a missing object.
+    ``bucket``: the only one whose objects are read; any where it is None. A callback may be forged by whoever may
+    publish to the topic: nothing is written outside of ``folder``. A file is there only once it is whole. Returns the
+    files, images first. Raises OSError for what cannot be written, ValueError for a URL that is not in the bucket or
+    would be outside of ``folder``, ClientError for a missing object.
     """
     urls = [*callback.image_url, *([callback.output_url] if callback.output_url else [])]
-    return [await _fetch(clients, url, folder) for url in urls]
+    return [await _fetch(clients, url, folder, bucket) for url in urls]
 
 
-async def _fetch(clients: Clients, url: str, folder: Path) -> Path:
+async def _fetch(clients: Clients, url: str, folder: Path, only: str | None) -> Path:
     bucket, _, key = url.removeprefix("s3://").partition("/")
-    if not url.startswith("s3://") or not key or ".." in key.split("/"):
+    if only is not None and bucket != only:
+        raise ValueError(f"{url!r} does not name an object of the bucket {only!r}")
+    path = _below(folder, key) if url.startswith("s3://") else None
+    if path is None:
         raise ValueError(f"{url!r} does not name an object that can be written below {folder}")
     response = await clients.s3.get_object(Bucket=bucket, Key=key)
     async with response["Body"] as body:
         data = await body.read()
-    path = folder / key
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     try:
@@ -103,6 +107,14 @@ async def _fetch(clients: Clients, url: str, folder: Path) -> Path:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+    return path
+
+
+def _below(folder: Path, key: str) -> Path | None:
+    """Where the object is written; None when that is not below ``folder``, wherever links of the file system lead."""
+    path, root = folder / key.removesuffix("/"), folder.resolve()
+    if not key or ".." in key.split("/") or path.resolve() == root or not path.resolve().is_relative_to(root):
+        return None
     return path
 
 

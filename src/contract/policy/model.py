@@ -70,7 +70,9 @@ class TaskPolicy(BaseModel):
     """What one task may ask for. Names and patterns are compared without case; ``*`` stands for any characters.
 
     Sizes are in pixels. ``max_pixels``: of one image. ``max_pixel_steps``: width x height x steps x images.
-    ``max_outputs``: images of a run, files of its results. ``max_runs``: of an InvokeAI batch, runs x data.
+    ``max_outputs``: images of a run, files of its results. ``max_output_bytes``: of one such file;
+    ``max_total_output_bytes``: of all of a task; the agent counts both as it stores them.
+    ``max_runs``: of an InvokeAI batch, runs x data.
     ``allowed_scripts``: for ``script_name``; ``allowed_alwayson_scripts``: keys of ``alwayson_scripts``.
     A node is allowed when a pattern of ``allowed_nodes`` fits its class, and none of ``denied_nodes``.
     """
@@ -89,6 +91,8 @@ class TaskPolicy(BaseModel):
     max_pixel_steps: Cap = 2_000_000_000
     max_upscaling: Cap = 8
     max_outputs: Cap = 256
+    max_output_bytes: Cap = 512 * 1024 * 1024
+    max_total_output_bytes: Cap = 1024 * 1024 * 1024
     max_runs: Cap = 64
     max_links: Annotated[int, Field(ge=0, le=MAX_LINKS)] = MAX_LINKS
     allowed_scripts: Names = ()

@@ -23,9 +23,10 @@ class OutcomeRecorder:
     ) -> tuple[Delivery, Callback]:
         """Store the outputs and the record. Returns the delivery with the keys that were used, and the callback.
 
-        ``seconds`` is how long the run took, ``span`` counts the outputs' bytes. Raises LeaseLost, and RuntimeFault
-        when the runtime does not give an output.
+        ``seconds`` is how long the run took, ``span`` counts the outputs' bytes. Raises LeaseLost,
+        PermanentError for more than a task may deliver, and RuntimeFault when the runtime does not give an output.
         """
+        self._store.limits.check_count(len(result.outputs) - result.additional)
         lease, fresh = delivery.lease, delivery.first
         ran = {
             "runtime": result.ran.runtime,

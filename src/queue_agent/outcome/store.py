@@ -21,6 +21,7 @@ from contract.object_keys import ObjectKeys
 from queue_agent.aws.clients import aws_errors, code_of
 from queue_agent.concurrency import all_of, within
 from queue_agent.errors import AgentError, AwsError, LeaseLost, RuntimeFault
+from queue_agent.outcome.limits import OutputBudget, OutputLimits
 from queue_agent.runtimes.base import Output
 from queue_agent.telemetry.tracing import Span
 
@@ -73,9 +74,10 @@ class KeyTaken(Exception):
 class Store:
     """Reads and writes the objects of tasks in the output bucket."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str, limits: OutputLimits | None = None) -> None:
         self._client = client
         self._bucket = bucket
+        self.limits = limits or OutputLimits()
 
     async def find_record(self, keys: ObjectKeys) -> tuple[ObjectKeys, Record | None]:
         """The task's own commit record if there is one, and the first keys that no other task has.
@@ -95,27 +97,31 @@ class Store:
         """Store the outputs and return their URLs, in order. With ``fresh`` nothing is overwritten. ``span`` counts
         their bytes. When one fails, the others' uploads have ended before its error is raised.
 
-        Raises KeyTaken (only with ``fresh``), AwsError, and RuntimeFault when the runtime does not give an output.
+        Raises KeyTaken (only with ``fresh``), AwsError, PermanentError for outputs beyond the limits, and RuntimeFault
+        when the runtime does not give an output.
         """
         gate = asyncio.Semaphore(PARALLEL)
+        budget = OutputBudget(self.limits)
 
         async def put(number: int, output: Output) -> str:
             async with gate:
-                return await self._put_output(keys, number, output, span, fresh=fresh)
+                parts = _counted(_parts(output), number, budget, span)
+                return await self._put_output(keys, number, parts, output.extension, fresh=fresh)
 
         return await all_of(put(number, output) for number, output in enumerate(outputs, 1))
 
     async def put_record(self, keys: ObjectKeys, answer: dict[str, Any], task: dict[str, Any], run_id: str) -> None:
         """Write ``.out``, once. ``task`` holds the callback.
 
-        Raises LeaseLost when another run has committed this task, KeyTaken when another task has the code, AwsError
-        otherwise.
+        Raises LeaseLost when another run has committed this task, KeyTaken when another task has the code,
+        PermanentError when the record is too large, AwsError otherwise.
         """
         source = {"message_id": keys.message_id, "request_id": keys.request_id, "run_id": run_id}
-        body = json.dumps({**answer, "task": {**task, **source}})
+        body = json.dumps({**answer, "task": {**task, **source}}).encode()
+        self.limits.check_record(len(body))
         try:
             with aws_errors(f"store {keys.url(keys.record_key)}"):
-                await self._put(keys.record_key, body.encode(), "application/json", fresh=True)
+                await self._put(keys.record_key, body, "application/json", fresh=True)
         except KeyTaken:
             existing = await self._read(keys.record_key)
             if existing is None:
@@ -156,12 +162,13 @@ class Store:
             async with response["Body"] as body:
                 return await body.read()
 
-    async def _put_output(self, keys: ObjectKeys, number: int, output: Output, span: Span, *, fresh: bool) -> str:
-        parts = _counted(_parts(output), span)
+    async def _put_output(
+        self, keys: ObjectKeys, number: int, parts: AsyncIterator[bytes], named: str | None, *, fresh: bool
+    ) -> str:
         head = await anext(parts, b"")
         if not head:
             raise RuntimeFault("empty-output", f"output {number} of the runtime is empty")
-        extension, media_type = _file_type(head, output.extension)
+        extension, media_type = _file_type(head, named)
         key = keys.image_key(number, extension)
         following = await anext(parts, None)
         with aws_errors(f"store {keys.url(key)}"):
@@ -252,8 +259,11 @@ async def _read(output: Output) -> AsyncIterator[bytes]:
         raise RuntimeFault("bad-output", said) from error
 
 
-async def _counted(parts: AsyncIterator[bytes], span: Span) -> AsyncIterator[bytes]:
+async def _counted(parts: AsyncIterator[bytes], number: int, budget: OutputBudget, span: Span) -> AsyncIterator[bytes]:
+    size = 0
     async for part in parts:
+        size += len(part)
+        budget.take(number, size, len(part))
         span.carry(STORED_BYTES, len(part))
         yield part
 

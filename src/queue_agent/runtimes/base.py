@@ -71,12 +71,16 @@ async def _keep() -> None:
 class Result:
     """What a run gave. ``answer`` takes the S3 places of ``outputs``, in order, and returns the runtime's full
     answer as JSON with these places where the images were. ``discard`` removes the outputs from the runtime: call it
-    once they are stored, or given up; it never raises, and the outputs cannot be read after it."""
+    once they are stored, or given up; it never raises, and the outputs cannot be read after it.
+    ``additional`` of the outputs are none that the task asked for, such as grids; they do not count as images of it.
+    ``held_bytes`` are in memory for as long as the result is."""
 
     outputs: Sequence[Output]
     answer: Callable[[Sequence[str]], dict[str, Any]]
     ran: Ran
     discard: Callable[[], Awaitable[None]] = _keep
+    additional: int = 0
+    held_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Which kind of server answers at an address, as each kind's own routes tell it."""
 
 import asyncio
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -10,6 +11,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from yarl import URL
 
 from contract.runtimes import RuntimeType
+from queue_agent.runtimes.body import MAX_ANSWER_BYTES, AnswerTooLarge, read_body
 
 LOOK_SECONDS = 3.0
 """An agent asks only when a server does not answer as its type does, so a slow one is not waited for."""
@@ -47,7 +49,9 @@ async def _is(kind: RuntimeType, url: URL, session: ClientSession, seconds: floa
     try:
         limit = ClientTimeout(total=seconds)
         async with session.get(url / route, timeout=limit, allow_redirects=False) as answer:
-            body: Any = await answer.json(content_type=None) if answer.status == HTTPStatus.OK else None
-    except (ClientError, OSError, TimeoutError, ValueError):
+            body: Any = (
+                json.loads(await read_body(answer, MAX_ANSWER_BYTES)) if answer.status == HTTPStatus.OK else None
+            )
+    except (AnswerTooLarge, ClientError, OSError, RecursionError, TimeoutError, ValueError):
         return False
     return isinstance(body, dict) and key in body

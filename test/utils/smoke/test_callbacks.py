@@ -37,6 +37,10 @@ def a_callback(*urls: str) -> Callback:
     return Callback(id="t", result=True, image_url=urls, runtime="sd", status=Status.COMPLETED)
 
 
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def test_each_callback_is_received_once_and_other_messages_are_ignored(clients: Clients, topic: str) -> None:
     async with listening(clients, topic) as listener:
         # Given
@@ -70,11 +74,31 @@ async def test_files_have_the_folders_of_the_bucket(clients: Clients, tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "url", ["s3://bucket/../t.png", "s3://bucket/a/../../t.png", "s3://bucket", "s3://bucket/", "http://host/t.png"]
+    "key",
+    ["../t.png", "a/../../t.png", "", "/", "//{outside}/t.png", "/{outside}/t.png", "way-out/t.png", "a/..", "."],
 )
-async def test_a_url_outside_of_the_folder_is_refused(url: str, clients: Clients, tmp_path: Path) -> None:
+async def test_a_forged_url_writes_nothing_outside_of_the_folder(key: str, clients: Clients, tmp_path: Path) -> None:
+    # Given a folder with a link that leads out of it, and an object of the forged name
+    folder, outside = tmp_path / "output", tmp_path / "outside"
+    folder.mkdir()
+    outside.mkdir()
+    (folder / "way-out").symlink_to(outside)
+    key = key.format(outside=str(outside).removeprefix("/"))
+    await clients.s3.create_bucket(Bucket="forged")
+    if key:
+        await clients.s3.put_object(Bucket="forged", Key=key, Body=b"forged")
+    # When, then
     with pytest.raises(ValueError, match="does not name an object that can be written below"):
-        await download(clients, a_callback(url), tmp_path)
+        await download(clients, a_callback(f"s3://forged/{key}"), folder)
+    assert names(outside) == []
+    assert names(folder) == ["way-out"]
+
+
+@pytest.mark.parametrize("url", ["s3://other/t.png", "s3://images-2/t.png", "http://images/t.png", "s3:/images/t.png"])
+async def test_a_callback_that_names_another_bucket_is_refused(url: str, clients: Clients, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"does not name an object (of the bucket 'images'|that can be written below)"):
+        await download(clients, a_callback(url), tmp_path, bucket="images")
+    assert names(tmp_path) == []
 
 
 async def test_an_object_that_is_not_there_is_an_error(clients: Clients, tmp_path: Path) -> None:
@@ -91,4 +115,4 @@ async def test_what_cannot_be_written_leaves_no_part_of_a_file(clients: Clients,
     # When, then
     with pytest.raises(OSError, match="directory"):
         await download(clients, a_callback("s3://taken/t/1.png"), tmp_path)
-    assert [path.name for path in (tmp_path / "t").iterdir()] == ["1.png"]
+    assert names(tmp_path / "t") == ["1.png"]

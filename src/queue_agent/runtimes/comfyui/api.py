@@ -9,7 +9,7 @@ from yarl import URL
 
 from contract.errors import shown
 from queue_agent.errors import PermanentError, RuntimeFault
-from queue_agent.runtimes.comfyui.http import ANSWER_SECONDS, Http, check_status, read_object
+from queue_agent.runtimes.comfyui.http import ANSWER_SECONDS, TOO_LARGE, Http, check_status, read_json, read_object
 from queue_agent.runtimes.comfyui.record import Stored
 
 READY_SECONDS = 8.0
@@ -40,8 +40,14 @@ class Api:
         return str(system.get("comfyui_version", "unknown"))
 
     async def record(self, prompt_id: str) -> dict[str, Any] | None:
-        """The prompt's history record, None before its end."""
-        record: dict[str, Any] | None = (await self.http.get(f"history/{prompt_id}")).get(prompt_id)
+        """The prompt's history record, None before its end. Raises PermanentError when it is too large: it holds what
+        the workflow's nodes show."""
+        try:
+            record: dict[str, Any] | None = (await self.http.get(f"history/{prompt_id}")).get(prompt_id)
+        except RuntimeFault as fault:
+            if fault.type != TOO_LARGE:
+                raise
+            raise PermanentError("output-limit", f"the workflow shows too much: {fault.message}") from fault
         return record
 
     async def post_prompt(
@@ -74,8 +80,8 @@ class Api:
             if response.status != HTTPStatus.OK:
                 return ()
             try:
-                names = await response.json(content_type=None)
-            except ValueError:
+                names = await read_json(response)
+            except RuntimeFault:
                 return ()
         # some versions append the folder, as in "a.png [temp]"
         return [str(name).removesuffix(f" [{folder}]") for name in names] if isinstance(names, list) else ()

@@ -1,5 +1,6 @@
-"""Calls of ComfyUI's HTTP API: every call has a time limit, and every failure becomes a fault."""
+"""Calls of ComfyUI's HTTP API: every call has a time limit, every answer a size limit, and every failure is a fault."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -18,6 +19,7 @@ from yarl import URL
 from contract.errors import shown
 from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.address import shown_address, without_credentials
+from queue_agent.runtimes.body import MAX_ANSWER_BYTES, AnswerTooLarge, read_body
 
 CONNECT_SECONDS = 5.0
 
@@ -30,6 +32,9 @@ SILENCE_SECONDS = 30.0
 SILENT = "runtime-silent"
 """The type of the fault when an answer does not come in time."""
 
+TOO_LARGE = "answer-too-large"
+"""The type of the fault when an answer has more bytes than the agent reads."""
+
 LOGIN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
@@ -41,11 +46,13 @@ class Http:
         self._url = url
         self._session = session
 
-    async def get(self, path: str, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
+    async def get(
+        self, path: str, seconds: float = ANSWER_SECONDS, *, max_bytes: int = MAX_ANSWER_BYTES
+    ) -> dict[str, Any]:
         """The JSON object of a GET that must succeed."""
         async with self.call("GET", path, seconds) as response:
             check_status(response, HTTPStatus.OK)
-            return await read_object(response)
+            return await read_object(response, max_bytes)
 
     async def post(self, path: str, body: Mapping[str, Any]) -> None:
         """A POST that must succeed and whose answer says nothing."""
@@ -92,12 +99,19 @@ def check_status(response: ClientResponse, *expected: HTTPStatus) -> None:
     raise RuntimeFault("runtime-error", f"ComfyUI answered {response.status} to {asked}")
 
 
-async def read_object(response: ClientResponse) -> dict[str, Any]:
+async def read_object(response: ClientResponse, max_bytes: int = MAX_ANSWER_BYTES) -> dict[str, Any]:
     """The response's JSON object. Raises RuntimeFault for anything else."""
-    try:
-        value = await response.json(content_type=None)
-    except ValueError as error:
-        raise RuntimeFault("bad-answer", f"ComfyUI's answer to {response.url.path} is not JSON") from error
+    value = await read_json(response, max_bytes)
     if not isinstance(value, dict):
         raise RuntimeFault("bad-answer", f"ComfyUI's answer to {response.url.path} is no JSON object: {shown(value)}")
     return value
+
+
+async def read_json(response: ClientResponse, max_bytes: int = MAX_ANSWER_BYTES) -> Any:
+    """The response's JSON. Raises RuntimeFault when it is none, or too large."""
+    try:
+        return json.loads(await read_body(response, max_bytes))
+    except AnswerTooLarge as error:
+        raise RuntimeFault(TOO_LARGE, f"ComfyUI was asked for {response.url.path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RuntimeFault("bad-answer", f"ComfyUI's answer to {response.url.path} is not JSON") from error

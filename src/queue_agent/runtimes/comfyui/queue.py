@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_agent.errors import RuntimeFault
+from queue_agent.runtimes.body import MAX_LIST_BYTES
 from queue_agent.runtimes.comfyui.api import Api
 
 CLIENT_PREFIX = "queue-agent-"
@@ -48,7 +49,7 @@ class Queue:
 
     async def read(self) -> list[Queued]:
         """Every prompt that runs or waits, from any client, running ones first."""
-        queue = await self._api.http.get("queue")
+        queue = await self._api.http.get("queue", max_bytes=MAX_LIST_BYTES)
         return [_queued(item, running=running) for running, item in _items(queue)]
 
     async def idle(self) -> bool:

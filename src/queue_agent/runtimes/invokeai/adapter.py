@@ -137,7 +137,7 @@ class Adapter:
         try:
             await self._learn_version()
             await batch.wait(monitor)
-            items = [await self._api.item(item) for item in batch.items]
+            items = await self._api.items_of(batch.items)
         except AgentError:
             with suppress(AgentError):
                 await batch.cancel()

@@ -12,6 +12,7 @@ from yarl import URL
 from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.address import shown_address, without_credentials
 from queue_agent.runtimes.base import File
+from queue_agent.runtimes.body import MAX_ANSWER_BYTES, MAX_LIST_BYTES, AnswerTooLarge, read_body
 from queue_agent.runtimes.invokeai.faults import cut, problems
 
 QUEUE = "api/v1/queue/default"
@@ -74,6 +75,25 @@ class Api:
         """The queue item with its session."""
         return await self._json("GET", f"{QUEUE}/i/{item_id}")
 
+    async def items_of(self, item_ids: Sequence[int]) -> list[dict[str, Any]]:
+        """The queue items of a batch that ended, each with its session. Raises PermanentError when all of them have
+        more than MAX_ANSWER_BYTES: each holds the graph three times, and a batch may have many."""
+        found: list[dict[str, Any]] = []
+        left = MAX_ANSWER_BYTES
+        for item_id in item_ids:
+            try:
+                async with self._call("GET", f"{QUEUE}/i/{item_id}") as answer:
+                    body = await read_body(answer, left)
+            except AnswerTooLarge as error:
+                raise PermanentError(
+                    "output-limit",
+                    f"what InvokeAI tells of the batch's {len(item_ids)} items has more than {MAX_ANSWER_BYTES} bytes; "
+                    "send a smaller graph, or fewer runs",
+                ) from error
+            left -= len(body)
+            found.append(_checked(answer, _parsed(body)))
+        return found
+
     async def cancel_item(self, item_id: int) -> None:
         """Cancel the item; one that ended, or that is no longer known, stays as it is."""
         async with self._call("PUT", f"{QUEUE}/i/{item_id}/cancel", seconds=LOOK_SECONDS) as answer:
@@ -83,7 +103,7 @@ class Api:
     async def items(self) -> list[dict[str, Any]]:
         """Every item that the queue remembers, each with its session: large, so not for every run."""
         async with self._call("GET", f"{QUEUE}/list_all") as answer:
-            body = await _body(answer)
+            body = await _body(answer, MAX_LIST_BYTES)
         if not answer.ok or not isinstance(body, list):
             raise RuntimeFault("runtime-error", f"InvokeAI answered {answer.status} to the question for its items")
         return [item for item in body if isinstance(item, dict)]
@@ -188,13 +208,19 @@ def _checked(answer: ClientResponse, body: Any) -> dict[str, Any]:
     raise RuntimeFault("runtime-error", f"InvokeAI answered {answer.status} to {asked}: {cut(_detail(body))}")
 
 
-async def _body(answer: ClientResponse) -> Any:
-    """JSON, or the text where it is none."""
-    text = await answer.text(errors="replace")
+async def _body(answer: ClientResponse, max_bytes: int = MAX_ANSWER_BYTES) -> Any:
+    """JSON, or the text where it is none. Raises RuntimeFault when it is too large."""
     try:
-        return json.loads(text)
+        return _parsed(await read_body(answer, max_bytes))
+    except AnswerTooLarge as error:
+        raise RuntimeFault("bad-answer", f"InvokeAI was asked for {answer.url.path}: {error}") from error
+
+
+def _parsed(body: bytearray) -> Any:
+    try:
+        return json.loads(body)
     except (ValueError, RecursionError):
-        return text
+        return body.decode(errors="replace")
 
 
 def _detail(body: Any) -> Any:

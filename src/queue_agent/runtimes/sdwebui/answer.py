@@ -14,6 +14,10 @@ from queue_agent.runtimes.sdwebui.content import Request, restore_links
 KINDS = "image_kinds"
 """Our one addition to the answer: what each image is, ``grid``, ``picture`` or ``extra`` (a ControlNet map, say)."""
 
+SLICE_CHARACTERS = 12 * 1024 * 1024
+"""Of base64, decoded at a time: 9 MiB, a little more than what is stored at a time. A multiple of four, so that each
+slice can be decoded alone."""
+
 
 class Answer:
     """One answer of a generation or an upscaling; ``info`` is WebUI's account of it, empty where it gives none.
@@ -62,6 +66,8 @@ class Answer:
                 model_hash=info.get("sd_model_hash"),
                 seeds=tuple(info.get("all_seeds") or ()),
             ),
+            additional=len(self._images) - self._kinds.count("picture"),
+            held_bytes=sum(map(len, self._images)),
         )
 
     def _with_places(self, keys: Sequence[str]) -> dict[str, Any]:
@@ -107,8 +113,10 @@ def _checked(image: Any) -> str:
 
 
 async def _decoded(image: str) -> AsyncIterator[bytes]:
-    """The bytes of base64, decoded only when they are stored: by then the runtime is at its next task."""
+    """The bytes of base64, decoded only when they are stored, and no more at a time: by then the runtime is at its next
+    task, whose answer may be as large."""
     try:
-        yield pybase64.b64decode(image[image.find(",") + 1 :], validate=True)
+        for start in range(image.find(",") + 1, len(image), SLICE_CHARACTERS):
+            yield pybase64.b64decode(image[start : start + SLICE_CHARACTERS], validate=True)
     except ValueError as error:
         raise RuntimeFault("bad-answer", "SD WebUI's answer holds an image that is not base64") from error

@@ -1,6 +1,6 @@
 """Calls below ``/sdapi/v1``: every failure becomes a fault, and nothing is sent twice."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -8,11 +8,15 @@ import orjson
 from aiohttp import ClientError, ClientSession, ClientTimeout, ConnectionTimeoutError
 from yarl import URL
 
-from queue_agent.errors import RuntimeFault, RuntimeUnavailable
+from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.address import shown_address, without_credentials
+from queue_agent.runtimes.body import MAX_ANSWER_BYTES, MAX_IMAGES_ANSWER_BYTES, AnswerTooLarge, read_body
 from queue_agent.runtimes.sdwebui.faults import fault_of
+from queue_agent.runtimes.sdwebui.payload import Payload
 
 CONNECT_SECONDS = 5.0
+
+LESS = "ask for fewer or smaller images, and for no grid"
 
 ANSWER_SECONDS = 8.0
 """For questions; a busy WebUI was seen to answer them within 35 ms, but listing models on S3 takes seconds."""
@@ -29,12 +33,15 @@ class Api:
         """What the route answers. Raises RuntimeUnavailable or RuntimeFault when it does not in time."""
         return await self._call("GET", route, query=query, seconds=ANSWER_SECONDS)
 
-    async def post(self, route: str, body: Mapping[str, Any] | bytes, *, seconds: float | None = ANSWER_SECONDS) -> Any:
-        """Send the body, JSON already where it is bytes; ``seconds`` None waits as long as it takes.
+    async def post(
+        self, route: str, body: Mapping[str, Any] | Payload, *, seconds: float | None = ANSWER_SECONDS
+    ) -> Any:
+        """Send the body as JSON; ``seconds`` None, for what generates images, waits as long
+        as it takes.
 
         Raises the fault that the answer means.
         """
-        payload = body if isinstance(body, bytes) else orjson.dumps(body)
+        payload = body if isinstance(body, Payload) else Payload((orjson.dumps(body),))
         return await self._call("POST", route, payload=payload, seconds=seconds)
 
     async def state(self) -> dict[str, Any]:
@@ -51,18 +58,28 @@ class Api:
         route: str,
         *,
         seconds: float | None,
-        payload: bytes | None = None,
+        payload: Payload | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
         url = self._url / "sdapi/v1" / route
         timeout = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        headers = {"Content-Type": "application/json"} if payload is not None else None
+        headers: dict[str, str] | None = None
+        data: bytes | AsyncIterator[bytes] | None = None
+        if payload is not None:
+            headers = {"Content-Type": "application/json", "Content-Length": str(payload.size)}
+            data = payload.data
         at = shown_address(self._url)
+        generates = seconds is None
         try:
             async with self._session.request(
-                method, url, data=payload, params=query, headers=headers, timeout=timeout, allow_redirects=False
+                method, url, data=data, params=query, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                data = await response.read()
+                body = await read_body(response, MAX_IMAGES_ANSWER_BYTES if generates else MAX_ANSWER_BYTES)
+        except AnswerTooLarge as error:
+            said = f"SD WebUI was asked for {route}: {error}"
+            raise (
+                PermanentError("output-limit", f"{said}; {LESS}") if generates else RuntimeFault("bad-answer", said)
+            ) from error
         except ConnectionTimeoutError as error:
             raise RuntimeUnavailable("runtime-gone", f"SD WebUI cannot be reached at {at}: no answer") from error
         except TimeoutError as error:
@@ -75,8 +92,8 @@ class Api:
                 "runtime-gone", f"SD WebUI cannot be reached at {at}, it was asked for {route}: {reason}"
             ) from error
         if response.status != HTTPStatus.OK:
-            raise fault_of(response.status, data, route)
+            raise fault_of(response.status, body, route)
         try:
-            return orjson.loads(data)
+            return orjson.loads(body)
         except ValueError as error:
             raise RuntimeFault("bad-answer", f"SD WebUI's answer to {route} is not JSON") from error

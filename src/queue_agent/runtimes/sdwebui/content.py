@@ -1,19 +1,16 @@
 """From a task's content to the body that WebUI takes: files put in, the platform's own keys taken out."""
 
 import copy
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
-
-import orjson
-import pybase64
 
 from contract.runtimes import TaskType
 from contract.webui import MODEL_KEY, OVERRIDES, PLATFORM_KEYS, SCRIPTS, VAE_KEY, merge_override_settings
 from queue_agent.errors import PermanentError
 from queue_agent.runtimes.base import File, Job, Path
+from queue_agent.runtimes.sdwebui.payload import Payload, at, encode
 
 ROUTES: Mapping[TaskType, str] = MappingProxyType(
     {
@@ -39,7 +36,7 @@ INFOTEXT = "infotext"
 class Request:
     """What is sent, and the model it is meant for: chosen for the runtime, or overridden for this job alone.
 
-    ``body`` has the task's links where ``payload``, its JSON, has the files, so that these are held once.
+    ``body`` has the task's links where ``payload``, its JSON, has the files.
     """
 
     route: str
@@ -47,7 +44,7 @@ class Request:
     generates: bool
     model: str | None
     files: Mapping[Path, File]
-    payload: bytes = b""
+    payload: Payload = field(init=False)
 
     def __post_init__(self) -> None:
         self.payload = encode(self.body, self.files)
@@ -99,30 +96,13 @@ def prepare(job: Job) -> Request:
     return Request(route, body, job.tasktype in GENERATIONS, model, job.files)
 
 
-def encode(body: dict[str, Any], files: Mapping[Path, File]) -> bytes:
-    """The body as JSON with the files as base64 at their paths. Equal files are encoded once."""
-    encoded: dict[bytes, str] = {}
-    links = {path: _at(body, path) for path in files}
-    for path, file in files.items():
-        if file.data not in encoded:
-            encoded[file.data] = pybase64.b64encode_as_string(file.data)
-        _put(body, path, encoded[file.data])
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:  # integers beyond 64 bits
-        return json.dumps(body).encode()
-    finally:
-        for path, link in links.items():
-            _put(body, path, link)
-
-
 def restore_links(echo: Any, job: Job) -> None:
     """Put the links back where ``echo``, the request as WebUI repeats it, holds the files that they stood for."""
     for path in job.files:
-        link = _at(job.content, path)
+        link = at(job.content, path)
         *way, last = path
-        holder = _at(echo, tuple(way))
-        if isinstance(_at(echo, path), str) and isinstance(holder, (dict, list)):
+        holder = at(echo, tuple(way))
+        if isinstance(at(echo, path), str) and isinstance(holder, (dict, list)):
             holder[last] = link  # type: ignore[index]  # the path led here: a key of an object or an index of a list
 
 
@@ -144,20 +124,4 @@ def _model_name(value: Any, field: str) -> str | None:
         raise PermanentError(
             "invalid-request", f"content.{field}: must be the name of a model, got {type(value).__name__}"
         )
-    return value
-
-
-def _put(body: Any, path: Path, value: Any) -> None:
-    *way, last = path
-    holder = _at(body, tuple(way))
-    holder[last] = value
-
-
-def _at(value: Any, path: Path) -> Any:
-    """What stands at the path; None when it leads nowhere."""
-    for part in path:
-        try:
-            value = value[part]
-        except (KeyError, IndexError, TypeError):
-            return None
     return value

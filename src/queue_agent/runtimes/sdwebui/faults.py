@@ -75,7 +75,7 @@ class Said:
         return f"{self.exception}: {self.text}" if self.exception else self.text
 
 
-def fault_of(status: int, body: bytes, route: str) -> AgentError:
+def fault_of(status: int, body: bytes | bytearray, route: str) -> AgentError:
     """The fault behind an answer that is no success, with its cause in one sentence.
 
     Out of memory counts as the surroundings': after a change of models or a leak the same job runs elsewhere, and the
@@ -128,7 +128,7 @@ def _is_callers(status: int, said: Said) -> bool:
     return said.exception is None or said.exception in CALLERS_EXCEPTIONS
 
 
-def _read(status: int, body: bytes) -> Said:
+def _read(status: int, body: bytes | bytearray) -> Said:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):

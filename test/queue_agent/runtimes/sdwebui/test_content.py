@@ -74,7 +74,7 @@ def test_files_stand_as_base64_where_their_links_stood() -> None:
 
     # Then
     data = base64.b64encode(CAT.data).decode()
-    assert json.loads(request.payload) == {
+    assert json.loads(b"".join(request.payload.texts())) == {
         "init_images": [data],
         "alwayson_scripts": {"ControlNet": {"args": [{"weight": 1}, {"image": data}]}},
     }
