@@ -16,7 +16,7 @@ class HeldMessage:
     """A message as its agent last knew it. ``expires`` and ``first_received`` are seconds of the wall clock.
 
     ``runs`` counts the run that was begun, if there was one; None while no run was. ``job_ref`` is the runtime's own id
-    of the job.
+    of the job. ``notified``: the final callback was sent, so that only the deletion is left.
     """
 
     message_id: str
@@ -30,6 +30,7 @@ class HeldMessage:
     repeat: bool = False
     runs: int | None = None
     job_ref: str | None = None
+    notified: bool = False
 
 
 class LeaseJournal:
@@ -56,6 +57,10 @@ class LeaseJournal:
     def accept(self, message_id: str, job_ref: str) -> None:
         """The runtime has its job, under this id."""
         self._change(message_id, job_ref=job_ref)
+
+    def notify(self, message_id: str) -> None:
+        """Its final callback was sent."""
+        self._change(message_id, notified=True)
 
     def forget(self, message_id: str) -> None:
         """It is not held any more."""

@@ -55,7 +55,8 @@ class Queue:
         self._dead_letter_url = dead_letter_url
         self._lease_seconds = lease_seconds
         self._telemetry = telemetry
-        self._renewals = Renewals(client, url, lease_seconds, telemetry.metrics, journal or LeaseJournal(None))
+        self._journal = journal or LeaseJournal(None)
+        self._renewals = Renewals(client, url, lease_seconds, telemetry.metrics, self._journal)
         self._dead_lettered = RecentIds()
 
     async def receive(self) -> Lease | None:
@@ -112,6 +113,10 @@ class Queue:
             return None
         self._renewals.start(lease)
         return lease
+
+    def note_notified(self, lease: Lease) -> None:
+        """The message's final callback was sent: should this process be killed, its successor deletes the message."""
+        self._journal.notify(lease.message_id)
 
     async def delete(self, lease: Lease) -> None:
         """Delete the message: its task has ended. May be called until it succeeds.

@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Adopts the job that the runtime still works on, and releases everything else for a run, here or elsewhere."""
+    """Adopts the job that the runtime still works on, deletes messages whose callback was sent, and releases
+    everything else for a run, here or elsewhere."""
 
     def __init__(self, journal: LeaseJournal, queue: Queue, processor: Processor, finisher: TaskFinisher) -> None:
         self._journal = journal
@@ -48,6 +49,9 @@ class Recovery:
             await self._finisher.release_unread(lease)
             return None
         delivery = self._processor.open(lease, order)
+        if held.notified:
+            await self._finisher.delete_notified(delivery)
+            return None
         if held.runs is not None:
             delivery = replace(delivery, runs=held.runs)
             if held.job_ref is not None:

@@ -31,7 +31,7 @@ from queue_agent.telemetry.metrics import Metrics
 log = logging.getLogger(__name__)
 
 NOTE_SECONDS = 3.0
-"""Noting an attempt is a courtesy to the next agent; it must not hold up a shutdown."""
+"""To note an attempt, or delete what a predecessor notified: neither must hold up a stop or a start."""
 
 REFUSE_SECONDS = 60.0
 """How long this agent tries to dead-letter a message that is no task before it gives it back to the queue: it holds no
@@ -113,6 +113,12 @@ class TaskFinisher:
         if await self._ended(delivery, self._delete(delivery.lease)):
             self._metrics.add(TASKS, "repeated", "duplicate")
             log.info("duplicate message deleted", extra={"action": "duplicate", **delivery.fields})
+
+    async def delete_notified(self, delivery: Delivery) -> None:
+        """Delete a message whose callback a predecessor sent; if that fails, it goes back to the queue."""
+        lease = delivery.lease
+        deletion = self._retry.attempt(lease, lambda: self._queue.delete(lease), seconds=NOTE_SECONDS)
+        await self._ended(delivery, deletion)
 
     async def settle(self, delivery: Delivery, error: Exception) -> None:
         """Decide what becomes of the message after ``error``, and do it."""
@@ -204,6 +210,7 @@ class TaskFinisher:
         await self._retry.deliver("notify", lease, lambda: self._notify_once(lease, callback))
         given_up = callback.error if callback.error and callback.error.type == GAVE_UP else None
         if given_up is None:
+            self._queue.note_notified(lease)
             await self._delete(lease)
         else:
             await self._retry.deliver("dead letter", lease, lambda: self._queue.dead_letter(lease, given_up.message))
@@ -252,10 +259,8 @@ class TaskFinisher:
         if delivery.runs is None:
             return
         try:
-            await within(
-                NOTE_SECONDS,
-                self._store.note_attempts(delivery.keys, Attempts(delivery.runs, cause), fresh=fresh),
-            )
+            attempts = Attempts(delivery.runs, cause)
+            await within(NOTE_SECONDS, self._store.note_attempts(delivery.keys, attempts, fresh=fresh))
         except (AgentError, TimeoutError) as error:
             log.warning("an attempt was not noted", extra={"action": "note", "cause": str(error), **delivery.fields})
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from queue_agent.aws.journal import HeldMessage
 from queue_agent.runtimes.base import PreparedJob, Result, RunMonitor
-from test.support.agents import Assembled, assembled, at_work, held, received, told
-from test.support.world import ScriptedRuntime, World, a_result, never_finish, until
+from test.support.agents import Assembled, assembled, at_work, held, received, told, worked
+from test.support.world import ScriptedRuntime, World, a_result, never_finish, running, until
+from utils.local.aws_proxy import Conditions, error_answer
 
 
 async def die(parts: Assembled) -> None:
@@ -37,6 +38,33 @@ async def test_a_prefetched_message_is_released_at_once_and_uncounted(world: Wor
     assert callback["result"] is True
     assert time.monotonic() - began < 30
     assert len(runtime.jobs) == 1
+
+
+async def test_a_message_whose_callback_was_sent_is_only_deleted(
+    world: World, conditions: Conditions, tmp_path: Path
+) -> None:
+    # Given an agent that is killed between a callback and the deletion of its message
+    await world.ask("dog")
+    conditions.failure = lambda call: error_answer("InternalError", 500) if call.action == "DeleteMessage" else None
+    async with (
+        assembled(world, ScriptedRuntime(), state_dir=tmp_path, lease_seconds=3600) as first,
+        running(worked(first)),
+    ):
+        await until(lambda: any('"notified": true' in text for text in files(tmp_path).values()))
+        kept = files(tmp_path)
+    await until(lambda: held(world, 0))
+    conditions.failure = None
+    lease = await _leased_again(world)
+    for name, text in kept.items():
+        (tmp_path / name).write_text(text.replace(_receipt(text), lease))
+    # When it is started again
+    runtime = ScriptedRuntime()
+    async with assembled(world, runtime, state_dir=tmp_path) as second, at_work(second):
+        await until(lambda: held(world, 0))
+    # Then the message is gone, and no second callback was sent
+    assert await world.depth() == (0, 0)
+    assert len(await world.callbacks()) == 1
+    assert runtime.jobs == []
 
 
 async def test_a_run_that_was_begun_counts(world: World, tmp_path: Path) -> None:
