@@ -19,11 +19,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_FINISHING = 4
-"""Results on their way to S3 while the runtime goes on; more of them would only fill memory while S3 is slow."""
+MAX_FINISHING = 32
+"""Results on their way to S3, SNS and SQS while the runtime goes on: enough for tasks of half a second when SNS takes
+4 s for each of two callbacks."""
 
-LARGE_RESULT_BYTES = 24 * 1024 * 1024
-"""A result that holds as much in memory is the only one on its way to S3 when the next task's result comes."""
+FINISHING_BYTES = 48 * 1024 * 1024
+"""What they may hold in memory together, if all are as large as the last one. Two are always allowed."""
 
 
 class Agent:
@@ -119,8 +120,8 @@ class Agent:
                 self._finishing.spawn(self._finish(outcome))
             case Failed():
                 await self._note_failure(outcome)
-        large = isinstance(outcome, Completed) and outcome.result.held_bytes >= LARGE_RESULT_BYTES
-        await self._finishing.below(2 if large else MAX_FINISHING)
+        held = outcome.result.held_bytes if isinstance(outcome, Completed) else 0
+        await self._finishing.below(max(2, min(MAX_FINISHING, FINISHING_BYTES // max(1, held))))
 
     async def _finish(self, completed: Completed) -> None:
         """A run has succeeded once its outputs were read: a broken runtime may complete runs with outputs that it

@@ -333,6 +333,19 @@ async def test_a_slow_sns_does_not_stand_between_two_runs(world: World, conditio
         assert [callback["status"] for callback in every if callback["id"] == name] == ["running", "completed"]
 
 
+async def test_many_small_results_may_wait_for_a_slow_sns(world: World, conditions: Conditions) -> None:
+    # Given SNS that takes far longer than the tasks
+    conditions.latency = {"sns": 300.0}
+    runtime = ScriptedRuntime()
+    for number in range(8):
+        await world.ask(str(number))
+    async with assembled(world, runtime, running_callbacks=True) as parts, at_work(parts):
+        # Then all of them run
+        await until(lambda: len(runtime.jobs) == 8)
+        parts.stop.request()
+        parts.stop.request()
+
+
 async def test_a_task_whose_inputs_are_slow_holds_up_nobody(world: World, conditions: Conditions) -> None:
     # Given a task whose input does not come, and one behind it
     conditions.latency = {"s3": 20}
