@@ -10,7 +10,7 @@ from queue_agent.intake.intake import Intake
 from queue_agent.lifecycle.readiness import Readiness
 from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown
-from queue_agent.processor import Completed, Failed, Prepared, Processor
+from queue_agent.processing.processor import Completed, Failed, Prepared, Processor
 from queue_agent.settings import Timings
 from queue_agent.telemetry.metrics import GpuClock
 

@@ -32,7 +32,7 @@ from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.limits import OutputLimits
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Store
-from queue_agent.processor import Processor
+from queue_agent.processing.processor import Processor
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import Settings, Timings
@@ -43,18 +43,42 @@ log = logging.getLogger("queue_agent")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class App:
-    """One agent and what it works with."""
+class Outcome:
+    """What ends a task: its message, its objects, its callback."""
 
     queue: Queue
     store: Store
+    notifier: Notifier
     finisher: TaskFinisher
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One agent and what it works with."""
+
+    outcome: Outcome
     processor: Processor
     intake: Intake
     state: RuntimeState
     readiness: Readiness
-    delivery: DeliveryHealth
     agent: Agent
+
+    @property
+    def queue(self) -> Queue:
+        return self.outcome.queue
+
+    @property
+    def store(self) -> Store:
+        return self.outcome.store
+
+    @property
+    def finisher(self) -> TaskFinisher:
+        return self.outcome.finisher
+
+    @property
+    def delivery(self) -> DeliveryHealth:
+        """Whether AWS takes what the agent delivers."""
+        return self.outcome.finisher.health
 
 
 async def serve(settings: Settings) -> None:
@@ -98,8 +122,44 @@ def assemble(
 ) -> App:
     """Everything around what is open already; nothing is begun."""
     timings = timings or Timings()
-    metrics = telemetry.metrics
     journal = LeaseJournal(settings.state_dir)
+    outcome = _outcome(settings, clients, telemetry, journal, retry_timings)
+    processor = _processor(settings, runtime, fetcher, outcome, journal=journal, timings=timings)
+    state = RuntimeState()
+    readiness = Readiness(runtime, state, Breaker(timings.trial_pauses), settings.runtime_away_limit, timings)
+    telemetry.metrics.gpu.ready = state.taking.is_set
+    intake = Intake(
+        queue=outcome.queue,
+        processor=processor,
+        recovery=Recovery(journal, outcome.queue, processor, outcome.finisher),
+        runtime=runtime,
+        state=state,
+        deliverable=outcome.finisher.health.ok,
+        shutdown=shutdown,
+        timings=timings,
+    )
+    agent = Agent(
+        intake=intake,
+        processor=processor,
+        readiness=readiness,
+        state=state,
+        deliverable=outcome.finisher.health.ok,
+        shutdown=shutdown,
+        grace=settings.grace,
+        gpu=telemetry.metrics.gpu,
+        timings=timings,
+        cost=cost,
+    )
+    return App(outcome=outcome, processor=processor, intake=intake, state=state, readiness=readiness, agent=agent)
+
+
+def _outcome(
+    settings: Settings,
+    clients: Clients,
+    telemetry: Telemetry,
+    journal: LeaseJournal,
+    retry_timings: RetryTimings | None,
+) -> Outcome:
     queue = Queue(
         clients.sqs,
         settings.queue_url,
@@ -114,59 +174,20 @@ def assemble(
         queue=queue,
         store=store,
         notifier=notifier,
-        metrics=metrics,
+        metrics=telemetry.metrics,
         runtime_name=settings.runtime_name,
         max_attempts=settings.max_attempts,
         timings=retry_timings,
     )
-    processor = _processor(
-        settings, runtime, fetcher, store=store, notifier=notifier, finisher=finisher, journal=journal, timings=timings
-    )
-    state = RuntimeState()
-    readiness = Readiness(runtime, state, Breaker(timings.trial_pauses), settings.runtime_away_limit, timings)
-    metrics.gpu.ready = state.taking.is_set
-    intake = Intake(
-        queue=queue,
-        processor=processor,
-        recovery=Recovery(journal, queue, processor, finisher),
-        runtime=runtime,
-        state=state,
-        deliverable=finisher.health.ok,
-        shutdown=shutdown,
-        timings=timings,
-    )
-    return App(
-        queue=queue,
-        store=store,
-        finisher=finisher,
-        processor=processor,
-        intake=intake,
-        state=state,
-        readiness=readiness,
-        delivery=finisher.health,
-        agent=Agent(
-            intake=intake,
-            processor=processor,
-            readiness=readiness,
-            state=state,
-            deliverable=finisher.health.ok,
-            shutdown=shutdown,
-            grace=settings.grace,
-            gpu=metrics.gpu,
-            timings=timings,
-            cost=cost,
-        ),
-    )
+    return Outcome(queue=queue, store=store, notifier=notifier, finisher=finisher)
 
 
 def _processor(
     settings: Settings,
     runtime: Runtime,
     fetcher: Fetcher,
+    outcome: Outcome,
     *,
-    store: Store,
-    notifier: Notifier,
-    finisher: TaskFinisher,
     journal: LeaseJournal,
     timings: Timings,
 ) -> Processor:
@@ -174,10 +195,10 @@ def _processor(
         runtime=runtime,
         admission=Admission(settings.runtime_type, settings.policy),
         fetcher=fetcher,
-        store=store,
-        notifier=notifier,
-        finisher=finisher,
-        duplicates=Duplicates(store=store, finisher=finisher, task_timeout=settings.task_timeout),
+        store=outcome.store,
+        notifier=outcome.notifier,
+        finisher=outcome.finisher,
+        duplicates=Duplicates(store=outcome.store, finisher=outcome.finisher, task_timeout=settings.task_timeout),
         bucket=settings.bucket,
         task_timeout=settings.task_timeout,
         max_attempts=settings.max_attempts,

@@ -12,7 +12,7 @@ from queue_agent.intake.prefetch import Prefetch
 from queue_agent.intake.recovery import Recovery
 from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown
-from queue_agent.processor import Prepared, Processor
+from queue_agent.processing.processor import Prepared, Processor
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import Timings
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
-from queue_agent.processor import Completed
+from queue_agent.processing.processor import Completed
 from queue_agent.runtimes.base import Job, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
@@ -237,7 +237,7 @@ async def test_a_message_that_kills_each_agent_before_its_run_is_given_up_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a message that was taken too often, although no run of it was ever noted
-    monkeypatch.setattr("queue_agent.processor.MAX_RECEIVES", 2)
+    monkeypatch.setattr("queue_agent.processing.processor.MAX_RECEIVES", 2)
     monkeypatch.setattr("queue_agent.outcome.disposition.MAX_RECEIVES", 2)
     await world.ask()
     runtime = ScriptedRuntime()

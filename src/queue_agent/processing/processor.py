@@ -34,7 +34,7 @@ from queue_agent.outcome.finisher import TaskFinisher
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.revisits import LINK_PASSES, Revisits
 from queue_agent.outcome.store import Attempts, Store
-from queue_agent.runner import Runner
+from queue_agent.processing.runner import Runner
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
 from queue_agent.settings import Timings
 from queue_agent.telemetry.tracing import Trace

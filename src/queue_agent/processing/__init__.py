@@ -1,0 +1,1 @@
+"""One task on its way: prepared, run, and handed to its outcome."""
