@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--seconds-per-step", type=float, default=defaults.seconds_per_step)
     parser.add_argument("--startup-seconds", type=float, default=defaults.startup_seconds)
     parser.add_argument("--flavour", help="a fork whose ways to follow, such as forge for sdwebui")
+    parser.add_argument("--cache-lru", type=int, default=defaults.cache_lru, help="comfyui: results that are kept")
     arguments = parser.parse_args()
     options = Options(
         name=arguments.name,
@@ -33,6 +34,7 @@ def main() -> None:
         seconds_per_step=arguments.seconds_per_step,
         startup_seconds=arguments.startup_seconds,
         flavour=arguments.flavour,
+        cache_lru=arguments.cache_lru,
     )
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     kind = RuntimeType(arguments.type)

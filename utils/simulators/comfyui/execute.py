@@ -11,6 +11,7 @@ from typing import Any
 
 from PIL import Image
 
+from utils.simulators.comfyui.cache import OutputCache
 from utils.simulators.comfyui.disk import Place
 from utils.simulators.comfyui.node import Interrupted, Node, NodeFailure, Produced, Prompt, Run, World, links
 from utils.simulators.comfyui.queue import Item, PromptQueue
@@ -27,18 +28,18 @@ log = logging.getLogger(__name__)
 
 
 class Executor:
-    """Takes prompts from the queue, one after the other. What the last prompt computed is the cache of the next."""
+    """Takes prompts from the queue, one after the other. What earlier prompts computed is the cache of the next."""
 
     def __init__(self, nodes: Mapping[str, Node], world: World, queue: PromptQueue, sockets: Sockets) -> None:
         self._nodes = nodes
         self._world = world
         self._queue = queue
         self._sockets = sockets
-        self._cache: dict[str, Produced] = {}
+        self._cache = OutputCache(world.options.cache_lru)
 
     def forget(self) -> None:
         """Drop what earlier prompts computed."""
-        self._cache = {}
+        self._cache.clear()
 
     async def serve(self) -> None:
         """Run prompts until cancelled."""
@@ -53,7 +54,7 @@ class Executor:
                 cache=self._cache,
             )
             record = await execution.run()
-            self._cache = execution.results
+            self._cache.keep(execution.results)
             await self._queue.finish(item, record)
             log.info("simulated ComfyUI: prompt %s: %s", item.prompt_id, record["status"]["status_str"])
             await self._sockets.send(
@@ -72,7 +73,7 @@ class Execution:
         world: World,
         queue: PromptQueue,
         sockets: Sockets,
-        cache: Mapping[str, Produced],
+        cache: OutputCache,
     ) -> None:
         self._nodes = nodes
         self._world = world
@@ -80,7 +81,7 @@ class Execution:
         self._sockets = sockets
         self._item = item
         self._signatures = _signatures(item.prompt, item.outputs, nodes, world)
-        self.results = {sign: cache[sign] for sign in self._signatures.values() if sign in cache}
+        self.results = cache.begin(self._signatures.values())
         self._messages: list[list[Any]] = []
         self._states: dict[str, dict[str, Any]] = {}
         self._executed: list[str] = []

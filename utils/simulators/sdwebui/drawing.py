@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from io import BytesIO
 
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageFilter, ImageOps, ImageStat
 
 from utils.simulators.drawing import encode_png
 from utils.simulators.sdwebui.flavour import Refusal
@@ -17,6 +17,9 @@ MAX_PIXELS = 4096 * 4096
 
 STRETCH, CROP = 0, 1
 """``resize_mode`` of img2img; anything else pads."""
+
+HALF = 128
+"""Of 255: from here on a mask counts as set, and an image as bright."""
 
 LABEL = "simulated"
 
@@ -58,22 +61,74 @@ def encode(picture: Image.Image, parameters: str | None = None, *, form: str = "
     return base64.b64encode(data).decode()
 
 
-def start_from(start: Image.Image, drawn: Image.Image, request: ImageToImage) -> Image.Image:
-    """``start`` brought to the size of ``drawn`` and turned into it by the denoising strength; a mask limits where."""
-    size = drawn.size
-    fitted = start.convert("RGB")
-    if request.resize_mode == STRETCH:
-        fitted = fitted.resize(size)
-    elif request.resize_mode == CROP:
-        fitted = ImageOps.fit(fitted, size)
-    else:
-        fitted = ImageOps.pad(fitted, size)
-    strength = 0.75 if request.denoising_strength is None else min(1.0, max(0.0, request.denoising_strength))
-    blended = Image.blend(fitted, drawn, strength)
+def mask_of(request: ImageToImage) -> Image.Image | None:
+    """The mask, white where the image changes: its transparency where it has one, else its brightness. Raises Refusal
+    for what is no image."""
     if not request.mask:
-        return blended
-    mask = decode(request.mask).convert("L").resize(size)
-    return Image.composite(blended, fitted, ImageOps.invert(mask) if request.inpainting_mask_invert else mask)
+        return None
+    mask = decode(request.mask)
+    if mask.mode == "RGBA" and mask.getchannel("A").getextrema() != (255, 255):
+        mask = mask.getchannel("A")
+        mask = mask.point([255 * (value > HALF) for value in range(256)]) if request.mask_round else mask
+    mask = mask.convert("L")
+    return ImageOps.invert(mask) if request.inpainting_mask_invert else mask
+
+
+def check_mask(start: Image.Image, request: ImageToImage) -> None:
+    """Raise ValueError when only the masked region is to be drawn, and the mask is not one of this image."""
+    mask = mask_of(request)
+    if mask is None or not request.inpaint_full_res:
+        return
+    mask.crop(_region(mask, request))
+    if mask.size != start.size:
+        raise ValueError("images do not match")
+
+
+def start_from(start: Image.Image, drawn: Image.Image, request: ImageToImage) -> Image.Image:
+    """``start`` turned into ``drawn`` by the denoising strength; a mask limits where.
+
+    Derived from the published sources (modules/processing.py), not from a recording: with ``inpaint_full_res``, the
+    default, the region around the mask is drawn in the asked size and put back into ``start``: the result has the size
+    of ``start``, and so must the mask. Otherwise image and mask, each of any size, are brought to the asked size. The
+    real one also widens the region to the asked shape and blurs the mask; this one does neither.
+    """
+    start = start.convert("RGB")
+    mask = mask_of(request)
+    if mask is not None and request.inpaint_full_res:
+        region = _region(mask, request)
+        part = ImageOps.fit(drawn, (region[2] - region[0], region[3] - region[1]))
+        changed = start.copy()
+        changed.paste(_blended(start.crop(region), part, request), region)
+        return Image.composite(changed, start, mask)
+    fitted = _fitted(start, drawn.size, request)
+    blended = _blended(fitted, drawn, request)
+    return blended if mask is None else Image.composite(blended, fitted, _fitted(mask, drawn.size, request))
+
+
+def _region(mask: Image.Image, request: ImageToImage) -> tuple[int, int, int, int]:
+    """The box around what is white, with its padding. Of a black mask it is no box, and cropping to it a ValueError."""
+    width, height = mask.size
+    left, top, right, bottom = mask.getbbox() or (width, height, 0, 0)
+    padding = request.inpaint_full_res_padding or 0
+    return max(left - padding, 0), max(top - padding, 0), min(right + padding, width), min(bottom + padding, height)
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int], request: ImageToImage) -> Image.Image:
+    if request.resize_mode == STRETCH:
+        return picture.resize(size)
+    return ImageOps.fit(picture, size) if request.resize_mode == CROP else ImageOps.pad(picture, size)
+
+
+def _blended(start: Image.Image, drawn: Image.Image, request: ImageToImage) -> Image.Image:
+    strength = 0.75 if request.denoising_strength is None else min(1.0, max(0.0, request.denoising_strength))
+    return Image.blend(start, drawn, strength)
+
+
+def tags(picture: Image.Image) -> list[str]:
+    """What can be said of an image without a model: its shape, its size, and whether it is dark."""
+    shape = "square" if picture.width == picture.height else "wide" if picture.width > picture.height else "tall"
+    brightness = ImageStat.Stat(picture.convert("L")).mean[0]
+    return [shape, f"{picture.width}x{picture.height}", "bright" if brightness > HALF else "dark"]
 
 
 def unfinished(picture: Image.Image, share: float) -> Image.Image:

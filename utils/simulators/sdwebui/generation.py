@@ -78,7 +78,7 @@ class Run:
         if isinstance(request, TextToImage) and request.enable_hr and request.denoising_strength is None:
             raise TypeError("'<' not supported between instances of 'float' and 'NoneType'")
         drawing.check_memory(width * height * request.batch_size)
-        starts = [drawing.decode(image) for image in self._init_images()]
+        starts = self._starts()
         units = list(_controlnet_units(request))
         pictures: list[Image.Image] = []
         for number in range(request.n_iter):
@@ -168,12 +168,15 @@ class Run:
             height = request.hr_resize_y or int(height * request.hr_scale)
         return width // PIXEL_STEP * PIXEL_STEP, height // PIXEL_STEP * PIXEL_STEP
 
-    def _init_images(self) -> list[str]:
+    def _starts(self) -> list[Image.Image]:
         if not isinstance(self._request, ImageToImage):
             return []
         if not self._request.init_images:
             raise IndexError("list index out of range")
-        return self._request.init_images
+        starts = [drawing.decode(image) for image in self._request.init_images]
+        for start in starts:
+            drawing.check_mask(start, self._request)
+        return starts
 
     def _infotext(self, seed: int) -> str:
         request = self._request

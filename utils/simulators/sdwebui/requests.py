@@ -144,6 +144,17 @@ class ExtraBatchImages(Extras):
     imageList: list[FileData]  # noqa: N815 - the name on the wire
 
 
+class Interrogate(BaseModel):
+    """The body of interrogate; the image is base64.
+
+    Derived from the published sources (modules/api/models.py): a body without an image holds ``""``, which is decoded
+    and refused, and null does not fit. The real one's 404 "Image not found", which waits for null, is never answered.
+    """
+
+    image: str = ""
+    model: str = "clip"
+
+
 class PngInfo(BaseModel):
     """The body of png-info."""
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from utils.simulators.base import Options
 from utils.simulators.sdwebui import drawing, lists
 from utils.simulators.sdwebui.flavour import Refusal
-from utils.simulators.sdwebui.requests import ExtraBatchImages, ExtraSingleImage, PngInfo
+from utils.simulators.sdwebui.requests import ExtraBatchImages, ExtraSingleImage, Interrogate, PngInfo
 from utils.simulators.sdwebui.webui import WebUI
 
 API = "/sdapi/v1"
@@ -49,6 +49,7 @@ def make_app(options: Options) -> web.Application:
             web.post(f"{API}/extra-single-image", routes.extra_single_image),
             web.post(f"{API}/extra-batch-images", routes.extra_batch_images),
             web.post(f"{API}/png-info", routes.png_info),
+            web.post(f"{API}/interrogate", routes.interrogate),
             web.get(f"{API}/options", routes.options),
             web.post(f"{API}/options", routes.set_options),
             web.get(f"{API}/sd-models", routes.models),
@@ -106,6 +107,9 @@ class Routes:
         picture = drawing.decode((await _parsed(request, PngInfo)).image)
         items = {key: value for key, value in picture.info.items() if isinstance(value, str)}
         return _json({"info": items.get("parameters", ""), "items": items, "parameters": {}})
+
+    async def interrogate(self, request: web.Request) -> web.Response:
+        return _json({"caption": await self._webui.interrogate(await _parsed(request, Interrogate))})
 
     async def options(self, _: web.Request) -> web.Response:
         return _json(self._webui.options())

@@ -14,11 +14,17 @@ from utils.simulators.sdwebui import drawing
 from utils.simulators.sdwebui.flavour import Refusal, flavour_of
 from utils.simulators.sdwebui.generation import Made, Run
 from utils.simulators.sdwebui.lists import ALWAYS_ON_SCRIPTS, OPTIONS
-from utils.simulators.sdwebui.requests import Extras, Generation, ImageToImage
+from utils.simulators.sdwebui.requests import Extras, Generation, ImageToImage, Interrogate
 from utils.simulators.sdwebui.state import Checkpoint, Checkpoints, State
 
 LOADING_STEPS = 10
 """Loading a model takes as long as so many sampling steps."""
+
+INTERROGATION_STEPS = 10
+"""Captioning an image takes as long as so many sampling steps."""
+
+UNKNOWN_COUNT = -1
+"""The real one's ``job_count`` of a job that has not said how many parts it has."""
 
 PREVIEW_SHARE = 4
 """A preview is smaller than its picture by this factor on each side."""
@@ -42,8 +48,8 @@ class WebUI:
 
     async def generate(self, request: Generation) -> dict[str, Any]:
         """The answer of txt2img and img2img. Raises as the real one does."""
-        if isinstance(request, ImageToImage) and request.init_images is None:
-            raise Refusal(HTTPStatus.NOT_FOUND, "Init image not found")
+        if isinstance(request, ImageToImage):
+            _check_images(request)
         _check_scripts(request)
         sampler, schedule = self.flavour.sampler(request.sampler_name or request.sampler_index or "Euler")
         async with self._free, self._overridden(request) as checkpoint:
@@ -92,6 +98,26 @@ class WebUI:
             finally:
                 self.state.end()
         return [drawing.encode(picture) for picture in scaled], f"<p>{words}</p>"
+
+    async def interrogate(self, request: Interrogate) -> str:
+        """A caption of the image. Raises Refusal for what is no image, and for an unknown model when its turn has come.
+
+        Derived from the published sources (modules/api/api.py, interrogate.py, deepbooru.py), not from a recording:
+        ``clip`` shows as a job of -1 parts, ``deepdanbooru`` does not show in /progress.
+        """
+        picture = drawing.decode(request.image)
+        async with self._free:
+            if request.model == "deepdanbooru":
+                await asyncio.sleep(self._seconds_per_step * INTERROGATION_STEPS)
+                return ", ".join(drawing.tags(picture))
+            if request.model != "clip":
+                raise Refusal(HTTPStatus.NOT_FOUND, "Model not found")
+            self.state.begin("interrogate", UNKNOWN_COUNT)
+            try:
+                await asyncio.sleep(self._seconds_per_step * INTERROGATION_STEPS)
+            finally:
+                self.state.end()
+        return f"a drawing, {', '.join(drawing.tags(picture))}"
 
     def options(self) -> dict[str, Any]:
         """The settings that hold: those of config.json over the defaults."""
@@ -162,6 +188,13 @@ class WebUI:
         name = request.refiner_checkpoint
         if name not in {None, "", "None", "none"} and self.checkpoints.closest(str(name)) is None:
             raise Exception(f"Could not find checkpoint with name {name}")  # noqa: TRY002 - as the real one does
+
+
+def _check_images(request: ImageToImage) -> None:
+    """What is looked at before the request waits its turn. The images themselves are decoded when it has come."""
+    if request.init_images is None:
+        raise Refusal(HTTPStatus.NOT_FOUND, "Init image not found")
+    drawing.mask_of(request)
 
 
 def _check_scripts(request: Generation) -> None:

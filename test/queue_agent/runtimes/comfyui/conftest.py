@@ -44,9 +44,9 @@ class Comfy:
         self.disk = Disk()
         self._runner: web.AppRunner | None = None
 
-    async def start(self, *, seconds_per_step: float = 0.005) -> None:
+    async def start(self, *, seconds_per_step: float = 0.005, cache_lru: int = 0) -> None:
         """Start it with nothing in it; a second start takes the same port again."""
-        app = make_app(Options(seconds_per_step=seconds_per_step))
+        app = make_app(Options(seconds_per_step=seconds_per_step, cache_lru=cache_lru))
         app.middlewares.insert(0, self._see)
         self.disk = app[DISK]
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)

@@ -94,6 +94,27 @@ async def test_a_repeated_workflow_whose_file_was_overwritten_by_another_gives_i
     assert await pixels(result.outputs[0]) == blue
 
 
+async def test_with_cache_lru_a_repeated_workflow_gives_its_own_image_and_never_another_workflows(
+    runtime: Runtime, comfy: Comfy
+) -> None:
+    # Given a cache that outlives other workflows; without the random part of the names it would name red's file
+    await comfy.stop()
+    await comfy.start(cache_lru=100)
+    red = flat() | {"1": node("EmptyImage", width=16, height=16, batch_size=1, color=0xFF0000)}
+    images = []
+
+    # When
+    for workflow in (flat(), red, flat(), red):
+        images.append(await pixels((await run_job(runtime, job(workflow))).outputs[0]))
+        for place in comfy.disk.places(Folder.OUTPUT):
+            comfy.disk.remove(place)
+
+    # Then
+    assert images[0] == images[2]
+    assert images[1] == images[3]
+    assert images[0] != images[1]
+
+
 async def test_an_output_that_comfyui_kept_and_whose_file_is_gone_is_made_again_by_the_next_run(
     runtime: Runtime, comfy: Comfy
 ) -> None:

@@ -132,6 +132,16 @@ async def test_a_graph_without_pictures_gives_its_results_and_no_outputs(
     assert output["value"] == 5
 
 
+async def test_an_empty_graph_completes_without_outputs(simulate: Simulate, session: ClientSession) -> None:
+    # When
+    result = await run(simulate, session, {"graph": graph_of({})})
+
+    # Then
+    assert list(result.outputs) == []
+    [item] = answer(result)["items"]
+    assert (item["status"], item["session"]["results"]) == ("completed", {})
+
+
 async def test_the_answer_is_the_queues_items_with_the_places_of_the_pictures(
     simulate: Simulate, session: ClientSession
 ) -> None:

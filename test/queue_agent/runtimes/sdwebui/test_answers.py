@@ -16,6 +16,7 @@ from test.support.runtimes import run_job
 from test.support.sdwebui import scripted, serve, serve_simulator
 from utils.simulators.base import Options
 from utils.simulators.drawing import draw, encode_png
+from utils.simulators.sdwebui.drawing import encode
 
 from .conftest import SMALL, Connect, MakeJob
 
@@ -90,6 +91,51 @@ async def test_a_picture_is_changed_from_the_file_that_a_link_named(adapter: Ada
     data = b"".join([part async for part in result.outputs[0].read()])
     with Image.open(BytesIO(data)) as made, Image.open(BytesIO(FILE.data)) as given:
         assert made.tobytes() == given.tobytes()
+
+
+async def test_a_masked_image_keeps_its_size_and_what_is_not_masked(adapter: Adapter) -> None:
+    # Given
+    mask = Image.new("L", (64, 64))
+    mask.paste(255, (0, 0, 32, 64))
+    content = SMALL | {"init_images": [LINK], "mask": encode(mask), "width": 128, "height": 128}
+    files: dict[Path, File] = {("init_images", 0): FILE}
+    whole = {"inpaint_full_res": False}
+
+    # When
+    jobs = [
+        Job(id="t", tasktype=TaskType.IMAGE_TO_IMAGE, content=each, files=files) for each in (content, content | whole)
+    ]
+    (region,), (redrawn,) = [(await run_job(adapter, job)).outputs for job in jobs]
+
+    # Then
+    assert await _size(region) == (64, 64), "the default draws the masked region only"
+    assert await _size(redrawn) == (128, 128)
+    data = b"".join([part async for part in region.read()])
+    with Image.open(BytesIO(data)) as made, Image.open(BytesIO(FILE.data)) as given:
+        right = (32, 0, 64, 64)
+        assert made.crop(right).tobytes() == given.convert("RGB").crop(right).tobytes()
+        assert made.tobytes() != given.convert("RGB").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("mask", "cause"),
+    [
+        (encode(Image.new("L", (32, 32), 255)), "ValueError: images do not match"),
+        ("bm8gaW1hZ2U=", "Invalid encoded image"),
+    ],
+    ids=["another size", "no image"],
+)
+async def test_a_mask_that_does_not_fit_is_the_callers_fault(adapter: Adapter, mask: str, cause: str) -> None:
+    # Given
+    content = SMALL | {"init_images": [LINK], "mask": mask}
+    job = Job(id="t", tasktype=TaskType.IMAGE_TO_IMAGE, content=content, files={("init_images", 0): FILE})
+
+    # When
+    with pytest.raises(PermanentError) as caught:
+        await run_job(adapter, job)
+
+    # Then
+    assert cause in caught.value.message
 
 
 async def test_one_picture_is_upscaled(adapter: Adapter) -> None:

@@ -277,6 +277,19 @@ async def test_an_unknown_refiner_is_the_callers_fault_with_the_models_there_are
     assert "there is no model 'nope'; there are: alpha.safetensors" in caught.value.message
 
 
+async def test_a_samplers_alias_is_refused_as_webui_does_and_not_listed(adapter: Adapter, make_job: MakeJob) -> None:
+    # When
+    with pytest.raises(PermanentError) as caught:
+        await run_job(adapter, make_job(sampler_name="k_euler_a"))
+
+    # Then
+    assert caught.value.type == "unknown-sampler"
+    named, _, listed = caught.value.message.partition("; there are: ")
+    assert "'k_euler_a'" in named
+    assert "Euler a" in listed.split(", ")
+    assert "k_" not in listed
+
+
 async def test_hires_without_denoising_strength_and_a_width_of_0_say_what_to_do(
     adapter: Adapter, make_job: MakeJob
 ) -> None:

@@ -177,6 +177,26 @@ async def test_a_job_behind_two_of_somebody_else_begins_when_both_are_done(conne
         assert done == [True, True]
 
 
+async def test_behind_somebody_elses_caption_ours_is_not_sent(connect: Connect, make_job: MakeJob) -> None:
+    # Given
+    slow = Options(seconds_per_step=0.2)
+    async with serve_simulator(slow) as client, connect(client) as adapter:
+        image = {"image": encode(draw("theirs", 1, 64, 64, label="x"))}
+        theirs = asyncio.create_task(client.post("interrogate", image))
+        await client.eventually(lambda state: bool(state["job"] == "interrogate"))
+        monitor = RunMonitor()
+
+        # When
+        ours = asyncio.create_task(adapter.run(await adapter.prepare(make_job()), monitor))
+        await asyncio.wait_for(monitor.begun.wait(), PATIENCE)
+        state = await client.state()
+
+        # Then
+        assert state["job"] != "interrogate"
+        await asyncio.wait_for(theirs, PATIENCE)
+        assert len((await asyncio.wait_for(ours, PATIENCE)).outputs) == 1
+
+
 async def test_an_adapter_that_is_closed_while_a_job_runs_leaves_nothing_behind(
     connect: Connect, make_job: MakeJob
 ) -> None:

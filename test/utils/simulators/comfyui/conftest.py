@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,17 +12,20 @@ from aiohttp.test_utils import TestServer
 
 from utils.simulators.base import Options
 from utils.simulators.comfyui import make_app
+from utils.simulators.comfyui.disk import Disk
+from utils.simulators.comfyui.server import DISK
 
 CLIENT = "414544a42bae43b5bfbdf788fd7d466c"
 
 
 @dataclass
 class Comfy:
-    """The server's address, a session with it, and one open socket."""
+    """The server's address, a session with it, one open socket, and its folders behind its back."""
 
     url: str
     session: aiohttp.ClientSession
     socket: aiohttp.ClientWebSocketResponse
+    disk: Disk
     client_id: str = CLIENT
 
     async def get(self, path: str) -> Any:
@@ -66,11 +70,18 @@ class Comfy:
             return await answer.read()
 
 
-@pytest.fixture
-async def comfy() -> AsyncIterator[Comfy]:
+@asynccontextmanager
+async def serve_comfy(options: Options) -> AsyncIterator[Comfy]:
+    app = make_app(options)
     async with (
-        TestServer(make_app(Options(seconds_per_step=0.0))) as server,
+        TestServer(app) as server,
         aiohttp.ClientSession() as session,
         session.ws_connect(server.make_url("/ws"), params={"clientId": CLIENT}) as socket,
     ):
-        yield Comfy(str(server.make_url("/")).rstrip("/"), session, socket)
+        yield Comfy(str(server.make_url("/")).rstrip("/"), session, socket, app[DISK])
+
+
+@pytest.fixture
+async def comfy() -> AsyncIterator[Comfy]:
+    async with serve_comfy(Options(seconds_per_step=0.0)) as comfy:
+        yield comfy
