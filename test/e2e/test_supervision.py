@@ -144,10 +144,11 @@ def test_once_exits_1_when_a_runtime_is_not_there(tmp_path: Path) -> None:
     config = write_config(tmp_path, modelsRuntime=ONE)
     attached = ("--runtime-url", "flow=http://127.0.0.1:9")
     # When
-    ended = _run("--once", "--timeout", "2", "--config", str(config), "--output", str(tmp_path), *attached)
-    # Then
+    ended = _run("--once", "--timeout", "6", "--config", str(config), "--output", str(tmp_path), *attached)
+    # Then the reason is on the screen
     assert ended.returncode == 1
     assert "the runtime of agent-flow-1 is not ready" in ended.stdout
+    assert "cannot be reached" in ended.stdout
     assert "no request was sent: a runtime is not ready" in ended.stdout
 
 

@@ -15,6 +15,7 @@ from queue_agent.runtimes.address import base_url
 from utils.local.display import Display
 from utils.local.modes import put_start_image, requests_for_all, send_once, shortest, show_callbacks
 from utils.local.platform import DEFAULT_PORT, READY_SECONDS, CannotStart, Plan, start
+from utils.local.readiness import ReadinessWatch
 from utils.local.services import ROOT
 from utils.local.supervisor import ServiceFailed
 from utils.simulators.base import Options
@@ -52,11 +53,15 @@ async def _run(plan: Plan, display: Display, *, once: float | None) -> bool:
     async with AsyncExitStack() as stack:
         with display.busy("Starting the platform"):
             platform = await stack.enter_async_context(start(plan, display.event))
+            readiness = ReadinessWatch(platform.health, display.event)
+            watching = asyncio.create_task(readiness.watch(), name="readiness")
+            stack.callback(watching.cancel)
             # Never closed: its queue goes with the embedded AWS.
             listener = await platform.watch(Listener.open(platform.clients, platform.addresses.topic_arn))
             late = await platform.watch(platform.not_ready(min(READY_SECONDS, once or READY_SECONDS)))
         for agent in late:
-            display.event(f"the runtime of {agent} is not ready; its tasks wait in the queue until it is")
+            reason = readiness.reason(agent) or "see the agent's log"
+            display.event(f"the runtime of {agent} is not ready; its tasks wait in the queue until it is: {reason}")
         image = await platform.watch(put_start_image(platform))
         requests = requests_for_all(plan.topology.routes, image)
         display.welcome(platform.addresses, shortest(requests), image)

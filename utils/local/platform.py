@@ -69,14 +69,15 @@ class Platform:
         self.addresses = addresses
         self.clients = clients
         self.watch = supervisor.watch
-        self._health = health
+        self.health = health
+        """The URL of each agent's readiness probe, by the agent's name."""
 
     async def not_ready(self, seconds: float = READY_SECONDS) -> list[str]:
         """Wait until every agent's runtime is ready. Returns the agents whose runtimes are not, after ``seconds``."""
-        late = set(self._health)
+        late = set(self.health)
 
         async def wait(session: ClientSession, name: str) -> None:
-            await _until_ready(session, self._health[name])
+            await _until_ready(session, self.health[name])
             late.discard(name)
 
         with suppress(TimeoutError):
@@ -85,7 +86,7 @@ class Platform:
                 ClientSession(timeout=ClientTimeout(total=5)) as session,
                 asyncio.TaskGroup() as group,
             ):
-                for name in self._health:
+                for name in self.health:
                     group.create_task(wait(session, name))
         return sorted(late)
 
