@@ -1,0 +1,41 @@
+"""The table's keys, and those of its index."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+PARTITION_KEY, SORT_KEY = "pk", "sk"
+
+TTL = "ttl"
+"""Epoch seconds after which DynamoDB deletes the item."""
+
+BY_CLIENT = "by_client"
+"""The index that lists a client's tasks, the newest last. Pods are not in it, for they have none of its keys."""
+
+BY_CLIENT_PARTITION_KEY, BY_CLIENT_SORT_KEY = "client", "created_id"
+
+ATTRIBUTE_TYPES: Mapping[str, str] = MappingProxyType(
+    {PARTITION_KEY: "S", SORT_KEY: "S", BY_CLIENT_PARTITION_KEY: "S", BY_CLIENT_SORT_KEY: "S"}
+)
+
+_TASK = "task"
+
+Key = dict[str, dict[str, str]]
+
+
+def task_key(client: str, task_id: str) -> Key:
+    """A client's task. Neither a client's name nor an id may hold ``#``."""
+    return {PARTITION_KEY: {"S": f"T#{client}#{task_id}"}, SORT_KEY: {"S": _TASK}}
+
+
+def runtime_partition(runtime: str) -> str:
+    """All pods of a runtime have this partition key; their sort key is the pod's name."""
+    return f"R#{runtime}"
+
+
+def pod_key(runtime: str, pod: str) -> Key:
+    return {PARTITION_KEY: {"S": runtime_partition(runtime)}, SORT_KEY: {"S": pod}}
+
+
+def created_id(created: str, task_id: str) -> str:
+    """``created`` is a time as ``item.timestamp`` writes it; the id keeps two tasks of one millisecond apart."""
+    return f"{created}#{task_id}"

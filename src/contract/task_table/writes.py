@@ -1,0 +1,266 @@
+"""Each write of a task's life, with the condition that keeps it to one end.
+
+The table arbitrates between a cancellation and a run; which of two agents' runs counts is decided by the record in S3.
+Every function returns the keyword arguments of the low-level client's call that it names.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from contract.callback import Cause
+from contract.errors import truncate
+from contract.task_table.item import ACTIVE, MAX_MESSAGE_LENGTH, MAX_OUTPUTS, Output, State, TaskItem, timestamp
+from contract.task_table.keys import PARTITION_KEY, created_id, task_key
+from contract.task_table.values import from_values, to_value
+
+Request = dict[str, Any]
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+"""The error code of a write whose condition does not hold; the error's ``Item`` is what is there instead."""
+
+
+class Refusal(Enum):
+    """Why a claim or an end was refused."""
+
+    CANCELED = "canceled"
+    EXPIRED = "expired"
+    ENDED = "ended"
+    """The task has completed or failed; its record tells."""
+    ANOTHER = "another"
+    """The item is that of another request with the same id: this one is not in the table."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What a message says of its task: enough to make an item where the front door could not.
+
+    ``request`` is the identity of the request, ``created`` epoch seconds, ``ttl`` epoch seconds.
+    """
+
+    client: str
+    id: str
+    request: str
+    runtime: str
+    tasktype: str
+    prefix: str
+    created: float
+    ttl: int
+
+    @property
+    def key(self) -> dict[str, dict[str, str]]:
+        return task_key(self.client, self.id)
+
+
+def put(table: str, item: TaskItem, *, replace: bool = False) -> Request:
+    """put_item: a task that the front door accepted.
+
+    With ``replace``, as the older routes allow, the item of an earlier task of the older routes is overwritten.
+    """
+    free = f"attribute_not_exists({PARTITION_KEY})"
+    request: Request = {
+        "TableName": table,
+        "Item": item.to_values(),
+        "ConditionExpression": f"{free} OR attribute_not_exists(fingerprint)" if replace else free,
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    return request
+
+
+def withdraw(table: str, item: TaskItem) -> Request:
+    """delete_item: the task of a request that could not be published."""
+    return {
+        "TableName": table,
+        "Key": item.key,
+        "ConditionExpression": "#request = :request AND #status = :queued",
+        "ExpressionAttributeNames": {"#request": "request", "#status": "status"},
+        "ExpressionAttributeValues": {":request": to_value(item.request), ":queued": to_value(State.QUEUED)},
+    }
+
+
+def claim(table: str, origin: Origin, *, run: str, attempt: int, now: float) -> Request:
+    """update_item: a run begins. Refused for what is canceled or has ended, and for another request's item."""
+    update = _Update(table, origin.key)
+    update.set(status=State.RUNNING, run=run, attempt=attempt, started=timestamp(now))
+    update.set_if_absent(**_facts(origin))
+    update.remove("progress", "beat", "retry")
+    return update.request(
+        f"attribute_not_exists({PARTITION_KEY}) OR ({_MINE} AND attribute_not_exists(#cancel))",
+        names=("request", "status", "cancel"),
+        request=origin.request,
+    )
+
+
+def beat(table: str, origin: Origin, *, run: str, now: float, progress: float | None) -> Request:
+    """update_item: the run goes on. The answer is the whole item, so that a cancellation shows.
+
+    ``progress`` is 0..1; None when it has not changed, which is no new revision for those who wait for one.
+    """
+    update = _Update(table, origin.key, revision=progress is not None)
+    update.set(beat=timestamp(now))
+    if progress is not None:
+        update.set(progress=round(progress, 3))
+    return update.request(_MY_RUN, names=("status", "run"), run=run) | {"ReturnValues": "ALL_NEW"}
+
+
+def requeue(table: str, origin: Origin, *, run: str) -> Request:
+    """update_item: the run ended without an outcome, and the task waits for another."""
+    update = _Update(table, origin.key)
+    update.set(status=State.QUEUED, retry=True)
+    update.remove("run", "progress", "beat", "started")
+    return update.request(_MY_RUN, names=("status", "run"), run=run)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What a task came to. ``gpu_seconds`` are those of the run that counts, ``usd`` what they cost."""
+
+    status: State
+    attempt: int = 0
+    outputs: Sequence[Output] = ()
+    error: Cause | None = None
+    retryable: bool = False
+    gpu_seconds: float | None = None
+    usd: float | None = None
+    record: str | None = None
+
+
+def end(table: str, origin: Origin, ending: Ending, *, now: float) -> Request:
+    """update_item: the task has an outcome. Refused when it has one already, and for another request's item."""
+    update = _Update(table, origin.key)
+    update.set(
+        status=ending.status,
+        ended=timestamp(now),
+        attempt=ending.attempt or None,
+        outputs=[output.model_dump() for output in ending.outputs[:MAX_OUTPUTS]] or None,
+        omitted_outputs=max(0, len(ending.outputs) - MAX_OUTPUTS) or None,
+        error=_error(ending.error),
+        retryable=ending.retryable or None,
+        gpu_seconds=ending.gpu_seconds,
+        usd=ending.usd,
+        record=ending.record,
+        ttl=origin.ttl,
+    )
+    update.set_if_absent(**{name: value for name, value in _facts(origin).items() if name != "ttl"})
+    update.remove("progress", "beat", "retry", "run")
+    return update.request(
+        f"attribute_not_exists({PARTITION_KEY}) OR ({_MINE})", names=("request", "status"), request=origin.request
+    )
+
+
+def cancel_queued(table: str, client: str, task_id: str, *, now: float) -> Request:
+    """update_item: a task that waits is over."""
+    update = _Update(table, task_key(client, task_id))
+    update.set(status=State.CANCELED, ended=timestamp(now))
+    update.remove("retry")
+    return update.request("#status = :queued", names=("status",), queued=State.QUEUED)
+
+
+def cancel_running(table: str, client: str, task_id: str, *, now: float) -> Request:
+    """update_item: a task that runs is to be stopped. Refused when somebody asked before."""
+    update = _Update(table, task_key(client, task_id))
+    update.set(cancel=timestamp(now))
+    return update.request(
+        "#status = :running AND attribute_not_exists(#cancel)", names=("status", "cancel"), running=State.RUNNING
+    )
+
+
+def expire(table: str, client: str, task_id: str, *, now: float) -> Request:
+    """update_item: a task that waits beyond its deadline is over."""
+    update = _Update(table, task_key(client, task_id))
+    update.set(status=State.EXPIRED, ended=timestamp(now))
+    return update.request(
+        "#status = :queued AND #deadline < :now", names=("status", "deadline"), queued=State.QUEUED, now=int(now)
+    )
+
+
+def refusal(item: Mapping[str, Any] | None, request: str) -> Refusal:
+    """What the item of a refused write says of the task of ``request``. ``item`` is the error's, as AWS writes it."""
+    if not item:
+        return Refusal.ENDED
+    values = from_values(item)
+    if values.get("request") != request:
+        return Refusal.ANOTHER
+    if values["status"] == State.EXPIRED:
+        return Refusal.EXPIRED
+    if values["status"] == State.CANCELED or (values["status"] in ACTIVE and values.get("cancel")):
+        return Refusal.CANCELED
+    return Refusal.ENDED
+
+
+_MINE = "#request = :request AND #status IN (:queued, :running)"
+_MY_RUN = "#status = :running AND #run = :run"
+_STATES = {":queued": State.QUEUED, ":running": State.RUNNING}
+
+
+def _facts(origin: Origin) -> dict[str, Any]:
+    created = timestamp(origin.created)
+    return {
+        "client": origin.client,
+        "id": origin.id,
+        "request": origin.request,
+        "runtime": origin.runtime,
+        "tasktype": origin.tasktype,
+        "prefix": origin.prefix,
+        "created": created,
+        "created_id": created_id(created, origin.id),
+        "ttl": origin.ttl,
+    }
+
+
+def _error(error: Cause | None) -> dict[str, str] | None:
+    return {"type": error.type, "message": truncate(error.message, MAX_MESSAGE_LENGTH)} if error else None
+
+
+class _Update:
+    """An update expression. Every name goes through a placeholder, for many are words that DynamoDB reserves."""
+
+    def __init__(self, table: str, key: Mapping[str, Any], *, revision: bool = True) -> None:
+        self._table = table
+        self._key = key
+        self._revision = revision
+        self._names: dict[str, str] = {}
+        self._values: dict[str, Any] = {}
+        self._set: list[str] = []
+        self._remove: list[str] = []
+
+    def set(self, **attributes: Any) -> None:
+        """What is None stays as it is."""
+        for name, value in attributes.items():
+            if value is not None:
+                self._set.append(f"#{name} = {self._value(name, value)}")
+
+    def set_if_absent(self, **attributes: Any) -> None:
+        for name, value in attributes.items():
+            self._set.append(f"#{name} = if_not_exists(#{name}, {self._value(name, value)})")
+
+    def remove(self, *names: str) -> None:
+        self._remove += [f"#{name}" for name in names]
+        self._names |= {f"#{name}": name for name in names}
+
+    def request(self, condition: str, *, names: Sequence[str], **values: Any) -> Request:
+        self._names |= {f"#{name}": name for name in names}
+        named = _STATES | {f":{name}": value for name, value in values.items()}
+        self._values |= {name: to_value(value) for name, value in named.items() if name in condition}
+        expression = f"SET {', '.join(self._set)}"
+        if self._remove:
+            expression += f" REMOVE {', '.join(self._remove)}"
+        if self._revision:
+            expression += " ADD #revision :one"
+            self._names["#revision"] = "revision"
+            self._values[":one"] = to_value(1)
+        return {
+            "TableName": self._table,
+            "Key": dict(self._key),
+            "UpdateExpression": expression,
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": self._names,
+            "ExpressionAttributeValues": self._values,
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+
+    def _value(self, name: str, value: Any) -> str:
+        self._names[f"#{name}"] = name
+        self._values[f":set_{name}"] = to_value(value)
+        return f":set_{name}"
