@@ -88,6 +88,15 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTable:
+    """The DynamoDB table of the task API. A task's item is kept for ``retention_days`` after its end."""
+
+    name: str
+    retention_days: int
+    point_in_time_recovery: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
     """Everything that carries tasks. ``output_bucket`` is the local name; on AWS the bucket's name is made unique."""
 
@@ -98,6 +107,7 @@ class Topology:
     undelivered: Queue
     output_bucket: str
     expiries: tuple[Expiry, ...]
+    task_table: TaskTable
     routes: tuple[Route, ...]
     task_timeout: int
     input_buckets: tuple[str, ...]
@@ -113,6 +123,7 @@ class Topology:
             "OUTPUT_BUCKET": output_bucket,
             "RUNTIMES": self.catalogue,
             "LOGLEVEL": log_level,
+            **self.task_table_environment(),
         }
 
     def agent_environment(
@@ -144,7 +155,15 @@ class Topology:
             "DYNAMIC_SD_MODEL": str(route.dynamic_model).lower(),
             "TASK_POLICY": route.policy.to_env(),
             "LOGLEVEL": log_level,
+            **self.task_table_environment(),
             **self.agent_limits(),
+        }
+
+    def task_table_environment(self) -> dict[str, str]:
+        """The same for everything that reads or writes the table."""
+        return {
+            "TASKS_TABLE": self.task_table.name,
+            "TASK_RETENTION_DAYS": str(self.task_table.retention_days),
         }
 
     def agent_limits(self) -> dict[str, str]:
@@ -183,6 +202,11 @@ def topology_of(config: Config) -> Topology:
         undelivered=Queue(name=f"{name}_undelivered_tasks", visibility=LEASE_SECONDS),
         output_bucket=f"{name.lower()}-output",
         expiries=_expiries(config),
+        task_table=TaskTable(
+            name=f"{name}_tasks",
+            retention_days=config.task_api.retention_days,
+            point_in_time_recovery=config.task_api.point_in_time_recovery,
+        ),
         routes=tuple(_route(config, runtime) for runtime in config.models_runtime),
         task_timeout=config.task_timeout,
         input_buckets=config.input_buckets,

@@ -213,6 +213,13 @@ class Dashboard(Section):
     gpu_hour_price: float | None = Field(default=None, gt=0)
 
 
+class TaskApi(Section):
+    """What the task API remembers. ``retention_days`` count from a task's end."""
+
+    retention_days: int = Field(default=30, ge=1, le=MAX_RETENTION_DAYS)
+    point_in_time_recovery: bool = False
+
+
 class Config(Section):
     """The whole of config.yaml. Only ``modelBucketArn`` and one runtime must be given."""
 
@@ -222,6 +229,7 @@ class Config(Section):
     cluster_components: ClusterComponents = ClusterComponents()
     models_runtime: Annotated[tuple[Runtime, ...], Many, AtLeastOne]
     task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
+    task_api: TaskApi = TaskApi()
     task_timeout: int = Field(default=DEFAULT_TASK_TIMEOUT, ge=10, le=MAX_TASK_TIMEOUT)
     input_buckets: Annotated[tuple[Bucket, ...], Many] = ()
     allowed_link_hosts: Annotated[tuple[LinkHost, ...], Many] = ()

@@ -19,7 +19,8 @@ SUBNET_BITS = 3
 
 
 class Network(Construct):
-    """A VPC over three zones (two in small regions), with a free S3 endpoint, so that models pass no NAT gateway."""
+    """A VPC over three zones (two in small regions), with free endpoints of S3 and DynamoDB, so that neither models nor
+    the writes of tasks pass a NAT gateway."""
 
     def __init__(self, scope: Construct, construct_id: str, *, config: Vpc, log_retention_days: int) -> None:
         super().__init__(scope, construct_id)
@@ -35,7 +36,10 @@ class Network(Construct):
                 ec2.SubnetConfiguration(name="public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=mask),
                 ec2.SubnetConfiguration(name="private", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=mask),
             ],
-            gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
+            gateway_endpoints={
+                "S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3),
+                "DynamoDB": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.DYNAMODB),
+            },
         )
         if config.flow_logs:
             group = log_group(self, "FlowLogs", retention_days=log_retention_days)

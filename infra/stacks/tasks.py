@@ -13,6 +13,7 @@ from infra.constructs.permission import allow
 from infra.constructs.routing import Routing
 from infra.constructs.stack_hooks import queue_guard
 from infra.constructs.storage import OutputBucket
+from infra.constructs.task_table import TaskTable
 from infra.topology import Topology, queue_name
 
 
@@ -21,6 +22,7 @@ class Tasks:
     """``output`` is the bucket of the results."""
 
     output: s3.Bucket
+    table: TaskTable
     routing: Routing
     front_door: FrontDoor
 
@@ -28,6 +30,7 @@ class Tasks:
 def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: FunctionSettings) -> Tasks:
     """Needs no cluster."""
     bucket = OutputBucket(stack, "Output", expiries=topology.expiries, versioned=config.output_versioning).bucket
+    table = TaskTable(stack, "TaskTable", plan=topology.task_table)
     routing = Routing(
         stack,
         "Routing",
@@ -35,9 +38,9 @@ def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: F
         tracing=config.add_ons.tracing,
         sns_segments=config.partition != "aws-cn",
     )
-    front_door = _front_door(stack, config, topology, settings, routing=routing, output=bucket)
+    front_door = _front_door(stack, config, topology, settings, routing=routing, output=bucket, table=table)
     _guard_queues(stack, config, settings, routing=routing, front_door=front_door)
-    return Tasks(bucket, routing, front_door)
+    return Tasks(bucket, table, routing, front_door)
 
 
 def queues_arn(stack: cdk.Stack, name: str) -> str:
@@ -53,6 +56,7 @@ def _front_door(
     *,
     routing: Routing,
     output: s3.Bucket,
+    table: TaskTable,
 ) -> FrontDoor:
     made = FrontDoor(
         stack,
@@ -66,6 +70,11 @@ def _front_door(
         tracing=config.add_ons.tracing,
     )
     allow(made.role, ["sns:Publish"], [routing.input_topic.topic_arn])
+    allow(
+        made.role,
+        ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+        table.arns,
+    )
     allow(
         made.role,
         ["s3:PutObject"],

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from contract.catalog import Catalog
 from frontend_lambda.handler import Handler, make_handler
 from frontend_lambda.settings import Settings, read
 from infra.config.model import Config
 from infra.topology import Topology, topology_of
+from test.support.moto_server import running_moto
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -120,11 +120,8 @@ class FrontDoor:
 
 @pytest.fixture(scope="session")
 def aws_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_moto() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,7 @@ EVERYTHING: dict[str, Any] = {
     "inputBuckets": ["photos", "masks"],
     "allowedLinkHosts": ["files.example.com", "10.1.0.0/16"],
     "outputRetentionDays": 30,
+    "taskApi": {"retentionDays": 90, "pointInTimeRecovery": True},
     "outputVersioning": True,
     "images": {
         "mirror": "123456789012.dkr.ecr.us-east-1.amazonaws.com/library",

@@ -18,10 +18,20 @@ from utils.local.cloud import Access
 ACCOUNT = "123456789012"
 """moto's own."""
 
-WITHOUT_CLUSTER = ("ApiGateway", "Lambda", "SNS", "SQS", "S3", "IAM", "Logs", "StepFunctions", "Events")
+WITHOUT_CLUSTER = ("ApiGateway", "Lambda", "SNS", "SQS", "S3", "IAM", "Logs", "StepFunctions", "Events", "DynamoDB")
 """The services of the part that needs no cluster."""
 
-PARTS = ("Output", "Routing", "FrontDoor", "QueueGuard", "NodeDrain", "EbsThroughputTuner", "AgentRole", "GpuNodeRole")
+PARTS = (
+    "Output",
+    "TaskTable",
+    "Routing",
+    "FrontDoor",
+    "QueueGuard",
+    "NodeDrain",
+    "EbsThroughputTuner",
+    "AgentRole",
+    "GpuNodeRole",
+)
 """The constructs of that part, by how their logical ids begin."""
 
 UNKNOWN_TO_MOTO = {
@@ -86,6 +96,8 @@ class EmbeddedStack:
         kind, physical = self.template["Resources"][name]["Type"], self.ids[name]
         if (kind, attribute) == ("AWS::SQS::Queue", "Arn"):
             return f"arn:aws:sqs:{self.access.region}:{ACCOUNT}:{physical.rsplit('/', 1)[1]}"
+        if (kind, attribute) == ("AWS::DynamoDB::Table", "Arn"):
+            return f"arn:aws:dynamodb:{self.access.region}:{ACCOUNT}:table/{physical}"
         raise KeyError(f"{kind} {attribute}")
 
 

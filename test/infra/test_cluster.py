@@ -65,7 +65,11 @@ def test_the_network_has_three_zones_and_one_nat_gateway(default: dict[str, Any]
     assert {subnet["CidrBlock"].split("/")[1] for subnet in subnets} == {"19"}
     assert len(of_type(default, "AWS::EC2::NatGateway")) == 1
     assert len(of_type(everything, "AWS::EC2::NatGateway")) == 3
-    assert the_one(default, "AWS::EC2::VPCEndpoint")["ServiceName"] == "com.amazonaws.<Region>.s3"
+    endpoints = of_type(default, "AWS::EC2::VPCEndpoint").values()
+    assert sorted(endpoint["ServiceName"] for endpoint in endpoints) == [
+        "com.amazonaws.<Region>.dynamodb",
+        "com.amazonaws.<Region>.s3",
+    ]
 
 
 def test_flow_logs_are_a_switch(default: dict[str, Any], everything: dict[str, Any]) -> None:

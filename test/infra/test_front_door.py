@@ -110,6 +110,7 @@ def test_the_function_may_publish_tasks_and_keep_large_ones(default: dict[str, A
     assert set(allowed) == {
         ("sns:Publish",),
         ("s3:PutObject",),
+        ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
         ("logs:CreateLogStream", "logs:PutLogEvents"),
         ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
     }

@@ -115,6 +115,7 @@ def test_agents_work_on_the_queue_of_their_own_name(default: dict[str, Any]) -> 
     assert of_role(default, "AgentRole") == {
         ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"): (f"{QUEUES}{OWN}",),
         ("sqs:SendMessage",): (f"{QUEUES}{OWN}_dead",),
+        ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"): (_arn(default, "AWS::DynamoDB::Table"),),
         ("sns:Publish",): (_the(default, "AWS::SNS::Topic", "RoutingCallbacks"),),
         ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"): (f"{_arn(default, 'AWS::S3::Bucket')}/*",),
         ("s3:ListBucket",): (_arn(default, "AWS::S3::Bucket"),),

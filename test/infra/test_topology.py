@@ -154,6 +154,8 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         "DYNAMIC_SD_MODEL": "true",
         "TASK_POLICY": '{"maxSteps":9}',
         "LOGLEVEL": "INFO",
+        "TASKS_TABLE": "sdoneks_tasks",
+        "TASK_RETENTION_DAYS": "30",
         "TASK_TIMEOUT": "90",
         "LEASE_SECONDS": "20",
         "MAX_ATTEMPTS": "3",

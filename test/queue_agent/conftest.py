@@ -3,20 +3,17 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from queue_agent.aws.clients import open_clients
+from test.support.moto_server import running_moto
 from test.support.world import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
 
 
 @pytest.fixture(scope="session")
 def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_moto() as url:
+        yield url
 
 
 @pytest.fixture

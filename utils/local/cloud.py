@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
+from contract.task_table import keys
 from infra.topology import MAX_RECEIVE_COUNT, Expiry, Queue, Topology
 from queue_agent.aws.clients import Clients
 
 if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sns import SNSClient
     from types_aiobotocore_sqs import SQSClient
@@ -70,6 +72,7 @@ class Access:
                 sqs=await stack.enter_async_context(session.create_client("sqs", self.region, **options)),
                 sns=await stack.enter_async_context(session.create_client("sns", self.region, **options)),
                 s3=await stack.enter_async_context(session.create_client("s3", self.region, **options)),
+                dynamodb=await stack.enter_async_context(session.create_client("dynamodb", self.region, **options)),
             )
 
 
@@ -98,6 +101,8 @@ async def apply(topology: Topology, access: Access, clients: Clients) -> Cloud:
         await clients.s3.create_bucket(Bucket=bucket)
     await _expire(clients.s3, topology.output_bucket, topology.expiries)
 
+    await _create_table(clients.tables, topology.task_table.name)
+
     input_topic = (await clients.sns.create_topic(Name=topology.input_topic))["TopicArn"]
     output_topic = (await clients.sns.create_topic(Name=topology.output_topic))["TopicArn"]
 
@@ -125,6 +130,31 @@ async def _expire(s3: "S3Client", bucket: str, expiries: tuple[Expiry, ...]) -> 
                 for expiry in expiries
             ]
         },
+    )
+
+
+async def _create_table(dynamodb: "DynamoDBClient", name: str) -> None:
+    await dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys.KEYS],
+        KeySchema=[
+            {"AttributeName": keys.PARTITION_KEY, "KeyType": "HASH"},
+            {"AttributeName": keys.SORT_KEY, "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": keys.BY_CLIENT,
+                "KeySchema": [
+                    {"AttributeName": keys.BY_CLIENT_PARTITION_KEY, "KeyType": "HASH"},
+                    {"AttributeName": keys.BY_CLIENT_SORT_KEY, "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+    await dynamodb.update_time_to_live(
+        TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": keys.TTL}
     )
 
 

@@ -1,8 +1,5 @@
 """The table's keys, and those of its index."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-
 PARTITION_KEY, SORT_KEY = "pk", "sk"
 
 TTL = "ttl"
@@ -13,9 +10,8 @@ BY_CLIENT = "by_client"
 
 BY_CLIENT_PARTITION_KEY, BY_CLIENT_SORT_KEY = "client", "created_id"
 
-ATTRIBUTE_TYPES: Mapping[str, str] = MappingProxyType(
-    {PARTITION_KEY: "S", SORT_KEY: "S", BY_CLIENT_PARTITION_KEY: "S", BY_CLIENT_SORT_KEY: "S"}
-)
+KEYS = (PARTITION_KEY, SORT_KEY, BY_CLIENT_PARTITION_KEY, BY_CLIENT_SORT_KEY)
+"""All are text."""
 
 _TASK = "task"
 

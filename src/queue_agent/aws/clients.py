@@ -14,6 +14,7 @@ from queue_agent.aws.models import lean_loader
 from queue_agent.errors import AwsDenied, AwsError
 
 if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sns import SNSClient
     from types_aiobotocore_sqs import SQSClient
@@ -78,16 +79,26 @@ _LEAN: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """One client a service, for the life of the process."""
+    """One client a service, for the life of the process. ``dynamodb`` is None where no table was asked for."""
 
     sqs: "SQSClient"
     sns: "SNSClient"
     s3: "S3Client"
+    dynamodb: "DynamoDBClient | None" = None
+
+    @property
+    def tables(self) -> "DynamoDBClient":
+        """The client of DynamoDB, where there must be one."""
+        assert self.dynamodb is not None, "these clients were opened without tables"
+        return self.dynamodb
 
 
 @asynccontextmanager
-async def open_clients(region: str) -> AsyncIterator[Clients]:
-    """Clients by the SDK's usual chain (Pod Identity, environment, AWS_ENDPOINT_URL); closed on exit."""
+async def open_clients(region: str, *, tables: bool = False) -> AsyncIterator[Clients]:
+    """Clients by the SDK's usual chain (Pod Identity, environment, AWS_ENDPOINT_URL); closed on exit.
+
+    DynamoDB's takes a few megabytes, so there is one with ``tables`` only.
+    """
     session = get_session()
     session.register_component("data_loader", lean_loader())
     config = AioConfig(
@@ -104,6 +115,9 @@ async def open_clients(region: str) -> AsyncIterator[Clients]:
             sqs=await stack.enter_async_context(session.create_client("sqs", config=config)),
             sns=await stack.enter_async_context(session.create_client("sns", config=config)),
             s3=await stack.enter_async_context(session.create_client("s3", config=config)),
+            dynamodb=await stack.enter_async_context(session.create_client("dynamodb", config=config))
+            if tables
+            else None,
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from botocore.loaders import JSONFileLoader, Loader
 
-OUR_SERVICES = frozenset({"s3", "sns", "sqs", "sts"})
+OUR_SERVICES = frozenset({"dynamodb", "s3", "sns", "sqs", "sts"})
 """STS, since the SDK itself asks it for credentials where a pod has a web identity."""
 
 

@@ -47,6 +47,15 @@ class ObservedSubscription:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedTable:
+    """The names of the attributes that are the keys. moto's CloudFormation does not set the time to live."""
+
+    name: str
+    keys: tuple[str, ...]
+    index_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """Everything by its name; ``expiries`` are days by prefix in the output bucket."""
 
@@ -54,6 +63,7 @@ class Observed:
     subscriptions: Mapping[str, ObservedSubscription]
     topics: frozenset[str]
     expiries: Mapping[str, int]
+    table: ObservedTable
 
 
 ApplyAndObserve: TypeAlias = Callable[[Mapping[str, Any], Path, Synthesis], Awaitable[Observed]]
@@ -127,6 +137,9 @@ async def test_what_is_made_is_what_the_topology_says(
     }
     assert observed.topics == {topology.input_topic, topology.output_topic}
     assert observed.expiries == {expiry.prefix: expiry.days for expiry in topology.expiries}
+    assert observed.table == ObservedTable(
+        name=topology.task_table.name, keys=("pk", "sk"), index_keys=("client", "created_id")
+    )
 
 
 async def test_the_local_platform_has_the_input_buckets_too(tmp_path: Path) -> None:
@@ -161,6 +174,18 @@ def _read(access: cloud.Access, input_topic_arn: str, output_bucket: str) -> Obs
         subscriptions=subscriptions,
         topics=frozenset(_name(topic["TopicArn"]) for topic in sns.list_topics()["Topics"]),
         expiries={rule["Filter"].get("Prefix", ""): rule["Expiration"]["Days"] for rule in rules},
+        table=_table(session.client("dynamodb", endpoint_url=access.endpoint_url)),
+    )
+
+
+def _table(dynamodb: Any) -> ObservedTable:
+    (name,) = dynamodb.list_tables()["TableNames"]
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    (index,) = table["GlobalSecondaryIndexes"]
+    return ObservedTable(
+        name=name,
+        keys=tuple(key["AttributeName"] for key in table["KeySchema"]),
+        index_keys=tuple(key["AttributeName"] for key in index["KeySchema"]),
     )
 
 

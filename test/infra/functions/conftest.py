@@ -7,16 +7,14 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
+
+from test.support.moto_server import running_moto
 
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_moto() as url:
+        yield url
 
 
 @pytest.fixture(autouse=True)

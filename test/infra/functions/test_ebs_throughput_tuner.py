@@ -7,9 +7,9 @@ import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
-from moto.server import ThreadedMotoServer
 
 from infra.functions.ebs_throughput_tuner import Settings, handle, tune
+from test.support.moto_server import running_moto
 
 if TYPE_CHECKING:
     from types_boto3_ec2 import EC2Client
@@ -23,11 +23,8 @@ FAST = (1000, 4000)
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_moto() as url:
+        yield url
 
 
 @pytest.fixture
