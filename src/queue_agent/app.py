@@ -1,14 +1,10 @@
 """The agent put together from its settings: all wiring is here, and nothing else."""
 
 import asyncio
-import json
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Any
 
-import aiohttp
-import orjson
 from yarl import URL
 
 from queue_agent.agent import Agent
@@ -35,6 +31,7 @@ from queue_agent.outcome.store import Store
 from queue_agent.processing.processor import Processor
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Runtime
+from queue_agent.runtimes.session import runtime_session
 from queue_agent.settings import Settings, Timings
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
@@ -88,7 +85,7 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(asyncio.to_thread, telemetry.close)
         shutdown = await stack.enter_async_context(shutdown_on_signals())
         clients = await stack.enter_async_context(open_clients(settings.region))
-        session = await stack.enter_async_context(_runtime_session())
+        session = await stack.enter_async_context(runtime_session())
         runtime = await stack.enter_async_context(
             open_runtime(settings.runtime_type, settings.runtime_url, session, dynamic_model=settings.dynamic_model)
         )
@@ -229,25 +226,6 @@ def _deletion_cost(settings: Settings) -> DeletionCost | None:
             account=settings.service_account,
         )
     )
-
-
-def _runtime_session() -> aiohttp.ClientSession:
-    """Without kept connections, since one that the runtime closed meanwhile would cost a run; the task's own limit
-    rules the time."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(force_close=True),
-        timeout=aiohttp.ClientTimeout(total=None, connect=5),
-        json_serialize_bytes=_json,
-        trust_env=False,
-    )
-
-
-def _json(body: Any) -> bytes:
-    """A body may hold megabytes of base64, and the GPU waits while it is written."""
-    try:
-        return orjson.dumps(body)
-    except orjson.JSONEncodeError:  # integers beyond 64 bits
-        return json.dumps(body).encode()
 
 
 def _link_limits(settings: Settings) -> Limits:

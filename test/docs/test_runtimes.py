@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, TCPConnector
 from aiohttp.test_utils import TestServer
 
 from contract.runtimes import TASK_TYPES, RuntimeType
@@ -13,6 +12,7 @@ from contract.task import parse_task
 from frontend_lambda.content import content_problems
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Job
+from queue_agent.runtimes.session import runtime_session
 from queue_agent.runtimes.versions import KNOWN
 from test.support.runtimes import run_job
 from utils.simulators.__main__ import make_app
@@ -72,7 +72,7 @@ async def test_the_example_is_accepted_and_gives_a_picture(example: str) -> None
     # When
     async with (
         TestServer(make_app(kind)(Options(seconds_per_step=0))) as server,
-        ClientSession(connector=TCPConnector(force_close=True)) as session,
+        runtime_session() as session,
         open_runtime(kind, server.make_url("/"), session) as runtime,
     ):
         result = await run_job(runtime, Job(id=task.metadata.id, tasktype=tasktype, content=task.content))

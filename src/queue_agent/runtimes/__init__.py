@@ -23,8 +23,7 @@ ADAPTERS: Mapping[RuntimeType, str] = MappingProxyType(
 def open_runtime(kind: RuntimeType, url: URL, session: ClientSession, *, dynamic_model: bool = False) -> Runtime:
     """The adapter for the runtime at ``url``, to be entered with ``async with``.
 
-    ``session`` belongs to the caller, keeps no connections (``force_close``) and has no total timeout: a generation
-    takes as long as its task may. ``dynamic_model`` lets each task choose the model (sdwebui only).
+    ``session`` is the caller's ``runtime_session``. ``dynamic_model`` lets each task choose the model (sdwebui only).
     """
     adapter: Runtime = import_module(ADAPTERS[kind]).Adapter(url, session, dynamic_model=dynamic_model)
     return adapter

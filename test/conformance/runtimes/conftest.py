@@ -18,13 +18,13 @@ from pathlib import Path
 from typing import Protocol, cast
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
 from contract.runtimes import RuntimeType
 from queue_agent.errors import AgentError
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Job, Runtime
+from queue_agent.runtimes.session import runtime_session
 from test.support.runtimes import is_ready
 
 ROOT = Path(__file__).parents[3]
@@ -136,7 +136,7 @@ async def opened(kind: RuntimeType) -> Open:
     @contextlib.asynccontextmanager
     async def opened(url: URL) -> AsyncIterator[Runtime]:
         async with (
-            ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None)) as session,
+            runtime_session() as session,
             open_runtime(kind, url, session) as runtime,
         ):
             yield runtime

@@ -5,13 +5,14 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 from yarl import URL
 
 from contract.runtimes import RuntimeType
 from queue_agent.errors import RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes import open_runtime
+from queue_agent.runtimes.session import runtime_session
 from test.support.servers import Serve, serving
 from utils.simulators.__main__ import make_app
 from utils.simulators.base import Options
@@ -32,7 +33,7 @@ async def serve() -> AsyncIterator[Serve]:
 async def _reason(kind: RuntimeType, url: URL) -> RuntimeFault:
     begun = time.monotonic()
     async with (
-        ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None)) as session,
+        runtime_session() as session,
         open_runtime(kind, url, session) as runtime,
     ):
         with pytest.raises(RuntimeFault) as caught:
@@ -116,7 +117,7 @@ async def test_a_login_in_the_address_is_used(kind: RuntimeType, serve: Serve) -
 
     # When / Then
     async with (
-        ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None)) as session,
+        runtime_session() as session,
         open_runtime(kind, url, session) as runtime,
     ):
         await runtime.check_ready()
@@ -156,7 +157,7 @@ async def test_a_comfyui_whose_stats_take_four_seconds_is_ready(serve: Serve, mo
 
     # When / Then
     async with (
-        ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None)) as session,
+        runtime_session() as session,
         open_runtime(RuntimeType.COMFYUI, url, session) as runtime,
     ):
         await runtime.check_ready()

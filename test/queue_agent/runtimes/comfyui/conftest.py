@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientSession, web
 from aiohttp.typedefs import Handler
 from PIL import Image
 from yarl import URL
@@ -18,6 +18,7 @@ from queue_agent.errors import AgentError
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import File, Job, Output, Result, Runtime
 from queue_agent.runtimes.base import Path as ContentPath
+from queue_agent.runtimes.session import runtime_session
 from test.support.runtimes import run_job
 from utils.simulators.base import Options
 from utils.simulators.comfyui import make_app
@@ -106,7 +107,7 @@ async def comfy() -> AsyncIterator[Comfy]:
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
     """As the agent makes it."""
-    async with ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None)) as session:
+    async with runtime_session() as session:
         yield session
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from contract.runtimes import TaskType
 from queue_agent.runtimes.base import File, Job, Output, Result
 from queue_agent.runtimes.invokeai import Adapter
+from queue_agent.runtimes.session import runtime_session
 from utils.simulators.base import Options
 from utils.simulators.invokeai import make_app
 
@@ -55,8 +56,7 @@ Simulate: TypeAlias = Callable[..., Awaitable[Server]]
 @pytest.fixture
 async def session() -> AsyncIterator[ClientSession]:
     """A session as the agent makes it."""
-    connector = TCPConnector(force_close=True)
-    async with ClientSession(connector=connector, timeout=ClientTimeout(total=None)) as session:
+    async with runtime_session() as session:
         yield session
 
 

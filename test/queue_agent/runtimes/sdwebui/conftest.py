@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from yarl import URL
 
 from contract.runtimes import TaskType
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui import Adapter
+from queue_agent.runtimes.session import runtime_session
 from test.support.sdwebui import Client, serve_simulator
 from utils.simulators.base import Options
 
@@ -23,7 +23,7 @@ MakeJob = Callable[..., Job]
 @asynccontextmanager
 async def _connect(client: Client, *, dynamic_model: bool = False) -> AsyncIterator[Adapter]:
     async with (
-        ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None)) as session,
+        runtime_session() as session,
         Adapter(URL(client.base), session, dynamic_model=dynamic_model) as adapter,
     ):
         yield adapter
