@@ -58,6 +58,11 @@ def truncate(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[:length]}…"
 
 
+def one_line(text: str, length: int) -> str:
+    """``text`` with every run of white space as one space, truncated to ``length`` characters."""
+    return truncate(" ".join(text.split()), length)
+
+
 def shown(value: object) -> str:
     """The value as an error may show it: on one line, MAX_SHOWN_VALUE characters at most, at a cost that its size does
     not change."""

@@ -16,13 +16,13 @@ from queue_agent.errors import AgentError, RuntimeBusy, RuntimeFault, RuntimeUna
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
 from queue_agent.runtimes.comfyui.api import Api
 from queue_agent.runtimes.comfyui.events import Events
-from queue_agent.runtimes.comfyui.http import SILENT
 from queue_agent.runtimes.comfyui.isolation import add_prefixes, check_isolated, has_prefix
 from queue_agent.runtimes.comfyui.queue import CLIENT_PREFIX, Queue
 from queue_agent.runtimes.comfyui.record import KEPT, Stored, stored_files, with_places
 from queue_agent.runtimes.comfyui.run import Run
 from queue_agent.runtimes.comfyui.uploads import Uploads
 from queue_agent.runtimes.comfyui.workflow import models, read_content, seeds
+from queue_agent.runtimes.http import SILENT
 from queue_agent.runtimes.identify import mismatch
 from queue_agent.runtimes.versions import check_version
 

@@ -9,6 +9,8 @@ from typing import Any
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, ClientWSTimeout, WSMsgType
 from yarl import URL
 
+from queue_agent.concurrency import set_within
+
 FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
 """Seconds between attempts to connect, doubling."""
 
@@ -139,13 +141,3 @@ class Events:
         match event:
             case {"type": str() as kind, "data": dict() as data} if self.watch is not None:
                 self.watch.hear(kind, data)
-
-
-async def set_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait for the event, for at most so long; whether it came."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -6,31 +6,19 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import (
-    ClientConnectionError,
-    ClientError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    ConnectionTimeoutError,
-)
+from aiohttp import ClientResponse, ClientSession
 from yarl import URL
 
 from contract.errors import shown
-from queue_agent.errors import RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.address import shown_address, without_credentials
+from queue_agent.errors import RuntimeFault
 from queue_agent.runtimes.body import MAX_ANSWER_BYTES, AnswerTooLarge, read_body
-
-CONNECT_SECONDS = 5.0
+from queue_agent.runtimes.http import exchange
 
 ANSWER_SECONDS = 10.0
 """For questions: ComfyUI answers them in milliseconds, unless it loads a model and holds its interpreter."""
 
 SILENCE_SECONDS = 30.0
 """A file that is being fetched may pause this long."""
-
-SILENT = "runtime-silent"
-"""The type of the fault when an answer does not come in time."""
 
 TOO_LARGE = "answer-too-large"
 """The type of the fault when an answer has more bytes than the agent reads."""
@@ -62,27 +50,17 @@ class Http:
     @asynccontextmanager
     async def call(self, method: str, path: str, seconds: float | None, **more: Any) -> AsyncIterator[ClientResponse]:
         """``seconds`` limits the whole exchange; None only each wait for more of the answer (SILENCE_SECONDS)."""
-        limits = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS, sock_read=seconds or SILENCE_SECONDS)
-        at = shown_address(self._url)
-        try:
-            async with self._session.request(
-                method, self._url / path, timeout=limits, allow_redirects=False, **more
-            ) as response:
-                yield response
-        except ConnectionTimeoutError as error:
-            raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached at {at}: no answer") from error
-        except TimeoutError as error:
-            raise RuntimeFault(
-                SILENT, f"ComfyUI at {at} did not answer {method} /{path} within {limits.sock_read:g} s"
-            ) from error
-        except ClientConnectionError as error:
-            reason = without_credentials(error, self._url)
-            raise RuntimeUnavailable("runtime-gone", f"ComfyUI cannot be reached at {at}: {reason}") from error
-        except (ClientError, OSError) as error:
-            reason = without_credentials(error, self._url)
-            raise RuntimeUnavailable(
-                "runtime-gone", f"ComfyUI broke off its answer to {method} /{path}: {reason}"
-            ) from error
+        async with exchange(
+            self._session,
+            method,
+            self._url,
+            path,
+            runtime="ComfyUI",
+            total=seconds,
+            silence=seconds or SILENCE_SECONDS,
+            **more,
+        ) as response:
+            yield response
 
 
 def check_status(response: ClientResponse, *expected: HTTPStatus) -> None:

@@ -5,10 +5,11 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
+from queue_agent.concurrency import set_within
 from queue_agent.errors import Interrupted, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import File, Path, RunMonitor
 from queue_agent.runtimes.comfyui.api import Api
-from queue_agent.runtimes.comfyui.events import Watch, set_within
+from queue_agent.runtimes.comfyui.events import Watch
 from queue_agent.runtimes.comfyui.queue import Queue
 from queue_agent.runtimes.comfyui.record import cached_files, ended_by_interrupt, ended_well, stored_files, what_failed
 from queue_agent.runtimes.comfyui.refusals import ignored_outputs, refusal

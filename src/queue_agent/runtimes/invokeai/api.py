@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import ClientError, ClientResponse, ClientSession, ClientTimeout, ConnectionTimeoutError, FormData
+from aiohttp import ClientResponse, ClientSession, FormData
 from yarl import URL
 
-from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.address import shown_address, without_credentials
+from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.base import File
 from queue_agent.runtimes.body import MAX_ANSWER_BYTES, MAX_LIST_BYTES, AnswerTooLarge, read_body
+from queue_agent.runtimes.http import exchange
 from queue_agent.runtimes.invokeai.faults import cut, problems
 
 QUEUE = "api/v1/queue/default"
@@ -24,8 +24,6 @@ NOT_SERVED = "api-missing"
 """The type of the fault when a route is not served."""
 
 STATUS = f"{QUEUE}/status"
-
-CONNECT_SECONDS = 5.0
 
 ANSWER_SECONDS = 60.0
 """For whatever a run needs: a server that loads a model may hold its interpreter for a while."""
@@ -168,21 +166,17 @@ class Api:
     ) -> AsyncIterator[ClientResponse]:
         """``seconds``, else ANSWER_SECONDS, limit the whole exchange or, unless ``whole``, each wait for more of it."""
         seconds = seconds or ANSWER_SECONDS
-        at = shown_address(self._url)
-        limits = ClientTimeout(total=seconds if whole else None, sock_connect=CONNECT_SECONDS, sock_read=seconds)
-        try:
-            async with self._session.request(
-                method, self._url / path, timeout=limits, allow_redirects=False, **more
-            ) as answer:
-                yield answer
-        except ConnectionTimeoutError as error:
-            raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {at}: no answer") from error
-        except TimeoutError as error:
-            said = f"InvokeAI at {at} did not answer {method} /{path} within {seconds:g} s"
-            raise RuntimeFault("runtime-silent", said) from error
-        except (ClientError, OSError) as error:
-            reason = without_credentials(cut(error), self._url)
-            raise RuntimeUnavailable("runtime-gone", f"InvokeAI cannot be reached at {at}: {reason}") from error
+        async with exchange(
+            self._session,
+            method,
+            self._url,
+            path,
+            runtime="InvokeAI",
+            total=seconds if whole else None,
+            silence=seconds,
+            **more,
+        ) as answer:
+            yield answer
 
 
 async def _object(answer: ClientResponse) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from contract.errors import shown
+from contract.errors import one_line, shown
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault
 from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 
@@ -74,5 +74,4 @@ def dotted(path: Sequence[str | int]) -> str:
 
 
 def cut(value: object) -> str:
-    text = " ".join(str(value).split()) or type(value).__name__
-    return text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return one_line(str(value), LONGEST_TEXT) or type(value).__name__

@@ -5,16 +5,14 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, ConnectionTimeoutError
+from aiohttp import ClientSession
 from yarl import URL
 
-from queue_agent.errors import PermanentError, RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.address import shown_address, without_credentials
+from queue_agent.errors import PermanentError, RuntimeFault
 from queue_agent.runtimes.body import MAX_ANSWER_BYTES, MAX_IMAGES_ANSWER_BYTES, AnswerTooLarge, read_body
+from queue_agent.runtimes.http import exchange
 from queue_agent.runtimes.sdwebui.faults import fault_of
 from queue_agent.runtimes.sdwebui.payload import Payload
-
-CONNECT_SECONDS = 5.0
 
 LESS = "ask for fewer or smaller images, and for no grid"
 
@@ -61,35 +59,30 @@ class Api:
         payload: Payload | None = None,
         query: Mapping[str, str] | None = None,
     ) -> Any:
-        url = self._url / "sdapi/v1" / route
-        timeout = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
         headers: dict[str, str] | None = None
         data: bytes | AsyncIterator[bytes] | None = None
         if payload is not None:
             headers = {"Content-Type": "application/json", "Content-Length": str(payload.size)}
             data = payload.data
-        at = shown_address(self._url)
         generates = seconds is None
         try:
-            async with self._session.request(
-                method, url, data=data, params=query, headers=headers, timeout=timeout, allow_redirects=False
+            async with exchange(
+                self._session,
+                method,
+                self._url,
+                f"sdapi/v1/{route}",
+                runtime="SD WebUI",
+                total=seconds,
+                silence=None,
+                data=data,
+                params=query,
+                headers=headers,
             ) as response:
                 body = await read_body(response, MAX_IMAGES_ANSWER_BYTES if generates else MAX_ANSWER_BYTES)
         except AnswerTooLarge as error:
             said = f"SD WebUI was asked for {route}: {error}"
             raise (
                 PermanentError("output-limit", f"{said}; {LESS}") if generates else RuntimeFault("bad-answer", said)
-            ) from error
-        except ConnectionTimeoutError as error:
-            raise RuntimeUnavailable("runtime-gone", f"SD WebUI cannot be reached at {at}: no answer") from error
-        except TimeoutError as error:
-            raise RuntimeFault(
-                "runtime-silent", f"SD WebUI at {at} did not answer {route} within {seconds:g} s"
-            ) from error
-        except (ClientError, OSError) as error:
-            reason = without_credentials(error, self._url) or type(error).__name__
-            raise RuntimeUnavailable(
-                "runtime-gone", f"SD WebUI cannot be reached at {at}, it was asked for {route}: {reason}"
             ) from error
         if response.status != HTTPStatus.OK:
             raise fault_of(response.status, body, route)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from contract.errors import shown
+from contract.errors import one_line, shown
 from queue_agent.errors import AgentError, PermanentError, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
 
@@ -157,5 +157,4 @@ def _problem(detail: dict[str, Any]) -> str:
 
 
 def _message(text: str) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"
+    return one_line(text, LONGEST_MESSAGE)
