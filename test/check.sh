@@ -10,8 +10,8 @@ Usage: check.sh [--quick] [--python NAME]… [--pythons] [PYTEST-OPTION…]
 
 Installs what the tests need into .venv, then checks style, types, layers, scripts and the guide, and runs all tests.
 
-  --quick         style, types, layers and scripts, and the unit tests: those that take less than five seconds and start
-                  no whole platform, no deploy script and no synthesis of the stack
+  --quick         style, types, layers and scripts, and the unit tests: those that take less than five seconds and need
+                  no agent with an embedded AWS, no whole platform, no script, no chart and no synthesis of the stack
   --python NAME   the unit tests of --quick with this interpreter, such as python3.13 or a path; may be repeated. Each
                   version has an environment of its own below .venv/, with the same locked packages.
   --pythons       the same with every python3.11, python3.12 and python3.13 on PATH

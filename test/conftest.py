@@ -13,8 +13,27 @@ settings.load_profile("untimed")
 # A shell's background job ignores SIGINT, and what it starts inherits that; tests of Ctrl-C need it to arrive.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SLOW_FOLDERS = tuple(Path(__file__).with_name(name) for name in ("e2e", "deploy", "docs"))
-"""Tests that start whole platforms, or run scripts and the guide's commands."""
+HERE = Path(__file__).parent
+
+SLOW_FOLDERS = tuple(
+    HERE / name
+    for name in (
+        "charts",
+        "conformance",
+        "deploy",
+        "docs",
+        "e2e",
+        "images",
+        "infra/functions",
+        "utils/deploy",
+        "utils/smoke",
+    )
+)
+"""Tests of several parts together: they start whole platforms or an AWS of their own, run scripts and the guide's
+commands, or render the chart."""
+
+SLOW_FIXTURES = frozenset({"world"})
+"""An agent's whole world: the embedded AWS behind a proxy that fails as a test says."""
 
 SYNTHESIS = frozenset({"synthesise", "request"})
 """Below ``infra``, what makes the stack's templates, which takes seconds; ``request`` looks them up by their names."""
@@ -24,6 +43,11 @@ SYNTHESIS = frozenset({"synthesise", "request"})
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark slow tests by their folder or by what they need; others carry the marker themselves."""
     for item in items:
-        synthesises = "infra" in item.path.parts and not SYNTHESIS.isdisjoint(getattr(item, "fixturenames", ()))
-        if synthesises or any(item.path.is_relative_to(folder) for folder in SLOW_FOLDERS):
+        if any(item.path.is_relative_to(folder) for folder in SLOW_FOLDERS) or _needs_much(item):
             item.add_marker(pytest.mark.slow)
+
+
+def _needs_much(item: pytest.Item) -> bool:
+    fixtures = frozenset(getattr(item, "fixturenames", ()))
+    synthesises = item.path.is_relative_to(HERE / "infra") and not SYNTHESIS.isdisjoint(fixtures)
+    return synthesises or not SLOW_FIXTURES.isdisjoint(fixtures)
