@@ -1,7 +1,7 @@
 """Which runtimes there are to route to. The stack writes it into the Lambda's environment; the front door reads it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Self
@@ -67,6 +67,10 @@ class Catalog:
     def dynamic(self) -> tuple[RuntimeEntry, ...]:
         """The runtimes that switch to the model that a task names."""
         return tuple(runtime for runtime in self.runtimes if runtime.dynamic)
+
+    def only(self, allowed: Callable[[str], bool]) -> Self:
+        """The runtimes whose names are allowed."""
+        return type(self)(tuple(runtime for runtime in self.runtimes if allowed(runtime.name)))
 
     def to_env(self) -> str:
         """Compact JSON, one row a runtime: ``[["name","type","model",1,{policy}],…]``, without defaults at its end.

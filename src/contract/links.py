@@ -8,7 +8,7 @@ The front door counts them, the agent fetches them.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 Path: TypeAlias = tuple[str | int, ...]
 """Where a value is in a task's content: object keys and list indexes from the top."""
@@ -18,6 +18,8 @@ MAX_LINKS = 64
 
 MAX_LINK_LENGTH = 8192
 """No server takes a longer URL."""
+
+S3_SCHEME = "s3://"
 
 _LINK = re.compile(r"\s*((?:https?|s3)://\S.*)", re.IGNORECASE | re.DOTALL)
 _SPACE = re.compile(r"\s")
@@ -52,6 +54,13 @@ OPAQUE_FIELDS = frozenset({"_meta", "extra_data", "extra_pnginfo", "workflow"})
 """What editors keep in addition to the work itself, with everything below it."""
 
 
+class S3Place(NamedTuple):
+    """What an ``s3://`` link names; ``key`` may be empty."""
+
+    bucket: str
+    key: str
+
+
 def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """Every link of the content with its path, in the content's order, without white space around it.
 
@@ -77,6 +86,14 @@ def find_links(content: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
 def is_link(value: str) -> bool:
     """Whether ``find_links`` takes the string for a link."""
     return _LINK.fullmatch(value) is not None
+
+
+def s3_place(link: str) -> S3Place | None:
+    """The object that an ``s3://`` link names; None for a link of another kind."""
+    if link[: len(S3_SCHEME)].lower() != S3_SCHEME:
+        return None
+    bucket, _, key = link[len(S3_SCHEME) :].partition("/")
+    return S3Place(bucket, key)
 
 
 def link_problem(link: str) -> str | None:

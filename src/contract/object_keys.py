@@ -71,6 +71,11 @@ class ObjectKeys:
         return f"{self.prefix}/{self.task_id}/{self.task_id}-{self.code}"
 
 
+def is_below(path: str, folder: str) -> bool:
+    """Whether an object or a folder is ``folder`` or lies below it; not when its path can be read in another way."""
+    return (path == folder or path.startswith(f"{folder}/")) and {".", ".."}.isdisjoint(path.split("/"))
+
+
 def output_location(bucket: str, prefix: str, task_id: str) -> str:
     """The folder that the front door's answer names."""
     return f"s3://{bucket}/{prefix}/{task_id}"

@@ -26,6 +26,9 @@ REQUEST_ID_ATTRIBUTE = "request_id"
 """Message attribute: a UUID that the front door makes once for each request, so that all messages of the request are
 one task."""
 
+CLIENT_ATTRIBUTE = "client"
+"""Message attribute: the name of the client whose task it is (``contract.clients``)."""
+
 REPEAT_ATTRIBUTE = "repeat"
 """Message attribute, ``true`` on a message that is published again because nobody knows whether the first one was."""
 

@@ -10,6 +10,8 @@ from contract.errors import ContractError, Problem, shown
 from contract.policy import violations
 from contract.runtimes import TASK_TYPES, TaskType
 from contract.task import Task, parse_task
+from frontend_lambda.body import part
+from frontend_lambda.caller import Caller
 from frontend_lambda.content import CONTENT, content_problems
 
 
@@ -26,8 +28,8 @@ class Admission:
     response: Mapping[str, str]
 
 
-def admit(value: Any, runtime: RuntimeEntry | None, earlier: Iterable[Problem]) -> Task:
-    """The task of ``{"task": {…}}``, for ``runtime``.
+def admit(value: Any, runtime: RuntimeEntry | None, caller: Caller, earlier: Iterable[Problem]) -> Task:
+    """The task of ``{"task": {…}}`` that ``caller`` sends, for ``runtime``.
 
     ``runtime`` is None where the request names none that there is.
     Raises ContractError with all that is wrong: ``earlier``, which the caller found, and what is found here.
@@ -38,17 +40,20 @@ def admit(value: Any, runtime: RuntimeEntry | None, earlier: Iterable[Problem]) 
     except ContractError as error:
         found += error.problems
         omitted = error.omitted
-    refusal = ContractError(chain(found, _problems(value, runtime)), omitted=omitted)
+    refusal = ContractError(chain(found, _problems(value, runtime), _foreign(value, caller)), omitted=omitted)
     if task is None or runtime is None or refusal.problems:
         raise refusal
     return task
 
 
-def part(value: Any, *keys: str) -> Any:
-    """The value at ``keys`` in JSON that is not checked yet; None where it does not go so deep."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
+def _foreign(value: Any, caller: Caller) -> Iterator[Problem]:
+    """What belongs to other clients."""
+    prefix, content = part(value, "task", "metadata", "prefix"), part(value, "task", "content")
+    if isinstance(prefix, str) and not caller.client.may_store(prefix.removesuffix("/")):
+        yield Problem("task.metadata.prefix", f"must be {caller.client.own_folders}, or below, got {shown(prefix)}")
+    if isinstance(content, dict):
+        for problem in caller.client.link_problems(content, caller.output_bucket):
+            yield Problem(f"{CONTENT}.{problem.field}", problem.problem)
 
 
 def _problems(value: Any, runtime: RuntimeEntry | None) -> Iterator[Problem]:

@@ -38,6 +38,13 @@ def read_json(event: Mapping[str, Any]) -> Any:
     return value
 
 
+def part(value: Any, *keys: str) -> Any:
+    """The value at ``keys`` in JSON that is not checked yet; None where it does not go so deep."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
 def _cause(error: json.JSONDecodeError) -> str:
     comment = _COMMENT.match(error.doc, error.pos)
     if comment is None:

@@ -9,15 +9,15 @@ from typing import Any, NamedTuple, TypeAlias
 
 import boto3
 
-from contract.catalog import Catalog
 from contract.errors import ContractError
 from contract.object_keys import output_location
 from contract.task import MAX_ID_LENGTH
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
-from contract.wire import request_id_of
+from contract.wire import CLIENT_ATTRIBUTE, request_id_of
 from frontend_lambda import v1alpha1, v1alpha2
-from frontend_lambda.admission import Admission, part
-from frontend_lambda.body import read_json
+from frontend_lambda.admission import Admission
+from frontend_lambda.body import part, read_json
+from frontend_lambda.caller import Caller, Callers, UnknownKey
 from frontend_lambda.logs import LOGGER, stack_of, write_to_stdout
 from frontend_lambda.responses import Response, failure, refusal, respond
 from frontend_lambda.sender import NotSent, Sender, Timings
@@ -30,7 +30,7 @@ Handler: TypeAlias = Callable[[Event, Any], Response]
 class Version(NamedTuple):
     """One version of the API: how a body becomes a task, and where the body names it."""
 
-    accept: Callable[[Any, Catalog], Admission]
+    accept: Callable[[Any, Caller], Admission]
     task_id: Callable[[Any], Any]
 
 
@@ -63,15 +63,14 @@ def make_handler(settings: Settings, session: boto3.Session | None = None, timin
     ``session`` brings other credentials than those that boto3 finds by itself.
     """
     sender = Sender(settings, session or boto3.Session(), timings)
-    return FrontDoor(settings.catalog, settings.output_bucket, sender)
+    return FrontDoor(Callers(settings.clients, settings.catalog, settings.output_bucket), sender)
 
 
 class FrontDoor:
     """Answers proxy events. It never raises: what it cannot explain is a 500 and a line in the log."""
 
-    def __init__(self, catalog: Catalog, output_bucket: str, sender: Sender) -> None:
-        self._catalog = catalog
-        self._output_bucket = output_bucket
+    def __init__(self, callers: Callers, sender: Sender) -> None:
+        self._callers = callers
         self._sender = sender
 
     def __call__(self, event: Event, context: Any) -> Response:
@@ -97,22 +96,27 @@ class FrontDoor:
         if event["httpMethod"] != "POST":
             return failure(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", {"Allow": "POST"})
         try:
+            caller = self._callers.of(event)
+        except UnknownKey as error:
+            return failure(HTTPStatus.FORBIDDEN, str(error))
+        facts["client"] = caller.client.name
+        try:
             body = read_json(event)
             facts["task_id"] = _loggable(version.task_id(body))
-            admission = version.accept(body, self._catalog)
+            admission = version.accept(body, caller)
         except ContractError as error:
             facts["problems"] = len(error.problems) + error.omitted
             return refusal(error)
-        return self._accepted(admission, trace, facts)
+        return self._accepted(admission, caller, trace, facts)
 
-    def _accepted(self, admission: Admission, trace: TraceContext, facts: dict[str, Any]) -> Response:
+    def _accepted(self, admission: Admission, caller: Caller, trace: TraceContext, facts: dict[str, Any]) -> Response:
         metadata = admission.task.metadata
         facts |= {"task_id": metadata.id, "runtime": metadata.runtime, "tasktype": metadata.tasktype.value}
-        location = output_location(self._output_bucket, metadata.prefix, metadata.id)
+        location = output_location(caller.output_bucket, metadata.prefix, metadata.id)
         response = respond(HTTPStatus.OK, {"id_task": metadata.id, **admission.response, "output_location": location})
-        attributes = {**admission.attributes, ATTRIBUTE: trace.traceparent}
+        attributes = {**admission.attributes, ATTRIBUTE: trace.traceparent, CLIENT_ATTRIBUTE: caller.client.name}
         try:
-            self._sender.send(admission.task, attributes, facts["request_id"])
+            self._sender.send(admission.task, attributes, facts["request_id"], message_group=caller.message_group)
         except NotSent as error:
             cause = error.__cause__
             facts |= {"outcome": "failed", "step": error.step, "error": type(cause).__name__, "detail": str(cause)}

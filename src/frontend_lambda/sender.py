@@ -74,21 +74,25 @@ class Sender:
         self._sns = self._clients(session, "sns")
         self._s3 = self._clients(session, "s3")
 
-    def send(self, task: Task, attributes: Mapping[str, str], request_id: str) -> None:
+    def send(
+        self, task: Task, attributes: Mapping[str, str], request_id: str, *, message_group: str | None = None
+    ) -> None:
         """Publish ``task`` with the message attributes ``attributes`` as the one task of the request ``request_id``.
 
-        Raises NotSent.
+        SQS delivers the tasks of all message groups fairly; None: there is only one. Raises NotSent.
         """
         deadline = time.monotonic() + self._timings.total
         body = encode_task(task)
         if not fits(body):
             body = encode_reference(task, self._store(task, request_id, deadline))
         named = {**attributes, REQUEST_ID_ATTRIBUTE: request_id}
+        group = {"MessageGroupId": message_group} if message_group else {}
 
         def publish(client: Any, *, repeat: bool) -> None:
             client.publish(
                 TopicArn=self._settings.input_topic_arn,
                 Message=body,
+                **group,
                 MessageAttributes={
                     name: {"DataType": "String", "StringValue": value}
                     for name, value in (named | ({REPEAT_ATTRIBUTE: REPEAT} if repeat else {})).items()

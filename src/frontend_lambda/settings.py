@@ -4,9 +4,10 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.catalog import Catalog
+from contract.clients import Clients
 
 REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "RUNTIMES")
 
@@ -20,6 +21,7 @@ class Settings:
     input_topic_arn: str
     output_bucket: str
     catalog: Catalog
+    clients: Clients = field(default_factory=Clients)
     log_level: str = "INFO"
     endpoint_url: str | None = None
 
@@ -51,6 +53,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         input_topic_arn=topic,
         output_bucket=environment["OUTPUT_BUCKET"],
         catalog=Catalog.from_env(environment["RUNTIMES"]),
+        clients=Clients.from_env(environment.get("CLIENTS", "")),
         log_level=level,
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),
     )

@@ -9,10 +9,13 @@ from itertools import islice
 from typing import Any
 
 from contract.catalog import Catalog, RuntimeEntry
+from contract.clients import Client
 from contract.errors import MAX_PROBLEMS, ContractError, Problem, shown
 from contract.runtimes import TaskType
 from contract.webui import MODEL_KEY, OVERRIDES, PLATFORM_KEYS, SCRIPTS, merge_override_settings
-from frontend_lambda.admission import Admission, admit, part
+from frontend_lambda.admission import Admission, admit
+from frontend_lambda.body import part
+from frontend_lambda.caller import Caller
 
 TASKS = (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE)
 DEFAULT_PREFIX = "output"
@@ -27,15 +30,18 @@ FIELDS = {
 STAND_IN = "s3://refused"
 """Takes the place of a refused link, so that it is not found wrong once more as an image."""
 
+IMAGES = re.compile(r"task\.content\.init_images(\.\d+)?")
+"""The fields that links of ``image_link`` become."""
+
 _NEXT_LINK = re.compile(r",(?=\s*(?:https?|s3)://)")
 _LINK = re.compile(r"(?:https?|s3)://\S+")
 
 
-def accept(body: Any, catalog: Catalog) -> Admission:
+def accept(body: Any, caller: Caller) -> Admission:
     """Raises ContractError with everything that is wrong, by the names of this version's fields."""
     wrapped = _is_wrapped(body)
     try:
-        return _accept(body["task"] if wrapped else body, catalog)
+        return _accept(body["task"] if wrapped else body, caller)
     except ContractError as error:
         if not wrapped:
             raise
@@ -52,19 +58,19 @@ def _is_wrapped(body: Any) -> bool:
     return isinstance(body, dict) and SCRIPTS not in body and isinstance(body.get("task"), dict)
 
 
-def _accept(body: Any, catalog: Catalog) -> Admission:
-    scripts = part(body, SCRIPTS)
+def _accept(body: Any, caller: Caller) -> Admission:
+    catalog, scripts = caller.catalog, part(body, SCRIPTS)
     if not isinstance(body, dict) or not isinstance(scripts, dict):
         raise ContractError([Problem(SCRIPTS, "is required: an object with task, id_task and sd_model_checkpoint")])
     runtime = _runtime(scripts.get(MODEL_KEY), catalog)
     content = _content(body, scripts)
     if runtime and runtime.dynamic:
         content[SCRIPTS][MODEL_KEY] = scripts[MODEL_KEY]
-    value = {"task": {"metadata": _metadata(scripts, runtime), "content": content}}
+    value = {"task": {"metadata": _metadata(scripts, runtime, caller), "content": content}}
     problems = [] if runtime else [Problem(f"{SCRIPTS}.{MODEL_KEY}", _no_runtime(scripts.get(MODEL_KEY), catalog))]
     problems += islice(_problems(body, scripts), MAX_PROBLEMS)
     try:
-        task = admit(value, runtime, problems)
+        task = admit(value, runtime, caller, problems)
     except ContractError as error:
         renamed = [Problem(_name_in_request(p.field, body), p.problem) for p in error.problems]
         raise ContractError(renamed, omitted=error.omitted) from error
@@ -118,19 +124,24 @@ def _link_problems(value: Any, field: str, most: int | None = None) -> Iterator[
         yield Problem(field, f"must be one link, got {len(links)}")
 
 
-def _metadata(scripts: Mapping[str, Any], runtime: RuntimeEntry | None) -> dict[str, Any]:
+def _metadata(scripts: Mapping[str, Any], runtime: RuntimeEntry | None, caller: Caller) -> dict[str, Any]:
     """What stands in for a refused value passes the checks, so that they find all else that is wrong."""
     tasktype = scripts.get("task")
     metadata = {
         "runtime": runtime.name if runtime else "none",
         "tasktype": tasktype if tasktype in TASKS else TaskType.TEXT_TO_IMAGE,
-        "prefix": scripts.get("save_dir", DEFAULT_PREFIX),
+        "prefix": scripts.get("save_dir", _default_prefix(caller.client)),
     }
     if "id_task" in scripts:
         metadata["id"] = scripts["id_task"]
     if "uid" in scripts:
         metadata["context"] = {"uid": scripts["uid"]}
     return metadata
+
+
+def _default_prefix(client: Client) -> str:
+    """The folder for requests that name none: the usual one, or the client's first."""
+    return DEFAULT_PREFIX if client.may_store(DEFAULT_PREFIX) else client.prefixes[0]
 
 
 def _content(body: Mapping[str, Any], scripts: Mapping[str, Any]) -> dict[str, Any]:
@@ -168,6 +179,6 @@ def _links(value: Any) -> list[str]:
 
 
 def _name_in_request(field: str, body: Mapping[str, Any]) -> str:
-    if field == "task.content.init_images" and "init_images" not in body:
+    if "init_images" not in body and IMAGES.fullmatch(field):
         return f"{SCRIPTS}.image_link"
     return FIELDS.get(field, field.removeprefix("task.content").removeprefix("."))

@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 
 from contract.catalog import Catalog, RuntimeEntry
+from contract.clients import EVERYBODY
 from contract.runtimes import RuntimeType, TaskType
 from contract.webui import merge_override_settings
+from frontend_lambda.caller import Caller
 from frontend_lambda.v1alpha1 import accept
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.sdwebui.content import prepare
@@ -47,7 +49,9 @@ def test_a_vae_given_three_times_is_the_same_in_both_api_versions() -> None:
 
     # When the front door resolves v1alpha1's, and the agent v1alpha2's
     routing = {"task": "text-to-image", "id_task": "1", **model}
-    first = accept({**body, "alwayson_scripts": {**scripts, **routing}}, catalog).task.content
+    first = accept(
+        {**body, "alwayson_scripts": {**scripts, **routing}}, Caller(EVERYBODY, catalog, "results")
+    ).task.content
     content = {**body, "alwayson_scripts": {**scripts, **model}}
     second = prepare(Job(id="1", tasktype=TaskType.TEXT_TO_IMAGE, content=content)).body
 

@@ -8,9 +8,11 @@ from pydantic import ValidationError
 
 from contract.callback import Callback
 from contract.catalog import Catalog, RuntimeEntry
+from contract.clients import EVERYBODY
 from contract.errors import ContractError
 from contract.runtimes import RuntimeType
 from frontend_lambda import v1alpha1, v1alpha2
+from frontend_lambda.caller import Caller
 
 CATALOG = Catalog(
     (
@@ -20,6 +22,8 @@ CATALOG = Catalog(
     )
 )
 """The runtimes that the pages speak of."""
+
+CALLER = Caller(EVERYBODY, CATALOG, "results")
 
 ANSWERS = ({"id_task", "runtime", "output_location"}, {"id_task", "sd_model_checkpoint", "output_location"})
 
@@ -33,7 +37,7 @@ def request_problems(text: str) -> Iterator[str]:
         yield 'is no request ({"task": …}); say what it is by <!-- block: callback, response, error or json -->'
         return
     try:
-        (v1alpha2 if "task" in value else v1alpha1).accept(value, CATALOG)
+        (v1alpha2 if "task" in value else v1alpha1).accept(value, CALLER)
     except ContractError as error:
         yield f"the front door refuses it: {error}"
 

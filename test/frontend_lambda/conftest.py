@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from contract.catalog import Catalog
+from contract.clients import Client, Clients
 from frontend_lambda.handler import Handler, make_handler
 from frontend_lambda.settings import Settings, read
 from infra.config.model import Config
@@ -39,12 +40,17 @@ def runtime_of(sample: str) -> str:
 
 @dataclass(frozen=True)
 class Message:
-    """What came to a queue: the body as JSON, the message attributes that routed it, and those that follow it."""
+    """What came to a queue: the body as JSON, the message attributes that routed it, and those that follow it.
+
+    ``group`` is the message group that SQS gives.
+    """
 
     body: Any
     attributes: dict[str, str]
     traceparent: str
     request_id: str
+    client: str
+    group: str | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,11 @@ class FrontDoor:
         settings = replace(self.settings, catalog=catalog)
         return replace(self, settings=settings, handler=make_handler(settings, self.session))
 
+    def with_clients(self, *clients: Client) -> Self:
+        """The same place behind a door with named clients."""
+        settings = replace(self.settings, clients=Clients(clients))
+        return replace(self, settings=settings, handler=make_handler(settings, self.session))
+
     @staticmethod
     def event(version: str, body: str | None, **changes: Any) -> dict[str, Any]:
         """The event as AWS documents it, for this path and body."""
@@ -95,13 +106,18 @@ class FrontDoor:
         """Takes everything out of a runtime's queue."""
         url, taken = self.queues[runtime], []
         while messages := self.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["MessageGroupId"],
         ).get("Messages"):
             for message in messages:
                 attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
                 traceparent = attributes.pop("traceparent")
                 request_id = attributes.pop("request_id")
-                taken.append(Message(json.loads(message["Body"]), attributes, traceparent, request_id))
+                client = attributes.pop("client")
+                group = message.get("Attributes", {}).get("MessageGroupId")
+                taken.append(Message(json.loads(message["Body"]), attributes, traceparent, request_id, client, group))
                 self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return taken
 
