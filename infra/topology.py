@@ -6,9 +6,11 @@ hold ``_`` cannot meet: neither a stack's nor a runtime's name may hold one, so 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
-from contract.catalog import Catalog, RuntimeEntry
+from contract.catalog import MAX_ENV_BYTES, Catalog, RuntimeEntry
+from contract.clients import DEFAULT_NAME, Client, Clients
 from contract.object_keys import RESERVED_PREFIX
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
@@ -33,6 +35,11 @@ MAX_RECEIVE_COUNT = 100
 that are not ready) count as received too, so the net hangs far below what the agent tolerates."""
 
 DAY = 86_400
+
+KEY_ID = "abcdefghij"
+"""As long as the ids that API Gateway gives to keys."""
+
+NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 FilterPolicy = Mapping[str, Any]
 
@@ -70,12 +77,23 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Api:
-    """The REST API: its stage, and the usage plan's requests a second and at once."""
+class UsagePlan:
+    """A client's API key and what it allows: requests a second, at once, and a day (None: any number)."""
 
-    stage: str
+    client: str
     rate_limit: float
     burst_limit: int
+    daily_quota: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The REST API: its stage, and a plan for each client. ``named``: the config names them, so that the front door
+    tells them apart; else there is one plan."""
+
+    stage: str
+    plans: tuple[UsagePlan, ...]
+    named: bool = False
     paths: tuple[str, ...] = API_PATHS
 
 
@@ -113,17 +131,25 @@ class Topology:
     input_buckets: tuple[str, ...]
     allowed_link_hosts: tuple[str, ...]
     catalogue: str
+    clients: Clients
 
     def frontend_environment(
-        self, *, input_topic_arn: str, output_bucket: str, log_level: str = "INFO"
+        self,
+        *,
+        input_topic_arn: str,
+        output_bucket: str,
+        key_ids: Mapping[str, str] = NO_KEYS,
+        log_level: str = "INFO",
     ) -> dict[str, str]:
-        """Environment of the front door's function."""
+        """Environment of the front door's function. ``key_ids``: of the API keys, by the names of the clients."""
+        clients = {"CLIENTS": self.clients.with_keys(key_ids).to_env()} if self.clients.named else {}
         return {
             "INPUT_TOPIC_ARN": input_topic_arn,
             "OUTPUT_BUCKET": output_bucket,
             "RUNTIMES": self.catalogue,
             "LOGLEVEL": log_level,
             **self.task_table_environment(),
+            **clients,
         }
 
     def agent_environment(
@@ -174,6 +200,7 @@ class Topology:
             "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
             "INPUT_BUCKETS": ",".join(self.input_buckets),
             "ALLOWED_LINK_HOSTS": ",".join(self.allowed_link_hosts),
+            "CLIENTS": self.clients.to_env(),
         }
 
 
@@ -188,15 +215,11 @@ def dead_letters_name(stack_name: str, runtime: str) -> str:
 
 
 def topology_of(config: Config) -> Topology:
-    """Derive the topology. Raises ConfigError when the runtimes' names do not fit the Lambda's environment."""
-    name = config.stack_name
+    """Derive the topology. Raises ConfigError when runtimes and clients do not fit the Lambda's environment."""
+    name, catalogue = config.stack_name, _catalogue(config)
     return Topology(
         stack_name=f"{name}Stack",
-        api=Api(
-            stage=config.apigw.stage_name,
-            rate_limit=config.apigw.throttle.rate_limit,
-            burst_limit=config.apigw.throttle.burst_limit,
-        ),
+        api=Api(stage=config.apigw.stage_name, plans=_plans(config), named=bool(config.clients)),
         input_topic=f"{name}_tasks",
         output_topic=f"{name}_callbacks",
         undelivered=Queue(name=f"{name}_undelivered_tasks", visibility=LEASE_SECONDS),
@@ -211,7 +234,8 @@ def topology_of(config: Config) -> Topology:
         task_timeout=config.task_timeout,
         input_buckets=config.input_buckets,
         allowed_link_hosts=config.allowed_link_hosts,
-        catalogue=_catalogue(config),
+        catalogue=catalogue,
+        clients=_clients(config, room=MAX_ENV_BYTES - len(catalogue)),
     )
 
 
@@ -231,6 +255,34 @@ def _route(config: Config, runtime: Runtime) -> Route:
         ),
         dead_letters=dead_letters,
     )
+
+
+def _plans(config: Config) -> tuple[UsagePlan, ...]:
+    usual = config.apigw.throttle
+    if not config.clients:
+        return (UsagePlan(client=DEFAULT_NAME, rate_limit=usual.rate_limit, burst_limit=usual.burst_limit),)
+    return tuple(
+        UsagePlan(
+            client=client.name,
+            rate_limit=client.throttle.rate_limit or usual.rate_limit,
+            burst_limit=client.throttle.burst_limit or usual.burst_limit,
+            daily_quota=client.daily_quota,
+        )
+        for client in config.clients
+    )
+
+
+def _clients(config: Config, *, room: int) -> Clients:
+    """``room``: bytes that are left in the Lambda's environment."""
+    clients = Clients(tuple(Client(client.name, client.runtimes, client.prefixes) for client in config.clients))
+    size = len(clients.with_keys(dict.fromkeys((client.name for client in clients.named), KEY_ID)).to_env())
+    if size > room:
+        problem = (
+            f"{len(clients.named)} clients take {size} bytes, next to the runtimes a Lambda's environment has room for "
+            f"{room}; give them shorter names or fewer runtimes and prefixes, or deploy a second stack"
+        )
+        raise ConfigError([Mistake("clients", problem)])
+    return clients
 
 
 def _expiries(config: Config) -> tuple[Expiry, ...]:

@@ -6,7 +6,7 @@ named at once. A key of a wrong type is skipped here; the types report it.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from contract.errors import shown
 from contract.runtimes import RuntimeType
@@ -14,33 +14,46 @@ from infra.config.errors import Mistake, path_of
 
 DEFAULT_TASK_TIMEOUT = 300
 
+MAX_RESOURCES = 500
+"""Of a stack. At most 200 are the platform's."""
+
+PLATFORM_RESOURCES, RUNTIME_RESOURCES, CLIENT_RESOURCES = 200, 7, 3
+
 MAX_RUNTIMES = 40
-"""A stack holds 500 resources: at most 200 for the platform, and 7 for each runtime; the rest is left for clients."""
+"""The rest is left for clients."""
+
+RUNTIMES, CLIENTS = "modelsRuntime", "clients"
+
+Entry: TypeAlias = tuple[int, Mapping[str, Any]]
+"""One of a list, with its number."""
 
 SAME_MODEL = "runtimes load {}; a task for this model must have one way (to rename a runtime, see docs/en/operate.md)"
 
 
 def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
     """Every contradiction between keys of ``raw``, in the order of the file."""
-    runtimes = list(_runtimes(raw))
+    runtimes, clients = list(_entries(raw, RUNTIMES)), list(_entries(raw, CLIENTS))
     return (
         *_too_many(runtimes),
-        *_claimed_twice(runtimes, "name", "runtimes have the name {}; each needs its own"),
-        *_claimed_twice(runtimes, "modelFilename", SAME_MODEL),
+        *_too_many_clients(len(runtimes), len(clients)),
+        *_claimed_twice(RUNTIMES, runtimes, "name", "runtimes have the name {}; each needs its own"),
+        *_claimed_twice(RUNTIMES, runtimes, "modelFilename", SAME_MODEL),
+        *_claimed_twice(CLIENTS, clients, "name", "clients have the name {}; each needs its own"),
+        *_unknown_runtimes(runtimes, clients),
         *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
         *_foreign_partition(raw),
         *_alarm_for_every_task(raw),
     )
 
 
-def _runtimes(raw: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    runtimes = raw.get("modelsRuntime")
-    for number, runtime in enumerate(runtimes if isinstance(runtimes, list) else ()):
-        if isinstance(runtime, Mapping):
-            yield number, runtime
+def _entries(raw: Mapping[str, Any], key: str) -> Iterator[Entry]:
+    entries = raw.get(key)
+    for number, entry in enumerate(entries if isinstance(entries, list) else ()):
+        if isinstance(entry, Mapping):
+            yield number, entry
 
 
-def _too_many(runtimes: list[tuple[int, Mapping[str, Any]]]) -> Iterable[Mistake]:
+def _too_many(runtimes: list[Entry]) -> Iterable[Mistake]:
     if len(runtimes) > MAX_RUNTIMES:
         yield Mistake(
             "modelsRuntime",
@@ -49,16 +62,37 @@ def _too_many(runtimes: list[tuple[int, Mapping[str, Any]]]) -> Iterable[Mistake
         )
 
 
-def _claimed_twice(runtimes: list[tuple[int, Mapping[str, Any]]], key: str, sentence: str) -> Iterable[Mistake]:
+def _too_many_clients(runtimes: int, clients: int) -> Iterable[Mistake]:
+    room = (MAX_RESOURCES - PLATFORM_RESOURCES - RUNTIME_RESOURCES * runtimes) // CLIENT_RESOURCES
+    if clients > room >= 0:
+        yield Mistake(
+            CLIENTS,
+            f"a stack with {runtimes} runtimes has room for {room} clients, got {clients}; "
+            "put the others into a second config with its own stackName",
+        )
+
+
+def _unknown_runtimes(runtimes: list[Entry], clients: list[Entry]) -> Iterable[Mistake]:
+    names = [runtime["name"] for _, runtime in runtimes if isinstance(runtime.get("name"), str)]
+    for number, client in clients:
+        allowed = client.get("runtimes")
+        for index, name in enumerate(allowed if isinstance(allowed, list) else ()):
+            if isinstance(name, str) and name not in names:
+                known = ", ".join(map(repr, names))
+                problem = f"must be the name of one of modelsRuntime, {known}, got {shown(name)}"
+                yield Mistake(path_of((CLIENTS, number, "runtimes", index)), problem)
+
+
+def _claimed_twice(section: str, entries: list[Entry], key: str, sentence: str) -> Iterable[Mistake]:
     claims: dict[str, list[int]] = defaultdict(list)
-    for number, runtime in runtimes:
-        value = runtime.get(key)
+    for number, entry in entries:
+        value = entry.get(key)
         if isinstance(value, str) and value:
             claims[value].append(number)
     for value, (first, *others) in claims.items():
         for number in others:
-            problem = f"this and {_key(first, key)}: both {sentence.format(shown(value))}"
-            yield Mistake(_key(number, key), problem)
+            problem = f"this and {path_of((section, first, key))}: both {sentence.format(shown(value))}"
+            yield Mistake(path_of((section, number, key)), problem)
 
 
 def _in_runtime(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
@@ -114,4 +148,4 @@ def _partition(arn: Any) -> str | None:
 
 
 def _key(number: int, key: str) -> str:
-    return path_of(("modelsRuntime", number, key))
+    return path_of((RUNTIMES, number, key))

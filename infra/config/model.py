@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
-from pydantic.alias_generators import to_camel
+from pydantic import Field, PrivateAttr, ValidationError
 
 from contract.errors import shown
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
+from infra.config.clients import MAX_BURST, MAX_REQUESTS, Client
 from infra.config.errors import ConfigError, Mistake, mistakes_of
 from infra.config.lenient import adapted
+from infra.config.section import Section
 from infra.config.types import (
     MAX_RETENTION_DAYS,
     AccessCidr,
@@ -53,19 +54,11 @@ SQS_RETENTION_DAYS = 14
 """The longest that SQS keeps a message, and what the queues are set to."""
 
 
-class Section(BaseModel):
-    """A part of the config: immutable, keys in camelCase, nothing unknown, and no type guessed from another."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=to_camel, serialize_by_alias=True
-    )
-
-
 class Throttle(Section):
-    """The usage plan: requests per second, and how many may come at once. API Gateway allows 10,000 and 5,000."""
+    """The usage plan: requests per second, and how many may come at once."""
 
-    rate_limit: float = Field(default=30, gt=0, le=10_000)
-    burst_limit: int = Field(default=50, ge=1, le=5_000)
+    rate_limit: float = Field(default=30, gt=0, le=MAX_REQUESTS)
+    burst_limit: int = Field(default=50, ge=1, le=MAX_BURST)
 
 
 class Api(Section):
@@ -228,6 +221,7 @@ class Config(Section):
     apigw: Api = Field(default=Api(), alias="APIGW")
     cluster_components: ClusterComponents = ClusterComponents()
     models_runtime: Annotated[tuple[Runtime, ...], Many, AtLeastOne]
+    clients: Annotated[tuple[Client, ...], Many] = ()
     task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
     task_api: TaskApi = TaskApi()
     task_timeout: int = Field(default=DEFAULT_TASK_TIMEOUT, ge=10, le=MAX_TASK_TIMEOUT)

@@ -95,11 +95,18 @@ def _at_least_one(value: Any) -> Any:
     return value
 
 
+def _not_empty(value: Any) -> Any:
+    if value == []:
+        raise ValueError("must hold at least one; leave the key out for all")
+    return value
+
+
 def _nothing_for_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
 Name = matching(_NAME, "lower-case letters, digits and '-', and begin and end with a letter or digit")
+ClientName = Annotated[str, Field(min_length=1, max_length=40), Name]
 RuntimeName = Annotated[str, Field(min_length=1, max_length=40), Name, AfterValidator(_checked_runtime_name)]
 """Part of the names of queues (80 characters), Helm releases (53) and Kubernetes labels (63)."""
 Namespace = Annotated[str, Field(min_length=1, max_length=63), Name, AfterValidator(_checked_namespace)]
@@ -126,6 +133,7 @@ ImageFolder = Annotated[
 ]
 WebAddress = Annotated[str, matching(_WEB_ADDRESS, "an address that begins with https:// or http://")]
 Days = Annotated[int, Field(ge=1, le=MAX_RETENTION_DAYS)]
+NotEmpty = BeforeValidator(_not_empty)
 AtLeastOne = BeforeValidator(_at_least_one)
 Emptiable = BeforeValidator(_nothing_for_empty)
 """The guide's sample writes optional keys as ""."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from infra.config.clients import shared_folders
 from infra.config.model import Config, Runtime
 
 MOUNT_GRACE = 600
@@ -14,7 +15,11 @@ STOP_SECONDS = 60
 
 def warnings_of(config: Config) -> tuple[str, ...]:
     """Each begins with the key's path, as errors do."""
-    return (*map(str, config.notes), *_long_tasks_on_a_mount(config))
+    return (*map(str, config.notes), *_long_tasks_on_a_mount(config), *_shared_folders(config))
+
+
+def _shared_folders(config: Config) -> Iterator[str]:
+    return (f"{path}: {problem}" for path, problem in shared_folders(config.clients))
 
 
 def _long_tasks_on_a_mount(config: Config) -> Iterator[str]:

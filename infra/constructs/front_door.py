@@ -1,8 +1,8 @@
-"""What clients talk to: a REST API with an API key, and the function behind it."""
+"""What clients talk to: a REST API with an API key for each, and the function behind it."""
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
@@ -11,12 +11,15 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from contract.clients import DEFAULT_NAME
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.function import Function, FunctionProps, FunctionSettings
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
 from infra.packaging import fingerprint
-from infra.topology import Api
+from infra.topology import Api, UsagePlan
+
+KEY = "Key"
 
 HANDLER = "frontend_lambda.handler.handle"
 
@@ -34,7 +37,7 @@ ANY_OBJECT = apigateway.JsonSchema(
 )
 """API Gateway itself refuses what is no JSON object; the function checks the rest."""
 
-REFUSALS: Mapping[str, tuple[str | None, str]] = {
+REFUSALS: dict[str, tuple[str | None, str]] = {
     "INVALID_API_KEY": ("401", "The x-api-key header is missing, or its key is not valid."),
     "MISSING_AUTHENTICATION_TOKEN": ("404", "There is no such path or method; send POST to {paths}."),
     "BAD_REQUEST_BODY": ("400", "The body must be a JSON object; JSON has no comments."),
@@ -46,6 +49,14 @@ REFUSALS: Mapping[str, tuple[str | None, str]] = {
 """What API Gateway answers by itself: status (None: its own) and message, in the shape of the function's errors. It
 answers to a request without a key as to one with a wrong key (INVALID_API_KEY), and to an unknown path or method with
 MISSING_AUTHENTICATION_TOKEN."""
+
+OVER_QUOTA: dict[str, tuple[str | None, str]] = {
+    "QUOTA_EXCEEDED": (
+        "429",
+        "Limit Exceeded: the client has sent its requests of this day (UTC); try again tomorrow.",
+    ),
+}
+"""The same where a client has a quota."""
 
 ACCESS_LOG = {
     "requestId": "$context.requestId",
@@ -66,7 +77,11 @@ ACCESS_LOG = {
 
 
 class FrontDoor(Construct):
-    """The API and its function. ``function`` is granted nothing here."""
+    """The API and its function. ``function`` is granted nothing here. ``keys`` are the API keys by the client's name.
+
+    ``environment`` gives the function's, by the ids of the keys. A key names no stage, since the stage needs the
+    function, and the function knows the keys; its usage plan names the stage.
+    """
 
     def __init__(
         self,
@@ -74,12 +89,14 @@ class FrontDoor(Construct):
         construct_id: str,
         *,
         plan: Api,
-        environment: Mapping[str, str],
+        environment: Callable[[Mapping[str, str]], Mapping[str, str]],
         settings: FunctionSettings,
         reserved_concurrency: int | None,
         tracing: bool,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.api = self._api(plan, settings.log_retention_days, tracing=tracing)
+        self.keys = {one.client: self._key(one.client, named=plan.named) for one in plan.plans}
         made = Function(
             self,
             "Handler",
@@ -90,23 +107,32 @@ class FrontDoor(Construct):
                 settings=settings,
                 timeout=TIMEOUT,
                 memory_mb=MEMORY_MB,
-                environment=environment,
+                environment=environment({name: key.key_id for name, key in self.keys.items()}),
                 reserved_concurrency=reserved_concurrency,
                 tracing=tracing,
             ),
         )
         self.function = made.function
         self.role = made.role
-        self.api = self._api(plan, settings.log_retention_days, tracing=tracing)
         self._add_methods(plan)
         self._answer_in_json(plan)
-        self.key = self.api.add_api_key("Key")
+        for one in plan.plans:
+            self._add_usage_plan(one)
+
+    def _key(self, client: str, *, named: bool) -> apigateway.IApiKey:
+        if not named:
+            return self.api.add_api_key(KEY)
+        return apigateway.ApiKey(self.api, _id_of(KEY, client), description=f"Client {client}")
+
+    def _add_usage_plan(self, plan: UsagePlan) -> None:
+        quota = apigateway.QuotaSettings(limit=plan.daily_quota, period=apigateway.Period.DAY)
         usage = self.api.add_usage_plan(
-            "UsagePlan",
+            _id_of("UsagePlan", plan.client),
             throttle=apigateway.ThrottleSettings(rate_limit=plan.rate_limit, burst_limit=plan.burst_limit),
+            quota=quota if plan.daily_quota else None,
             api_stages=[apigateway.UsagePlanPerApiStage(api=self.api, stage=self.api.deployment_stage)],
         )
-        usage.add_api_key(self.key)
+        usage.add_api_key(self.keys[plan.client])
 
     def _code(self, architecture: str) -> lambda_.Code:
         """An asset that is packed when it is published, so that a synthesis needs no network."""
@@ -190,7 +216,8 @@ class FrontDoor(Construct):
             )
 
     def _answer_in_json(self, plan: Api) -> None:
-        for name, (status, message) in REFUSALS.items():
+        quota = any(one.daily_quota for one in plan.plans)
+        for name, (status, message) in (REFUSALS | OVER_QUOTA if quota else REFUSALS).items():
             body = {"message": message.format(paths=" or ".join(plan.paths)), "errors": []}
             self.api.add_gateway_response(
                 name,
@@ -198,3 +225,8 @@ class FrontDoor(Construct):
                 status_code=status,
                 templates={"application/json": json.dumps(body)},
             )
+
+
+def _id_of(kind: str, client: str) -> str:
+    """The client ``default`` has the key and the plan of a stack without named clients."""
+    return kind if client == DEFAULT_NAME else f"{kind}-{client}"

@@ -44,7 +44,7 @@ class PlatformStack(cdk.Stack):
             if config.dashboard.enabled
             else None
         )
-        outputs = _outputs(self, tasks, compute)
+        outputs = _outputs(self, topology, tasks, compute)
         if builds:
             outputs["ImageBuildProjects"] = ",".join(build.project for build in builds)
         if alarms:
@@ -108,14 +108,17 @@ def _make_dashboard(
     )
 
 
-def _outputs(stack: cdk.Stack, tasks: Tasks, compute: Compute) -> dict[str, str]:
+def _outputs(stack: cdk.Stack, topology: Topology, tasks: Tasks, compute: Compute) -> dict[str, str]:
     """Users' scripts read these by their names."""
-    key = tasks.front_door.key.key_id
+    keys = {name: key.key_id for name, key in tasks.front_door.keys.items()}
+    first, *_ = keys.values()
     cluster = compute.cluster
+    named = {"ApiKeyIds": ",".join(f"{name}={key}" for name, key in keys.items())} if topology.api.named else {}
     return {
         "FrontApiEndpoint": tasks.front_door.api.url,
-        "GetAPIKeyCommand": f"aws apigateway get-api-keys --query 'items[?id==`{key}`].value' "
+        "GetAPIKeyCommand": f"aws apigateway get-api-keys --query 'items[?id==`{first}`].value' "
         f"--include-values --output text --region {stack.region}",
+        **named,
         "InputTopicArn": tasks.routing.input_topic.topic_arn,
         "sdNotificationOutputArn": tasks.routing.output_topic.topic_arn,
         "OutputS3Bucket": tasks.output.bucket_name,

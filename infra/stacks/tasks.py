@@ -62,8 +62,8 @@ def _front_door(
         stack,
         "FrontDoor",
         plan=topology.api,
-        environment=topology.frontend_environment(
-            input_topic_arn=routing.input_topic.topic_arn, output_bucket=output.bucket_name
+        environment=lambda key_ids: topology.frontend_environment(
+            input_topic_arn=routing.input_topic.topic_arn, output_bucket=output.bucket_name, key_ids=key_ids
         ),
         settings=settings,
         reserved_concurrency=config.lambda_.reserved_concurrency,

@@ -6,6 +6,7 @@ A content too large for a message is stored in S3, and the message carries its U
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,20 @@ def fits(body: str) -> bool:
 def request_id_of(value: str) -> str | None:
     """The attribute's value if it is a UUID; anybody may publish anything, and object keys follow from it."""
     return value if _UUID.fullmatch(value) else None
+
+
+def text_attributes(values: Mapping[str, str | None]) -> dict[str, Any]:
+    """Message attributes of SNS and SQS, without those that have no value."""
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items() if value}
+
+
+def message_group(name: str | None) -> dict[str, Any]:
+    """Arguments that put a message into a group, for SNS's ``publish`` and for SQS's ``send_message``.
+
+    While one group floods a queue that is not FIFO, SQS delivers the messages of the others first ("fair queues"). SNS
+    passes the group on. None: no group.
+    """
+    return {"MessageGroupId": name} if name else {}
 
 
 def decode(body: str) -> Order:

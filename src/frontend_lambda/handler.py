@@ -116,7 +116,7 @@ class FrontDoor:
         response = respond(HTTPStatus.OK, {"id_task": metadata.id, **admission.response, "output_location": location})
         attributes = {**admission.attributes, ATTRIBUTE: trace.traceparent, CLIENT_ATTRIBUTE: caller.client.name}
         try:
-            self._sender.send(admission.task, attributes, facts["request_id"], message_group=caller.message_group)
+            self._sender.send(admission.task, attributes, facts["request_id"], client_group=caller.message_group)
         except NotSent as error:
             cause = error.__cause__
             facts |= {"outcome": "failed", "step": error.step, "error": type(cause).__name__, "detail": str(cause)}

@@ -24,6 +24,8 @@ from contract.wire import (
     encode_reference,
     encode_task,
     fits,
+    message_group,
+    text_attributes,
 )
 from frontend_lambda.failures import CALL_FAILURES, Acceptance, acceptance_of
 from frontend_lambda.settings import Settings
@@ -75,28 +77,25 @@ class Sender:
         self._s3 = self._clients(session, "s3")
 
     def send(
-        self, task: Task, attributes: Mapping[str, str], request_id: str, *, message_group: str | None = None
+        self, task: Task, attributes: Mapping[str, str], request_id: str, *, client_group: str | None = None
     ) -> None:
         """Publish ``task`` with the message attributes ``attributes`` as the one task of the request ``request_id``.
 
-        SQS delivers the tasks of all message groups fairly; None: there is only one. Raises NotSent.
+        ``client_group`` is the message group of its client. Raises NotSent.
         """
         deadline = time.monotonic() + self._timings.total
         body = encode_task(task)
         if not fits(body):
             body = encode_reference(task, self._store(task, request_id, deadline))
         named = {**attributes, REQUEST_ID_ATTRIBUTE: request_id}
-        group = {"MessageGroupId": message_group} if message_group else {}
+        group = message_group(client_group)
 
         def publish(client: Any, *, repeat: bool) -> None:
             client.publish(
                 TopicArn=self._settings.input_topic_arn,
                 Message=body,
                 **group,
-                MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value}
-                    for name, value in (named | ({REPEAT_ATTRIBUTE: REPEAT} if repeat else {})).items()
-                },
+                MessageAttributes=text_attributes(named | ({REPEAT_ATTRIBUTE: REPEAT} if repeat else {})),
             )
 
         self._call("publish", self._sns, publish, deadline)

@@ -190,7 +190,7 @@ def _processor(
 ) -> Processor:
     return Processor(
         runtime=runtime,
-        admission=Admission(settings.runtime_type, settings.policy),
+        admission=Admission(settings.runtime_type, settings.runtime_name, settings.policy, settings.clients),
         fetcher=fetcher,
         store=outcome.store,
         notifier=outcome.notifier,
@@ -229,12 +229,14 @@ def _deletion_cost(settings: Settings) -> DeletionCost | None:
 
 
 def _link_limits(settings: Settings) -> Limits:
+    buckets = frozenset(settings.input_buckets)
     return Limits(
         max_bytes=settings.max_link_bytes,
         timeout=settings.link_timeout,
         names=settings.allowed_names,
         networks=settings.allowed_networks,
-        buckets=frozenset(settings.input_buckets),
+        # An output bucket that is an input bucket as well would let clients read each other's results.
+        buckets=buckets - {settings.bucket} if settings.clients.named else buckets,
         output_bucket=settings.bucket,
         allow_loopback=settings.allow_loopback_links,
     )

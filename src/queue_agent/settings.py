@@ -13,6 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from yarl import URL
 
+from contract.clients import Clients
 from contract.errors import ContractError, problems_of
 from contract.policy.model import TaskPolicy
 from contract.runtimes import RuntimeType
@@ -39,6 +40,10 @@ def _level(value: str) -> str:
 
 def _policy(value: object) -> object:
     return TaskPolicy.from_env(value) if isinstance(value, str) else value
+
+
+def _clients(value: object) -> object:
+    return Clients.from_env(value) if isinstance(value, str) else value
 
 
 def _link_host(value: str) -> str:
@@ -99,6 +104,8 @@ class Settings(BaseModel):
         default_factory=TaskPolicy, alias="TASK_POLICY"
     )
     """What a task may ask for. The front door checks it first; this is for tasks that are published directly."""
+    clients: Annotated[Clients, BeforeValidator(_clients)] = Field(default_factory=Clients, alias="CLIENTS")
+    """Who sends tasks, and what each may use; as the front door knows them, without their keys."""
     runtime_url: Annotated[URL, BeforeValidator(base_url)] = Field(alias="API_BASE_URL")
     dynamic_model: bool = Field(default=False, alias="DYNAMIC_SD_MODEL")
     log_level: Annotated[str, AfterValidator(_level)] = Field(default="INFO", alias="LOGLEVEL")
@@ -115,7 +122,8 @@ class Settings(BaseModel):
     health_port: int = Field(default=8090, alias="HEALTH_PORT", ge=0, le=65535)
     health_host: str = Field(default="0.0.0.0", alias="HEALTH_HOST")  # noqa: S104 - the kubelet probes the pod's address
     input_buckets: Listed = Field(default=(), alias="INPUT_BUCKETS")
-    """Buckets that ``s3://`` links may name; of the output bucket, a task reads what is below its own prefix."""
+    """Buckets that ``s3://`` links may name; of the output bucket, a task reads what is below its own prefix
+    or its client's."""
     allowed_link_hosts: LinkHosts = Field(default=(), alias="ALLOWED_LINK_HOSTS")
     """Host names and networks (CIDR) that links may reach although their addresses are not public."""
     allow_loopback_links: bool = Field(default=False, alias="ALLOW_LOOPBACK_LINKS")

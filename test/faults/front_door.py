@@ -18,6 +18,7 @@ from test.faults.scenario import Ground, Report, Scenario, agents_at
 from test.support.world import World
 from utils.local.aws_proxy import Conditions, aws_proxy
 from utils.local.gateway import Gateway
+from utils.local.usage import ApiKey
 
 TASK_SECONDS = 0.3
 LOST_EVERY = 5
@@ -66,9 +67,8 @@ async def _front_door(world: World, endpoint: str) -> Gateway:
         input_topic_arn=topic, output_bucket=world.bucket, catalog=Catalog.from_env(CATALOG), endpoint_url=endpoint
     )
     session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=KEY, region_name=REGION)
-    return Gateway(
-        make_handler(settings, session), stage="prod", paths=("/v1alpha2",), api_key=KEY, rate=1000, burst=1000
-    )
+    keys = [ApiKey(value=KEY, rate=1000, burst=1000)]
+    return Gateway(make_handler(settings, session), stage="prod", paths=("/v1alpha2",), keys=keys)
 
 
 async def _request(session: ClientSession, gateway: Gateway, task_id: str) -> int:

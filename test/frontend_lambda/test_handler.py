@@ -155,7 +155,7 @@ def test_an_accepted_task_is_one_line_of_the_log(door: FrontDoor, log: Lines) ->
         "request_id": REQUEST_ID,
         "trace_id": "691ef2c40123456789abcdef01234567",
         "client": "default",
-            "task_id": "my-1",
+        "task_id": "my-1",
         "runtime": "sdruntime",
         "tasktype": "text-to-image",
     }

@@ -18,6 +18,7 @@ from frontend_lambda.body import MAX_INTEGER_CHARACTERS
 from infra.config.model import Runtime
 from utils.guide.openapi import document
 from utils.local.gateway import Gateway
+from utils.local.usage import ApiKey
 
 from .conftest import RUNTIMES, FrontDoor
 
@@ -41,7 +42,8 @@ def endpoint(standing_door: FrontDoor) -> Iterator[str]:
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     paths = standing_door.topology.api.paths
-    gateway = Gateway(standing_door.handler, stage="dev", paths=paths, api_key=KEY, rate=100_000, burst=100_000)
+    keys = [ApiKey(value=KEY, rate=100_000, burst=100_000)]
+    gateway = Gateway(standing_door.handler, stage="dev", paths=paths, keys=keys)
     asyncio.run_coroutine_threadsafe(gateway.start(), loop).result()
     yield gateway.endpoint.removesuffix("/")
     asyncio.run_coroutine_threadsafe(gateway.stop(), loop).result()

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from utils.local.gateway import Gateway
+from utils.local.usage import ApiKey
 from utils.smoke import samples
 
 from .conftest import FrontDoor, runtime_of
@@ -34,15 +35,10 @@ class Api:
 @pytest.fixture
 async def api(door: FrontDoor) -> AsyncIterator[Api]:
     settings = door.topology.api
+    (plan,) = settings.plans
+    keys = [ApiKey(value=KEY, rate=plan.rate_limit, burst=plan.burst_limit)]
     async with (
-        Gateway(
-            door.handler,
-            stage=settings.stage,
-            paths=settings.paths,
-            api_key=KEY,
-            rate=settings.rate_limit,
-            burst=settings.burst_limit,
-        ) as gateway,
+        Gateway(door.handler, stage=settings.stage, paths=settings.paths, keys=keys) as gateway,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT)) as client,
     ):
         yield Api(gateway.endpoint, client)

@@ -64,6 +64,20 @@ EVERYTHING: dict[str, Any] = {
 }
 """Every switch in another position than the default's, but for those of UNWATCHED."""
 
+SHARED: dict[str, Any] = {
+    **THREE,
+    "clients": [
+        {"name": "default", "dailyQuota": 5000, "prefixes": ["output"]},
+        {
+            "name": "night-batch",
+            "throttle": {"rateLimit": 2},
+            "runtimes": ["comfy"],
+            "prefixes": ["night", "shared/night"],
+        },
+    ],
+}
+"""Two clients, one of which is that of a stack without named ones."""
+
 UNWATCHED: dict[str, Any] = {
     **ONE,
     "alarms": {"enabled": False},

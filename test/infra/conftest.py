@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.node import use_packaged_node
-from test.infra.configs import CHINA, EVERYTHING, MOST, REGIONS, THREE, UNWATCHED
+from test.infra.configs import CHINA, EVERYTHING, MOST, REGIONS, SHARED, THREE, UNWATCHED
 from test.infra.synthesis import Synthesis, allow_time, synthesise, template_in
 
 use_packaged_node()
@@ -28,6 +28,11 @@ def default(synthesise: Synthesis) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def three(synthesise: Synthesis) -> dict[str, Any]:
     return template_in(synthesise("three", THREE))
+
+
+@pytest.fixture(scope="session")
+def shared(synthesise: Synthesis) -> dict[str, Any]:
+    return template_in(synthesise("shared", SHARED))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 from cfnlint import api  # type: ignore[import-untyped]  # the package has no types
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # the package has no types
 
-from test.infra.configs import CHINA, EVERYTHING, REGIONS
+from test.infra.configs import CHINA, EVERYTHING, REGIONS, SHARED
 from test.infra.synthesis import Synthesis
 
 REDUNDANT_DEPENDENCY = "W3005"
@@ -18,12 +18,13 @@ REDUNDANT_DEPENDENCY = "W3005"
     [
         ("default", ["us-west-2", "us-east-1"]),
         ("everything", ["us-west-2", "us-east-1"]),
+        ("shared", ["us-west-2"]),
         ("china", ["cn-northwest-1"]),
     ],
 )
 def test_a_template_is_clean(name: str, regions: list[str], synthesise: Synthesis) -> None:
     # Given
-    config = {"everything": EVERYTHING, "china": CHINA}.get(name)
+    config = {"everything": EVERYTHING, "shared": SHARED, "china": CHINA}.get(name)
     (path,) = synthesise(name, config, region=REGIONS.get(name)).glob("*.template.json")
 
     # When

@@ -21,7 +21,7 @@ SECRETIVE = ("api_key", "password", "secret", "token")
 """Parts of names of variables that would hold a secret."""
 
 
-@pytest.fixture(params=["default", "three", "everything", "china"])
+@pytest.fixture(params=["default", "three", "shared", "everything", "china"])
 def template(request: pytest.FixtureRequest) -> dict[str, Any]:
     made: dict[str, Any] = request.getfixturevalue(request.param)
     return made

@@ -40,7 +40,7 @@ def a_fetcher(s3: "S3Client", **limits: Any) -> Fetcher:
 
 async def fetch(fetcher: Fetcher, content: Mapping[str, Any]) -> dict[Path, File]:
     """As the agent fetches for one delivery."""
-    return await fetcher.fetch(content, a_trace(), prefix=PREFIX)
+    return await fetcher.fetch(content, a_trace(), readable=(PREFIX,))
 
 
 async def fetched(link: str, **limits: Any) -> bytes:

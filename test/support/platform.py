@@ -108,6 +108,7 @@ def addresses_of(endpoint: str) -> running_file.Addresses:
     return running_file.Addresses(
         endpoint="",
         api_key="",
+        api_keys={"default": ""},
         bucket="",
         topic_arn="",
         aws_endpoint_url=endpoint,

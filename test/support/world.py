@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from contract.runtimes import TaskType
 from contract.task import Metadata, Task
-from contract.wire import encode_task
+from contract.wire import CLIENT_ATTRIBUTE, encode_task, text_attributes
 from queue_agent.aws.clients import Clients
 from queue_agent.errors import Interrupted, RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
@@ -36,13 +36,16 @@ class World:
     bucket: str
     told: list[dict[str, Any]] = field(default_factory=list)
 
-    async def send(self, body: str) -> str:
-        """Put a message in the queue; returns its id."""
-        return (await self.direct.sqs.send_message(QueueUrl=self.queue_url, MessageBody=body))["MessageId"]
+    async def send(self, body: str, client: str | None = None) -> str:
+        """Put a message in the queue; returns its id. ``client``: the one that it names."""
+        sent = await self.direct.sqs.send_message(
+            QueueUrl=self.queue_url, MessageBody=body, MessageAttributes=text_attributes({CLIENT_ATTRIBUTE: client})
+        )
+        return sent["MessageId"]
 
-    async def ask(self, task_id: str = "t1", **fields: Any) -> str:
-        """Put a text-to-image task in the queue; returns the message's id."""
-        return await self.send(encode_task(a_task(task_id, **fields)))
+    async def ask(self, task_id: str = "t1", client: str | None = None, **fields: Any) -> str:
+        """Put a text-to-image task in the queue; returns the message's id. ``client``: whose task it is."""
+        return await self.send(encode_task(a_task(task_id, **fields)), client)
 
     async def callbacks(self) -> list[dict[str, Any]]:
         """All callbacks so far, in the order in which they were read."""
@@ -68,7 +71,10 @@ class World:
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         answer = await self.direct.sqs.receive_message(
-            QueueUrl=self.dead_letter_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            QueueUrl=self.dead_letter_url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["MessageGroupId"],
         )
         return [dict(message) for message in answer.get("Messages", [])]
 

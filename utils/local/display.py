@@ -51,7 +51,7 @@ class Display:
         self._line("The platform serves on this machine. Ctrl-C stops it.", "bold green")
         for name, value in (
             ("endpoint", addresses.endpoint),
-            ("API key", addresses.api_key),
+            *_keys(addresses),
             ("bucket", addresses.bucket),
             ("topic ARN", addresses.topic_arn),
             ("AWS endpoint", f"{addresses.aws_endpoint_url} (AWS_ENDPOINT_URL; region {addresses.region}, any keys)"),
@@ -96,6 +96,14 @@ class Display:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
+
+
+def _keys(addresses: Addresses) -> Iterator[tuple[str, str]]:
+    """A line for each client's key; the only one needs no name."""
+    if len(addresses.api_keys) == 1:
+        yield "API key", addresses.api_key
+    else:
+        yield from ((f"key of {name}", key) for name, key in addresses.api_keys.items())
 
 
 class _Console(Console):

@@ -1,8 +1,8 @@
 """The front door's API Gateway on this machine: HTTP in, the real Lambda handler behind it.
 
-It does what a regional REST API with the stack's settings does: paths below a stage, an API key, a throttle, the size
-limits of API Gateway and of Lambda, the time limit of an integration, JSON for every error. One thing differs: other
-paths and methods are 404 and 405, where AWS answers 403 "Missing Authentication Token" to both.
+It does what a regional REST API with the stack's settings does: paths below a stage, API keys with a throttle and a quota
+each, the size limits of API Gateway and of Lambda, the time limit of an integration, JSON for every error. One thing
+differs: other paths and methods are 404 and 405, where AWS answers 403 "Missing Authentication Token" to both.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
@@ -23,7 +23,7 @@ from multidict import CIMultiDict
 
 from utils.local.lambda_proxy import LambdaContext, ProxyResponse, proxy_event
 from utils.local.ports import address, listen
-from utils.local.throttle import TokenBucket
+from utils.local.usage import ApiKey, OverLimit, Usage
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """Of API Gateway: "HTTP content length exceeded 10485760 bytes"."""
@@ -64,9 +64,9 @@ class FunctionFailed(Exception):
 class Gateway:
     """One REST API. Serves between ``start`` and ``stop``, or inside ``async with``.
 
-    ``paths`` are the resources, such as ``/v1alpha2``; each takes POST only. ``rate`` is in requests a second,
-    ``burst`` in requests. ``listening`` is a listening socket of the caller; without one it listens on any free port.
-    ``handler`` is called in threads, several at once, with a proxy event and a context.
+    ``paths`` are the resources, such as ``/v1alpha2``; each takes POST only. ``listening`` is a listening socket of the
+    caller; without one it listens on any free port. ``handler`` is called in threads, several at once, with a proxy
+    event and a context.
     """
 
     def __init__(
@@ -75,17 +75,14 @@ class Gateway:
         *,
         stage: str,
         paths: tuple[str, ...],
-        api_key: str,
-        rate: float,
-        burst: int,
+        keys: Iterable[ApiKey],
         listening: socket.socket | None = None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
         self._handler = handler
         self._stage = stage
         self._resources = {f"/{stage}{path}": path for path in paths}
-        self._api_key = api_key
-        self._bucket = TokenBucket(rate=rate, burst=burst)
+        self._usages = tuple(Usage(key) for key in keys)
         self._socket = listening or listen()
         self.endpoint = f"{address(self._socket)}/{stage}/"
         """``http://127.0.0.1:{port}/{stage}/``; a path such as ``v1alpha2`` comes behind it."""
@@ -120,8 +117,8 @@ class Gateway:
         """Every request, also those that a router would answer by itself, in plain text."""
         request_id, started = str(uuid.uuid4()), time.monotonic()
         try:
-            resource = self._admit(request)
-            response = _response(await self._call(request, resource, request_id))
+            resource, api_key = self._admit(request)
+            response = _response(await self._call(request, resource, request_id, api_key))
         except Refused as refused:
             response = web.json_response(
                 {"message": refused.message, "errors": []}, status=refused.status, headers=refused.headers
@@ -140,26 +137,31 @@ class Gateway:
         )
         return response
 
-    def _admit(self, request: web.Request) -> str:
-        """The resource. Raises Refused for what API Gateway answers before it looks at the body."""
+    def _admit(self, request: web.Request) -> tuple[str, ApiKey]:
+        """The resource, and the key. Raises Refused for what API Gateway answers before it looks at the body."""
         path = "/" + "/".join(name for name in request.rel_url.raw_path.split("/") if name)
         resource = self._resources.get(path)
         if resource is None:
             raise Refused(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(self._resources)}")
         if request.method != "POST":
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", Allow="POST")
-        key = request.headers.get("x-api-key", "")
-        if not hmac.compare_digest(key.encode(errors="surrogateescape"), self._api_key.encode()):
+        usage = self._usage(request.headers.get("x-api-key", "").encode(errors="surrogateescape"))
+        if usage is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "the header x-api-key is missing or holds no valid key")
-        if not self._bucket.take():
-            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, "too many requests; send them more slowly")
-        return resource
+        try:
+            usage.take()
+        except OverLimit as error:
+            raise Refused(HTTPStatus.TOO_MANY_REQUESTS, str(error)) from error
+        return resource, usage.key
 
-    async def _call(self, request: web.Request, resource: str, request_id: str) -> ProxyResponse:
+    def _usage(self, value: bytes) -> Usage | None:
+        """Every key is compared, so that the time tells nothing."""
+        found = [usage for usage in self._usages if hmac.compare_digest(value, usage.key.value.encode())]
+        return found[0] if found else None
+
+    async def _call(self, request: web.Request, resource: str, request_id: str, api_key: ApiKey) -> ProxyResponse:
         body = await _body(request)
-        event = proxy_event(
-            request, body, stage=self._stage, resource=resource, request_id=request_id, api_key=self._api_key
-        )
+        event = proxy_event(request, body, stage=self._stage, resource=resource, request_id=request_id, api_key=api_key)
         context = LambdaContext(time.monotonic() + self._integration_seconds)
         call = asyncio.get_running_loop().run_in_executor(self._threads, _invoke, self._handler, event, context)
         try:

@@ -1,8 +1,8 @@
 """The front door in a process of its own: the gateway, and behind it the Lambda handler with a Lambda's environment.
 
-The variable GATEWAY holds the API's settings, as JSON: the keyword arguments of ``Gateway``; the only argument is the
-number of the listening socket that the parent opened. With OTEL_EXPORTER_OTLP_ENDPOINT each request is the first
-span of its task's trace.
+The variable GATEWAY holds the API's settings, as JSON: the keyword arguments of ``Gateway``, and of each key; the only
+argument is the number of the listening socket that the parent opened. With OTEL_EXPORTER_OTLP_ENDPOINT each request is
+the first span of its task's trace.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 
 from frontend_lambda.handler import handle
 from utils.local.gateway import Gateway, Handler
+from utils.local.usage import ApiKey
 
 
 async def serve() -> None:
@@ -25,7 +26,9 @@ async def serve() -> None:
     async with AsyncExitStack() as stack:
         handler = await _traced(handle, os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"), stack)
         listening = socket.socket(fileno=int(sys.argv[1]))
-        await stack.enter_async_context(Gateway(handler, listening=listening, **json.loads(os.environ["GATEWAY"])))
+        settings = json.loads(os.environ["GATEWAY"])
+        keys = [ApiKey(**key) for key in settings.pop("keys")]
+        await stack.enter_async_context(Gateway(handler, keys=keys, listening=listening, **settings))
         await stop.wait()
 
 

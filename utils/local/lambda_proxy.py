@@ -15,6 +15,8 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from utils.local.usage import ApiKey
+
 ACCOUNT = "123456789012"
 """moto's account; API Gateway writes the real one here."""
 
@@ -84,7 +86,7 @@ class LambdaContext:
 
 
 def proxy_event(
-    request: web.Request, body: bytes, *, stage: str, resource: str, request_id: str, api_key: str
+    request: web.Request, body: bytes, *, stage: str, resource: str, request_id: str, api_key: ApiKey
 ) -> dict[str, Any]:
     """The event of a request to ``resource``. It holds the caller's key, as the real one does: never log it."""
     headers = {name: request.headers.getall(name) for name in request.headers}
@@ -127,12 +129,12 @@ def proxy_event(
     }
 
 
-def _identity(request: web.Request, api_key: str) -> dict[str, str | None]:
+def _identity(request: web.Request, api_key: ApiKey) -> dict[str, str | None]:
     return {
         "accessKey": None,
         "accountId": None,
-        "apiKey": api_key,
-        "apiKeyId": "local",
+        "apiKey": api_key.value,
+        "apiKeyId": api_key.id,
         "caller": None,
         "cognitoAuthenticationProvider": None,
         "cognitoAuthenticationType": None,

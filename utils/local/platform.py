@@ -21,11 +21,12 @@ from utils.local.cloud import Access, Cloud, apply
 from utils.local.ports import Reservation, address, listen
 from utils.local.running import Addresses
 from utils.local.supervisor import Supervisor
+from utils.local.usage import ApiKey
 
 DEFAULT_PORT = 8000
 
-KEY_BYTES = 20
-"""40 characters, as many as an API key of API Gateway has."""
+KEY_BYTES, KEY_ID_BYTES = 20, 5
+"""40 characters and 10, as many as an API key of API Gateway and its id have."""
 
 READY_SECONDS = 60.0
 """How long the agents may take until their runtimes are ready, before the platform serves without them."""
@@ -111,8 +112,8 @@ async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Plat
         clients = await stack.enter_async_context(access.clients())
         cloud = await supervisor.watch(apply(plan.topology, access, clients))
 
-        api_key = secrets.token_hex(KEY_BYTES)
-        gateway = services.gateway_service(plan.topology, cloud, api_key, gateway_socket.fileno(), telemetry)
+        keys = _api_keys(plan.topology)
+        gateway = services.gateway_service(plan.topology, cloud, keys, gateway_socket.fileno(), telemetry)
         await supervisor.start(gateway)
         health = await _start_runtimes(plan, cloud, supervisor, stack, telemetry)
         # Agents stop while their runtimes still run, so that they can interrupt them; then the rest stops.
@@ -120,7 +121,8 @@ async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Plat
         stack.callback(gateway_socket.close)
         addresses = Addresses(
             endpoint=f"{address(gateway_socket)}/{plan.topology.api.stage}/",
-            api_key=api_key,
+            api_key=next(iter(keys.values())).value,
+            api_keys={name: key.value for name, key in keys.items()},
             bucket=cloud.output_bucket,
             topic_arn=cloud.output_topic_arn,
             aws_endpoint_url=access.endpoint_url,
@@ -132,6 +134,20 @@ async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Plat
         )
         running.write(plan.output, addresses)
         yield Platform(supervisor, addresses, clients, health)
+
+
+def _api_keys(topology: Topology) -> dict[str, ApiKey]:
+    """New ones, by the name of the client."""
+    return {
+        plan.client: ApiKey(
+            id=secrets.token_hex(KEY_ID_BYTES),
+            value=secrets.token_hex(KEY_BYTES),
+            rate=plan.rate_limit,
+            burst=plan.burst_limit,
+            daily_quota=plan.daily_quota,
+        )
+        for plan in topology.api.plans
+    }
 
 
 async def _collector(plan: Plan, stack: AsyncExitStack) -> str | None:

@@ -26,12 +26,14 @@ class NotRunning(Exception):
 class Addresses:
     """How a running platform is reached, which is for its owner only.
 
-    ``logs``: folder of its processes' logs. ``agents``: URL of the metrics of each agent, by the agent's name.
-    ``queues``: URL of each runtime's queue, by the runtime's name. ``pid``: of the platform's own process.
+    ``api_keys``: by the name of the client; ``api_key``: the first of them. ``logs``: folder of its processes' logs.
+    ``agents``: URL of the metrics of each agent, by the agent's name. ``queues``: URL of each runtime's queue, by the
+    runtime's name. ``pid``: of the platform's own process.
     """
 
     endpoint: str
     api_key: str
+    api_keys: Mapping[str, str]
     bucket: str
     topic_arn: str
     aws_endpoint_url: str

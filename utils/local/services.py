@@ -4,12 +4,14 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from infra.topology import Route, Topology
 from utils.local.cloud import Cloud
 from utils.local.ports import LOOPBACK
 from utils.local.supervisor import Service
+from utils.local.usage import ApiKey
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,18 +39,16 @@ def aws_service(socket: int) -> Service:
 
 
 def gateway_service(
-    topology: Topology, cloud: Cloud, api_key: str, socket: int, telemetry: Mapping[str, str]
+    topology: Topology, cloud: Cloud, keys: Mapping[str, ApiKey], socket: int, telemetry: Mapping[str, str]
 ) -> Service:
-    """The front door on a listening socket: the gateway with the Lambda handler behind it."""
-    own = topology.frontend_environment(input_topic_arn=cloud.input_topic_arn, output_bucket=cloud.output_bucket)
+    """The front door on a listening socket: the gateway with the Lambda handler behind it. ``keys`` by client."""
+    own = topology.frontend_environment(
+        input_topic_arn=cloud.input_topic_arn,
+        output_bucket=cloud.output_bucket,
+        key_ids={name: key.id for name, key in keys.items()},
+    )
     api = topology.api
-    gateway = {
-        "stage": api.stage,
-        "paths": api.paths,
-        "rate": api.rate_limit,
-        "burst": api.burst_limit,
-        "api_key": api_key,
-    }
+    gateway = {"stage": api.stage, "paths": api.paths, "keys": [asdict(key) for key in keys.values()]}
     more = {**cloud.access.environment(), **own, **telemetry, "GATEWAY": json.dumps(gateway)}
     return Service("gateway", "utils.local.gateway_server", (str(socket),), environment(more), sockets=(socket,))
 

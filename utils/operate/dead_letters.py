@@ -14,7 +14,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.trace import ATTRIBUTE
-from contract.wire import UndecodableMessage, decode
+from contract.wire import CLIENT_ATTRIBUTE, UndecodableMessage, decode, message_group, text_attributes
 from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.topology import Route, topology_of
@@ -51,6 +51,9 @@ POLL_SECONDS = 1
 EMPTY_ANSWERS = 3
 """SQS asks a part of its servers, so that one empty answer says little."""
 
+KEPT = (CLIENT_ATTRIBUTE, ATTRIBUTE)
+"""Message attributes with which a dead letter is sent again."""
+
 MAX_LETTERS = 1000
 """Looked at in one call; a queue that holds more is shown in part."""
 
@@ -61,7 +64,8 @@ class CannotAct(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter that this process holds. ``age`` in seconds; ``receives`` of the runtime's queue, when known."""
+    """A dead letter that this process holds. ``age`` in seconds; ``receives`` of the runtime's queue, when known;
+    ``kept``: message attributes of the task itself; ``group``: the message group of its client."""
 
     message_id: str
     receipt: str
@@ -70,7 +74,8 @@ class Letter:
     receives: str
     age: float
     task_id: str
-    traceparent: str | None
+    kept: Mapping[str, str]
+    group: str | None
 
     @classmethod
     def of(cls, message: "MessageTypeDef", now: float) -> "Letter":
@@ -86,7 +91,8 @@ class Letter:
             receives=attributes.get("receives", "?"),
             age=max(0.0, now - sent),
             task_id=_task_id(message["Body"]),
-            traceparent=attributes.get(ATTRIBUTE),
+            kept={name: attributes[name] for name in KEPT if name in attributes},
+            group=message.get("Attributes", {}).get("MessageGroupId"),
         )
 
 
@@ -115,10 +121,10 @@ class DeadLetters:
 
     def redrive(self, letter: Letter) -> None:
         """Send it to the runtime's queue, then delete it here: cut off in between, it would run twice, not never."""
-        traced: dict[str, Any] = (
-            {ATTRIBUTE: {"DataType": "String", "StringValue": letter.traceparent}} if letter.traceparent else {}
+        attributes, group = text_attributes(letter.kept), message_group(letter.group)
+        self._client.send_message(
+            QueueUrl=self._queue_url, MessageBody=letter.body, MessageAttributes=attributes, **group
         )
-        self._client.send_message(QueueUrl=self._queue_url, MessageBody=letter.body, MessageAttributes=traced)
         self.delete(letter)
 
     def delete(self, letter: Letter) -> None:
@@ -131,7 +137,7 @@ class DeadLetters:
             VisibilityTimeout=HOLD_SECONDS,
             WaitTimeSeconds=POLL_SECONDS,
             MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["SentTimestamp"],
+            MessageSystemAttributeNames=["MessageGroupId", "SentTimestamp"],
         ).get("Messages", [])
 
     def _release_upcoming(self, letter: Letter) -> None:
@@ -150,9 +156,7 @@ def main(argv: Sequence[str] | None = None, *, ask: Callable[[str], str] = input
         route = _route(arguments.config, arguments.runtime)
         letters = _open(arguments.local, route)
         return _act(letters, arguments, ask)
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except CannotAct as error:
+    except (ConfigError, CannotAct) as error:
         print(f"error: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(f"error: AWS refused the call: {error}", file=sys.stderr)
@@ -218,7 +222,7 @@ def _shown(letter: Letter) -> dict[str, Any]:
         "age_seconds": round(letter.age),
         "receives": letter.receives,
         "reason": letter.reason,
-        "traceparent": letter.traceparent,
+        **{name: letter.kept.get(name) for name in KEPT},
         "body": body,
     }
 

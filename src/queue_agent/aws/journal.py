@@ -27,6 +27,8 @@ class HeldMessage:
     expires: float
     traceparent: str | None = None
     request_id: str | None = None
+    client: str | None = None
+    group: str | None = None
     repeat: bool = False
     runs: int | None = None
     job_ref: str | None = None

@@ -26,6 +26,10 @@ class Lease:
     expires: float
     first_received: float = field(default_factory=time.time)
     request_id: str | None = None
+    client: str | None = None
+    """Name of the client whose task it is; None when the message was sent by something else than the front door."""
+    group: str | None = None
+    """SQS's message group, by which it keeps clients fair."""
     repeat: bool = False
     """Whether the front door sent it because it did not know whether an earlier message of the request was accepted."""
     lost: asyncio.Event = field(default_factory=asyncio.Event)

@@ -10,7 +10,15 @@ from botocore.exceptions import ClientError
 
 from contract import trace
 from contract.metrics import DEAD_LETTERS
-from contract.wire import REPEAT, REPEAT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, request_id_of
+from contract.wire import (
+    CLIENT_ATTRIBUTE,
+    REPEAT,
+    REPEAT_ATTRIBUTE,
+    REQUEST_ID_ATTRIBUTE,
+    message_group,
+    request_id_of,
+    text_attributes,
+)
 from queue_agent.aws.clients import LONG_POLL_SECONDS, aws_errors, code_of
 from queue_agent.aws.journal import HeldMessage, LeaseJournal
 from queue_agent.aws.lease import Lease
@@ -74,11 +82,12 @@ class Queue:
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 VisibilityTimeout=self._lease_seconds,
-                MessageAttributeNames=[trace.ATTRIBUTE, REQUEST_ID_ATTRIBUTE, REPEAT_ATTRIBUTE],
+                MessageAttributeNames=[trace.ATTRIBUTE, REQUEST_ID_ATTRIBUTE, REPEAT_ATTRIBUTE, CLIENT_ATTRIBUTE],
                 MessageSystemAttributeNames=[
                     "ApproximateFirstReceiveTimestamp",
                     "ApproximateReceiveCount",
                     "AWSTraceHeader",
+                    "MessageGroupId",
                     "SentTimestamp",
                 ],
             )
@@ -99,6 +108,8 @@ class Queue:
             expires=asyncio.get_running_loop().time() + self._lease_seconds,
             first_received=held.first_received,
             request_id=held.request_id,
+            client=held.client,
+            group=held.group,
             repeat=held.repeat,
         )
         try:
@@ -173,13 +184,19 @@ class Queue:
 
     async def _send_dead_letter(self, url: str, lease: Lease, reason: str) -> None:
         # Without its request's id: a dead letter that is sent again is a task of its own, and is to run again.
-        texts = {"reason": _attribute(reason), "message_id": lease.message_id, trace.ATTRIBUTE: lease.traceparent}
-        attributes: dict[str, MessageAttributeValueTypeDef] = {
-            name: {"DataType": "String", "StringValue": value} for name, value in texts.items() if value
-        }
+        attributes: dict[str, MessageAttributeValueTypeDef] = text_attributes(
+            {
+                "reason": _attribute(reason),
+                "message_id": lease.message_id,
+                trace.ATTRIBUTE: lease.traceparent,
+                CLIENT_ATTRIBUTE: lease.client,
+            }
+        )
         attributes["receives"] = {"DataType": "Number", "StringValue": str(lease.receives)}
         with lease.trace.span("bury"), aws_errors("send the message to the dead-letter queue"):
-            await self._client.send_message(QueueUrl=url, MessageBody=lease.body, MessageAttributes=attributes)
+            await self._client.send_message(
+                QueueUrl=url, MessageBody=lease.body, MessageAttributes=attributes, **message_group(lease.group)
+            )
 
     def _hold(self, message: "MessageTypeDef", polled: float) -> Lease:
         system = message.get("Attributes", {})
@@ -196,6 +213,8 @@ class Queue:
             expires=asyncio.get_running_loop().time() + self._lease_seconds,
             first_received=_seconds(system, "ApproximateFirstReceiveTimestamp", time.time()),
             request_id=request_id_of(_text(message, REQUEST_ID_ATTRIBUTE)),
+            client=_text(message, CLIENT_ATTRIBUTE) or None,
+            group=system.get("MessageGroupId"),
             repeat=_text(message, REPEAT_ATTRIBUTE) == REPEAT,
         )
         self._renewals.start(lease)

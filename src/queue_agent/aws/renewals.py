@@ -144,6 +144,8 @@ def _held(lease: Lease) -> HeldMessage:
         expires=time.time() + lease.expires - asyncio.get_running_loop().time(),
         traceparent=lease.traceparent,
         request_id=lease.request_id,
+        client=lease.client,
+        group=lease.group,
         repeat=lease.repeat,
     )
 

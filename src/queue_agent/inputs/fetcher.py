@@ -40,7 +40,7 @@ class Limits:
     """What links may cost and reach. ``max_bytes`` is for one file, ``timeout`` (seconds) for all links of a task.
 
     ``names`` and ``networks`` are allowed although their addresses are not public. ``buckets`` may be read whole, the
-    output bucket only below a task's own prefix.
+    output bucket only below the folders that a task may read.
     """
 
     max_bytes: int
@@ -87,10 +87,10 @@ class Fetcher:
     async def __aexit__(self, *_: object) -> None:
         await self._http.__aexit__()
 
-    async def fetch(self, content: Mapping[str, Any], trace: Trace, *, prefix: str) -> dict[Path, File]:
+    async def fetch(self, content: Mapping[str, Any], trace: Trace, *, readable: tuple[str, ...]) -> dict[Path, File]:
         """Everything the links of ``content`` name, by the link's path. Equal links are fetched once and are one file.
 
-        ``prefix`` is the task's: in the output bucket, it may read below that only. Each fetch is a stage of ``trace``.
+        ``readable``: the folders of the output bucket that the task may read. Each fetch is a stage of ``trace``.
         Raises PermanentError naming the link (without its query) and the cause, LinkUnavailable when its server is not
         reached, AwsError when S3 is down.
         """
@@ -104,7 +104,7 @@ class Fetcher:
         async def one(link: str, places: int) -> File:
             async with gate:
                 with trace.span("fetch", link=shown_link(link)) as span:
-                    file = _file(link, await self._data(link, prefix, places, budget))
+                    file = _file(link, await self._data(link, readable, places, budget))
                     span.carry(FETCHED_BYTES, len(file.data))
                     return file
 
@@ -127,25 +127,25 @@ class Fetcher:
         late = f"the links of the task did not arrive within {self._limits.timeout:g} s"
         return AwsError(f"could not fetch {shown_link(link)}: {late}") if in_s3(link) else link_unavailable(link, late)
 
-    async def _data(self, link: str, prefix: str, places: int, budget: Budget) -> bytes:
+    async def _data(self, link: str, readable: tuple[str, ...], places: int, budget: Budget) -> bytes:
         problem = link_problem(link)
         if problem is not None:
             raise link_fault(link, problem)
         pause, tries = self._limits.retry_pause, 1
         while True:
             try:
-                return await self._arrived(link, prefix, places, budget)
+                return await self._arrived(link, readable, places, budget)
             except FlakyServer as error:
                 if tries == TRIES or budget.seconds < pause:
                     raise link_unavailable(link, str(error)) from error
             await asyncio.sleep(pause)
             pause, tries = pause * 2, tries + 1
 
-    async def _arrived(self, link: str, prefix: str, places: int, budget: Budget) -> bytes:
+    async def _arrived(self, link: str, readable: tuple[str, ...], places: int, budget: Budget) -> bytes:
         chunks: list[bytes] = []
         size = 0
         try:
-            async with aclosing(self._chunks(link, prefix)) as arriving:
+            async with aclosing(self._chunks(link, readable)) as arriving:
                 async for chunk in arriving:
                     size += len(chunk)
                     if size > self._limits.max_bytes:
@@ -159,8 +159,8 @@ class Fetcher:
             raise link_fault(link, "it is empty")
         return b"".join(chunks)
 
-    def _chunks(self, link: str, prefix: str) -> AsyncGenerator[bytes, None]:
-        return self._s3.linked(link, prefix) if in_s3(link) else self._http.linked(link)
+    def _chunks(self, link: str, readable: tuple[str, ...]) -> AsyncGenerator[bytes, None]:
+        return self._s3.linked(link, readable) if in_s3(link) else self._http.linked(link)
 
 
 def _file(link: str, data: bytes) -> File:

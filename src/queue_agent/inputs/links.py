@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from yarl import URL
 
 from contract.errors import truncate
+from contract.links import s3_place
 from queue_agent.errors import LinkUnavailable, PermanentError
 
 MAX_SHOWN_LINK = 300
@@ -19,7 +20,7 @@ class FlakyServer(Exception):
 
 
 def in_s3(link: str) -> bool:
-    return link[:5].lower() == "s3://"
+    return s3_place(link) is not None
 
 
 def shown_link(link: str) -> str:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from contract.links import s3_place
 from contract.object_keys import RESERVED_PREFIX
 from queue_agent.aws.clients import aws_errors, code_of
 from queue_agent.inputs.links import link_fault, shown_link
@@ -31,27 +32,30 @@ FOREIGN_CODES = frozenset(
 
 
 class S3Source:
-    """Reads the input buckets, and of the output bucket what is below a task's own prefix."""
+    """Reads the input buckets, and of the output bucket the folders that a task may read."""
 
     def __init__(self, client: "S3Client", input_buckets: frozenset[str], output_bucket: str | None) -> None:
         self._client = client
         self._input_buckets = input_buckets
         self._output_bucket = output_bucket
 
-    def linked(self, link: str, prefix: str) -> AsyncGenerator[bytes, None]:
-        """The object in chunks. ``prefix`` is that of the task.
+    def linked(self, link: str, readable: tuple[str, ...]) -> AsyncGenerator[bytes, None]:
+        """The object in chunks. ``readable``: the folders of the output bucket that the task may read.
 
         Raises PermanentError when the task may not read it or it is not there, AwsError when S3 is down.
         """
-        bucket, _, key = link[5:].partition("/")
+        place = s3_place(link)
+        assert place, "in_s3() lets no other in"
+        bucket, key = place
         if bucket not in self._input_buckets and bucket != self._output_bucket:
             allowed = ", ".join(sorted({*self._input_buckets, self._output_bucket or ""} - {""}))
             raise link_fault(link, f"bucket {bucket!r} is not among the input buckets: {allowed}")
         parts = key.split("/")
         if not key or parts[0] == RESERVED_PREFIX or not {".", ".."}.isdisjoint(parts):
             raise link_fault(link, "it names no object that a task may read")
-        if bucket not in self._input_buckets and not key.startswith(f"{prefix}/"):
-            raise link_fault(link, f"in the output bucket, a task reads only what is below its own prefix {prefix!r}")
+        if bucket not in self._input_buckets and not any(key.startswith(f"{folder}/") for folder in readable):
+            folders = f"only what is below {' or '.join(map(repr, readable))}" if readable else "nothing"
+            raise link_fault(link, f"in the output bucket, this task may read {folders}")
         return self.object(bucket, key, link)
 
     async def object(self, bucket: str, key: str, link: str) -> AsyncGenerator[bytes, None]:

@@ -37,7 +37,6 @@ from queue_agent.outcome.store import Attempts, Store
 from queue_agent.processing.runner import Runner
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
 from queue_agent.settings import Timings
-from queue_agent.telemetry.tracing import Trace
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +149,7 @@ class Processor:
             if self._revisits.pass_on(lease.message_id):
                 await self._finisher.release(delivery, PASS_ON_SECONDS)
                 return None
-            return Prepared(delivery, await self._prepare_job(order, lease.trace))
+            return Prepared(delivery, await self._prepare_job(order, lease))
         except Exception as error:  # noqa: BLE001 - what becomes of unknown errors is decided like any other
             if isinstance(error, LinkUnavailable):  # maybe from this node only
                 self._revisits.add(lease.message_id, LINK_PASSES)
@@ -252,11 +251,12 @@ class Processor:
         except TimeoutError:
             log.warning("AWS is too slow to release the message", extra={"action": "hand_back", **delivery.fields})
 
-    async def _prepare_job(self, order: Order, trace: Trace) -> PreparedJob:
+    async def _prepare_job(self, order: Order, lease: Lease) -> PreparedJob:
         self._admission.check_type(order)
-        content = await read_content(order, self._fetcher, self._bucket, trace)
+        readable = self._admission.readable_folders(order, lease.client)
+        content = await read_content(order, self._fetcher, self._bucket, lease.trace)
         self._admission.check_content(order, content)
-        files = await self._fetcher.fetch(content, trace, prefix=order.metadata.prefix)
+        files = await self._fetcher.fetch(content, lease.trace, readable=readable)
         job = Job(id=order.metadata.id, tasktype=order.metadata.tasktype, content=content, files=files)
         return await self._runtime.prepare(job)
 

@@ -12,7 +12,7 @@ from infra.chart_values import Place, chart_values
 from infra.config.model import Config, parse_config
 from infra.topology import Route, Topology, topology_of
 from test.charts.chart import CHART, KUBERNETES, Rendered, env, run_helm
-from test.infra.configs import CHINA, EVERYTHING, THREE
+from test.infra.configs import CHINA, EVERYTHING, SHARED, THREE
 from utils.local.cloud import Access, Cloud, QueueAddress
 from utils.local.services import agent_service, environment
 
@@ -72,7 +72,7 @@ def on_the_machine(topology: Topology, route: Route) -> dict[str, str]:
     return {name: value for name, value in part.environment.items() if name not in others}
 
 
-@pytest.mark.parametrize("raw", [THREE, EVERYTHING, CHINA], ids=["three", "everything", "china"])
+@pytest.mark.parametrize("raw", [THREE, SHARED, EVERYTHING, CHINA], ids=["three", "shared", "everything", "china"])
 def test_the_chart_and_the_local_platform_give_an_agent_the_same(raw: dict[str, Any]) -> None:
     # Given
     config = parse_config(raw)

@@ -6,7 +6,14 @@ import time
 
 import pytest
 
-from contract.wire import REPEAT, REPEAT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE
+from contract.wire import (
+    CLIENT_ATTRIBUTE,
+    REPEAT,
+    REPEAT_ATTRIBUTE,
+    REQUEST_ID_ATTRIBUTE,
+    message_group,
+    text_attributes,
+)
 from queue_agent.aws.lease import Lease
 from queue_agent.aws.queue import Queue
 from queue_agent.errors import AwsDenied, AwsError, LeaseLost, TransientError
@@ -304,6 +311,33 @@ async def test_a_buried_message_lies_in_the_dead_letter_queue_with_its_reason(wo
     assert letter["Body"] == "not a task"
     said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     assert said == {"reason": "not JSON : really", "message_id": message_id, "receives": "1"}
+
+
+async def test_a_message_keeps_its_client_and_its_group_as_a_dead_letter(world: World) -> None:
+    # Given
+    await world.direct.sqs.send_message(
+        QueueUrl=world.queue_url,
+        MessageBody="not a task",
+        MessageAttributes=text_attributes({CLIENT_ATTRIBUTE: "web"}),
+        **message_group("web"),
+    )
+    queue = a_queue(world)
+    # When
+    lease = await taken(queue)
+    await queue.dead_letter(lease, "not JSON")
+    # Then
+    assert (lease.client, lease.group) == ("web", "web")
+    (letter,) = await world.dead_letters()
+    assert letter["MessageAttributes"]["client"]["StringValue"] == "web"
+    assert letter["Attributes"]["MessageGroupId"] == "web"
+
+
+async def test_a_message_of_no_client_says_so(world: World) -> None:
+    await world.send("a task")
+    queue = a_queue(world)
+    lease = await taken(queue)
+    assert (lease.client, lease.group) == (None, None)
+    await queue.abandon(lease)
 
 
 async def test_a_dead_letter_is_sent_once_however_often_its_deletion_fails(

@@ -110,7 +110,7 @@ async def test_in_the_output_bucket_a_task_reads_what_is_below_its_own_prefix_on
         # Then
         for link in (foreign, alike, f"s3://{world.bucket}/{PREFIX}"):
             said = await refusal(fetcher, link)
-            assert said.endswith(f"in the output bucket, a task reads only what is below its own prefix '{PREFIX}'")
+            assert said.endswith(f"in the output bucket, this task may read only what is below '{PREFIX}'")
         assert conditions.calls.total() == before, "S3 was not even asked"
         assert (await fetch(fetcher, {"image": own}))["image",].data == PNG
 

@@ -19,6 +19,7 @@ from yarl import URL
 
 from utils.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Handler
 from utils.local.ports import address, listen
+from utils.local.usage import ApiKey
 
 KEY = "a-local-key"
 LIMIT = 30.0
@@ -71,7 +72,8 @@ async def start() -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def start(handler: Handler, **options: Any) -> Api:
-            settings = {"stage": "dev", "paths": ("/v1alpha1", "/v1alpha2"), "api_key": KEY, "rate": 1e6, "burst": 1000}
+            key = ApiKey(value=KEY, rate=options.pop("rate", 1e6), burst=options.pop("burst", 1000))
+            settings = {"stage": "dev", "paths": ("/v1alpha1", "/v1alpha2"), "keys": [key]}
             gateway = await stack.enter_async_context(Gateway(handler, **{**settings, **options}))
             client = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT)))
             return Api(gateway, client)
@@ -478,3 +480,35 @@ async def test_a_body_that_does_not_come_is_given_up(start: Start, monkeypatch: 
 
     # Then
     assert b" 408 " in status
+
+
+async def test_each_key_has_a_throttle_and_a_quota_of_its_own(start: Start) -> None:
+    # Given
+    keys = [
+        ApiKey(id="k1", value="one", rate=0.001, burst=2),
+        ApiKey(id="k2", value="two", rate=1e6, burst=1000, daily_quota=3),
+        ApiKey(id="k3", value="three", rate=1e6, burst=1000),
+    ]
+    api = await start(told, keys=keys)
+
+    # When each sends five requests
+    answers = {key.id: [await api.send(key=key.value) for _ in range(5)] for key in keys}
+
+    # Then only those that are over their own limit are refused, each with its reason
+    assert {name: [one.status for one in several] for name, several in answers.items()} == {
+        "k1": [200, 200, 429, 429, 429],
+        "k2": [200, 200, 200, 429, 429],
+        "k3": [200] * 5,
+    }
+    assert "more slowly" in answers["k1"][-1].message
+    assert answers["k2"][-1].message.startswith("Limit Exceeded")
+
+
+async def test_the_event_names_the_key_that_was_sent(start: Start) -> None:
+    keys = [ApiKey(id=f"k{number}", value=f"value-{number}", rate=1e6, burst=1000) for number in range(3)]
+    api = await start(told, keys=keys)
+
+    for key in keys:
+        identity = json.loads((await api.send(key=key.value)).text)["event"]["requestContext"]["identity"]
+        assert (identity["apiKeyId"], identity["apiKey"]) == (key.id, key.value)
+    assert (await api.send(key="value-")).status == 401

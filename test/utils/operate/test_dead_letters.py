@@ -10,7 +10,7 @@ import pytest
 import yaml
 from moto.server import ThreadedMotoServer
 
-from contract.wire import encode_task
+from contract.wire import encode_task, message_group, text_attributes
 from test.support.platform import CONFIG, addresses_of
 from test.support.world import a_task
 from utils.local import running
@@ -35,13 +35,21 @@ class Queues:
         self.folder = folder
         self.asked: list[str] = []
 
-    def bury(self, task_id: str, reason: str | None = "gave up after 3 attempts: out of memory") -> str:
+    def bury(
+        self, task_id: str, reason: str | None = "gave up after 3 attempts: out of memory", client: str | None = None
+    ) -> str:
         attributes: dict[str, Any] = {"traceparent": {"DataType": "String", "StringValue": TRACE}}
         if reason:
             attributes["reason"] = {"DataType": "String", "StringValue": reason}
             attributes["receives"] = {"DataType": "Number", "StringValue": "3"}
-        body = encode_task(a_task(task_id))
-        return self.sqs.send_message(QueueUrl=self.dead, MessageBody=body, MessageAttributes=attributes)["MessageId"]
+        attributes |= text_attributes({"client": client})
+        sent = self.sqs.send_message(
+            QueueUrl=self.dead,
+            MessageBody=encode_task(a_task(task_id)),
+            MessageAttributes=attributes,
+            **message_group(client),
+        )
+        return sent["MessageId"]
 
     def run(self, action: str, *words: str, answer: str = "n", runtime: str = "sdruntime") -> int:
         def ask(question: str) -> str:
@@ -119,6 +127,21 @@ def test_a_letter_is_redriven_with_its_trace_once_it_was_agreed_to(queues: Queue
     assert set(message["MessageAttributes"]) == {"traceparent"}
     assert message["MessageAttributes"]["traceparent"]["StringValue"] == TRACE
     assert queues.depth(queues.dead) == 1
+
+
+def test_a_redriven_letter_is_still_its_clients(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    # Given
+    message_id = queues.bury("dog", client="web")
+    # When
+    assert queues.run("show", message_id) == 0
+    assert queues.run("redrive", "--yes") == 0
+    # Then
+    assert '"client": "web"' in capsys.readouterr().out
+    (message,) = queues.sqs.receive_message(
+        QueueUrl=queues.queue, MessageAttributeNames=["All"], MessageSystemAttributeNames=["MessageGroupId"]
+    )["Messages"]
+    assert message["MessageAttributes"]["client"]["StringValue"] == "web"
+    assert message["Attributes"]["MessageGroupId"] == "web"
 
 
 def test_all_letters_are_redriven_when_none_is_named(queues: Queues) -> None:
