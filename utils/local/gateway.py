@@ -1,8 +1,8 @@
 """The front door's API Gateway on this machine: HTTP in, the real Lambda handler behind it.
 
-It does what a regional REST API with the stack's settings does: paths below a stage, API keys with a throttle and a quota
-each, the size limits of API Gateway and of Lambda, the time limit of an integration, JSON for every error. One thing
-differs: other paths and methods are 404 and 405, where AWS answers 403 "Missing Authentication Token" to both.
+It does what a regional REST API with the stack's settings does: paths below a stage, API keys with a throttle and a
+quota each, the size limits of API Gateway and of Lambda, the time limit of an integration, JSON for every error. One
+thing differs: other paths and methods are 404 and 405, where AWS answers 403 "Missing Authentication Token" to both.
 """
 
 import asyncio
