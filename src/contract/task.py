@@ -6,7 +6,15 @@ from collections.abc import Collection
 from itertools import islice
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from contract.errors import MAX_PROBLEMS, ContractError, Problem, problems_of
 from contract.object_keys import RESERVED_PREFIX
@@ -67,9 +75,16 @@ def checked_context(value: Any) -> Any:
     return value
 
 
+def _uncopied(value: Any, check: ValidatorFunctionWrapHandler) -> dict[str, Any]:
+    """The object itself, as JSON gives it: its names are text, and a copy of a million of them takes long."""
+    content: dict[str, Any] = value if type(value) is dict else check(value)
+    return content
+
+
 TaskId = Annotated[str, AfterValidator(_checked_id)]
 RuntimeName = Annotated[str, AfterValidator(_checked_runtime)]
 Prefix = Annotated[str, AfterValidator(_checked_prefix)]
+Content = Annotated[dict[str, Any], WrapValidator(_uncopied)]
 Context = Annotated[Any, AfterValidator(checked_context)]
 
 
@@ -94,7 +109,7 @@ class Task(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     metadata: Metadata
-    content: dict[str, Any]
+    content: Content
 
 
 def parse_task(value: Any) -> Task:

@@ -7,7 +7,7 @@ from typing import Any
 
 from contract.catalog import RuntimeEntry
 from contract.errors import ContractError, Problem, shown
-from contract.policy import violations
+from contract.policy import excesses, violations
 from contract.runtimes import TASK_TYPES, TaskType
 from contract.task import Task, parse_task
 from frontend_lambda.body import part
@@ -67,7 +67,8 @@ def _problems(value: Any, runtime: RuntimeEntry | None) -> Iterator[Problem]:
             f"runtime {runtime.name!r} is of type {runtime.type.value} and serves {served}, got {shown(tasktype)}",
         )
     elif isinstance(content, dict):
-        yield from content_problems(content, TaskType(tasktype))
+        if runtime is None or not any(excesses(runtime.type, content)):
+            yield from content_problems(content, TaskType(tasktype))
         if runtime is not None:
             for violation in violations(runtime.policy, runtime.type, TaskType(tasktype), content):
                 yield Problem(f"{CONTENT}.{violation.field}".rstrip("."), violation.problem)

@@ -11,6 +11,7 @@ from typing import Any
 from contract.catalog import Catalog, RuntimeEntry
 from contract.clients import Client
 from contract.errors import MAX_PROBLEMS, ContractError, Problem, shown
+from contract.policy.counts import webui_excesses
 from contract.runtimes import TaskType
 from contract.webui import MODEL_KEY, OVERRIDES, PLATFORM_KEYS, SCRIPTS, merge_override_settings
 from frontend_lambda.admission import Admission, admit
@@ -62,6 +63,8 @@ def _accept(body: Any, caller: Caller) -> Admission:
     catalog, scripts = caller.catalog, part(body, SCRIPTS)
     if not isinstance(body, dict) or not isinstance(scripts, dict):
         raise ContractError([Problem(SCRIPTS, "is required: an object with task, id_task and sd_model_checkpoint")])
+    if too_many := list(webui_excesses(body)):
+        raise ContractError(too_many)
     runtime = _runtime(scripts.get(MODEL_KEY), catalog)
     content = _content(body, scripts)
     if runtime and runtime.dynamic:
@@ -161,8 +164,8 @@ def _with_images(name: str, script: Any) -> Any:
 
 
 def _units(name: str, script: Any) -> list[Any]:
-    units = part(script, "args")
-    return units if name.lower() == "controlnet" and isinstance(units, list) else []
+    units = part(script, "args") if name.lower() == "controlnet" else None
+    return units if isinstance(units, list) else []
 
 
 def _unit(unit: Any) -> Any:

@@ -13,7 +13,28 @@ from test.support.floods import FLOODS, flood
 
 from .conftest import FrontDoor
 
+
+def task_of(tasktype: str, runtime: str, content: dict[str, Any]) -> dict[str, Any]:
+    metadata = {"id": "1", "prefix": "x", "tasktype": tasktype, "runtime": runtime}
+    return {"task": {"metadata": metadata, "content": content}}
+
+
 VERSIONS = ["v1alpha1", "v1alpha2"]
+
+MANY = {str(number): {"class_type": "A", "type": "a", "inputs": {}} for number in range(10_000)}
+"""More nodes, scripts or fields than a task may have."""
+
+TOO_MANY: dict[str, tuple[str, dict[str, Any]]] = {
+    "task.content": ("v1alpha2", task_of("pipeline", "comfy", MANY)),
+    "task.content.graph.nodes": ("v1alpha2", task_of("graph", "invoke", {"graph": {"nodes": MANY}})),
+    "task.content.alwayson_scripts": (
+        "v1alpha2",
+        task_of("text-to-image", "sdruntime", {"alwayson_scripts": MANY}),
+    ),
+    "alwayson_scripts": ("v1alpha1", {"alwayson_scripts": MANY}),
+    "": ("v1alpha1", {"alwayson_scripts": {}, **MANY}),
+}
+"""By the field that is refused: the version, and the request."""
 
 
 def task_with(value: str) -> str:
@@ -216,3 +237,11 @@ def test_a_base64_body_that_is_none_or_not_utf_8_is_refused(text: str, door: Fro
 )
 def test_no_header_and_no_parameter_makes_a_difference(changes: dict[str, Any], door: FrontDoor) -> None:
     assert door.post("v1alpha2", task_with("1"), **changes).status == 200
+
+
+@pytest.mark.parametrize("field", TOO_MANY)
+def test_too_many_entries_are_one_problem(field: str, door: FrontDoor) -> None:
+    answer = door.post(*TOO_MANY[field])
+
+    assert (answer.status, answer.fields) == (400, [field])
+    assert "must hold at most" in answer.body["message"]

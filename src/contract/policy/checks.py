@@ -7,6 +7,7 @@ from typing import Any
 from contract.errors import MAX_PROBLEMS, Problem
 from contract.links import find_links, link_problem
 from contract.policy import nodes, webui
+from contract.policy.counts import excesses
 from contract.policy.model import TaskPolicy
 from contract.runtimes import RuntimeType, TaskType
 
@@ -16,8 +17,11 @@ def violations(
 ) -> list[Problem]:
     """What of ``content`` the policy forbids: MAX_PROBLEMS at most, each with its cap and the value.
 
-    Fields are paths in ``content``. ``content`` may be any JSON object; what is malformed is passed over here.
+    Fields are paths in ``content``. ``content`` may be any JSON object; what is malformed is passed over here. Where it
+    holds too many entries, nothing else of it is looked at.
     """
+    if too_many := list(excesses(runtime_type, content)):
+        return too_many
     try:
         return list(islice(_violations(policy, runtime_type, tasktype, content), MAX_PROBLEMS))
     except RecursionError:

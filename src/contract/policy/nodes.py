@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from contract.comfyui import workflow_of
 from contract.errors import Problem, shown
 from contract.links import TEXT_FIELDS, is_link
+from contract.policy.counts import graph_nodes
 from contract.policy.model import TaskPolicy, matches
 from contract.policy.numbers import number, over_cap
 
@@ -69,11 +70,8 @@ def _workflow_nodes(content: Mapping[str, Any]) -> Iterator[Node]:
 
 
 def _graph_nodes(content: Mapping[str, Any]) -> Iterator[Node]:
-    batch = content.get("batch", content)
-    graph = batch.get("graph") if isinstance(batch, dict) else None
-    nodes = graph.get("nodes") if isinstance(graph, dict) else None
-    path = "batch.graph.nodes" if "batch" in content else "graph.nodes"
-    for node_id, node in nodes.items() if isinstance(nodes, dict) else ():
+    nodes, path = graph_nodes(content)
+    for node_id, node in nodes.items():
         if isinstance(node, dict) and isinstance(node.get("type"), str):
             field = f"{path}.{node_id}"
             yield Node(field, node["type"], f"{field}.type", node, field)
