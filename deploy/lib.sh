@@ -133,16 +133,21 @@ stack_output() {
     --query "Stacks[0].Outputs[?OutputKey==\`$1\`].OutputValue"
 }
 
-# find_stack: export ENDPOINT, API_KEY and TOPIC_ARN from the stack's outputs.
+# find_stack: export ENDPOINT, API_KEY and TOPIC_ARN from the stack's outputs. CLIENT names the client whose key is taken.
 find_stack() {
   command -v aws >/dev/null || fail "the AWS CLI is needed to look up the stack, and is not on PATH" \
     "Install it, or set ENDPOINT and API_KEY."
-  local command id
+  local command id keys
   ENDPOINT="$(stack_output FrontApiEndpoint)" || fail "the stack $STACK_NAME cannot be looked up, see above"
   command="$(stack_output GetAPIKeyCommand)"
   TOPIC_ARN="$(stack_output sdNotificationOutputArn)"
   # The output is a command for people; only the key's id is taken from it.
   id="$(sed -nE 's/.*(id==`|--api-key )([A-Za-z0-9]+).*/\2/p' <<<"$command")"
+  if [ -n "${CLIENT:-}" ]; then
+    keys="$(stack_output ApiKeyIds)"
+    id="$(tr ',' '\n' <<<"$keys" | sed -n "s/^$CLIENT=//p")"
+    [ -n "$id" ] || fail "the stack has no client $CLIENT; its clients and their keys are ${keys:-not named}" "Give another CLIENT."
+  fi
   [ -n "$id" ] || fail "the stack's output GetAPIKeyCommand names no API key: $command" "Give ENDPOINT and API_KEY."
   API_KEY="$(aws apigateway get-api-key --api-key "$id" --include-value --query value --output text)" ||
     fail "the API key $id cannot be read, see above"

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 
 usage() {
   cat <<'END'
-Usage: STACK_NAME=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
+Usage: STACK_NAME=… [CLIENT=…] [RUNTIME_TYPE=…] ./run.sh [OPTION…]
        ENDPOINT=… API_KEY=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
 
 Sends every request of the guide that the runtime type serves, and prints the answers. With a topic it also waits for
@@ -14,6 +14,7 @@ the callbacks (by a queue of its own, which it removes), downloads the images an
 each stage took. Exits 0 when nothing is missing.
 
   STACK_NAME     a deployed stack; its endpoint, key and topic are found by the AWS CLI
+  CLIENT         with STACK_NAME: the client whose key is used (default: the first)
   ENDPOINT       or the API's endpoint, as the stack's output or deploy.sh --local names it
   API_KEY        with ENDPOINT: the API key
   TOPIC_ARN      with ENDPOINT: the output topic, to wait for callbacks

@@ -13,8 +13,8 @@ from contract.errors import ContractError, Problem, shown
 MAX_DEPTH = 100
 """Levels of nesting. Real workflows need about ten; parsers further on give up at a thousand or so."""
 
-MAX_INTEGER_CHARACTERS = 20
-"""What 64 bits take, with or without a sign. Seeds of ComfyUI use all of them."""
+INTEGERS = range(-(10**19) + 1, 10**20)
+"""With 20 characters, sign included: what 64 bits take. Seeds of ComfyUI use all of them."""
 
 _COMMENT = re.compile(r"(?:,\s*)?((?://|#).*|/\*.*?(?:\*/|$))", re.MULTILINE)
 """What annotated samples have behind or between values."""
@@ -27,11 +27,13 @@ def read_json(event: Mapping[str, Any]) -> Any:
     if not text.strip():
         raise ContractError([Problem("", "the body is empty; it must be a JSON object")])
     try:
-        value = json.loads(text, parse_int=_integer)
+        value = json.loads(text)
     except RecursionError as error:
         raise ContractError([Problem("", f"the body is nested deeper than {MAX_DEPTH} levels")]) from error
     except json.JSONDecodeError as error:
         raise ContractError([Problem("", f"the body is not JSON: {_cause(error)}")]) from error
+    except ValueError as error:  # of more digits than Python reads
+        raise ContractError([Problem("", "the body holds a number that 64 bits cannot hold")]) from error
     problems = _unfit_values(value, ())
     if (first := next(problems, None)) is not None:
         raise ContractError(chain([first], problems))
@@ -68,15 +70,11 @@ def _text(event: Mapping[str, Any]) -> str:
         raise ContractError([Problem("", "the body is not JSON: it is not UTF-8 text")]) from error
 
 
-def _integer(digits: str) -> int | float:
-    return int(digits) if len(digits) <= MAX_INTEGER_CHARACTERS else math.inf
-
-
 def _unfit_values(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
     """``value`` is checked in place where it holds nothing else, for a body may have a million values."""
     if isinstance(value, str) and not _is_unicode(value):
         yield Problem(_field(path), f"must be valid Unicode text, got {shown(value)}")
-    elif isinstance(value, float) and not math.isfinite(value):
+    elif _is_unfit_number(value):
         yield Problem(_field(path), "must be a finite number that 64 bits can hold")
     elif isinstance(value, dict | list):
         if len(path) == MAX_DEPTH:
@@ -86,8 +84,16 @@ def _unfit_values(value: Any, path: tuple[str | int, ...]) -> Iterator[Problem]:
             yield from _unfit_names(value, path)
         for key, item in value.items() if isinstance(value, dict) else enumerate(value):
             kind = item.__class__
-            if not item.isascii() if kind is str else kind is dict or kind is list or kind is float:
+            if kind is int:
+                fit = item in INTEGERS
+            else:
+                fit = item.isascii() if kind is str else kind is not dict and kind is not list and kind is not float
+            if not fit:
                 yield from _unfit_values(item, (*path, key))
+
+
+def _is_unfit_number(value: Any) -> bool:
+    return not math.isfinite(value) if isinstance(value, float) else isinstance(value, int) and value not in INTEGERS
 
 
 def _unfit_names(value: Mapping[str, Any], path: tuple[str | int, ...]) -> Iterator[Problem]:

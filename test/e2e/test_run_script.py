@@ -71,6 +71,7 @@ case "$*" in
   *"--stack-name mine "*FrontApiEndpoint*) echo {address.endpoint} ;;
   *"--stack-name mine "*GetAPIKeyCommand*)
     echo "aws apigateway get-api-keys --query 'items[?id==\\`k3y1d\\`].value' --include-values --output text" ;;
+  *"--stack-name mine "*ApiKeyIds*) echo "batch=other,web=k3y1d" ;;
   *"--stack-name mine "*sdNotificationOutputArn*) echo {address.topic_arn} ;;
   "apigateway get-api-key --api-key k3y1d --include-value --query value --output text") echo {address.api_key} ;;
   *) echo "unknown stack" >&2; exit 254 ;;
@@ -86,7 +87,12 @@ esac
     # When
     known = run({**variables, "STACK_NAME": "mine"}, "--runtime", "flow", cwd=tmp_path)
     unknown = run({**variables, "STACK_NAME": "other"})
+    client = run({**variables, "STACK_NAME": "mine", "CLIENT": "web"}, "--runtime", "flow", cwd=tmp_path)
+    stranger = run({**variables, "STACK_NAME": "mine", "CLIENT": "we"})
     # Then
+    assert client.returncode == 0, client.stdout
+    assert stranger.returncode == 1
+    assert "the stack has no client we; its clients and their keys are batch=other,web=k3y1d" in stranger.stdout
     assert known.returncode == 0, known.stdout
     assert "v1alpha2-pipeline                200" in known.stdout
     assert "v1alpha2-pipeline                completed" in known.stdout

@@ -110,13 +110,18 @@ def test_json_that_is_no_object_is_refused(value: str, door: FrontDoor) -> None:
         assert door.post(version, value).status == 400
 
 
-@pytest.mark.parametrize(
-    "value", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 21, "1" * 5000, "-" + "1" * 20]
-)
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1" * 21, "-" + "1" * 20])
 def test_a_number_that_not_every_parser_holds_is_refused_by_its_field(value: str, door: FrontDoor) -> None:
     answer = door.post("v1alpha2", task_with(f"[1, {value}]"))
 
     assert (answer.status, answer.fields) == (400, ["task.content.value.1"])
+
+
+def test_a_number_of_more_digits_than_python_reads_is_refused(door: FrontDoor) -> None:
+    answer = door.post("v1alpha2", task_with("1" * 5000))
+
+    assert (answer.status, answer.fields) == (400, [""])
+    assert "the body holds a number that 64 bits cannot hold" in answer.body["message"]
 
 
 @pytest.mark.parametrize("value", ["18446744073709551615", "-9223372036854775808", "1e308", "0.1", "-0.0"])

@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../../deploy/lib.sh"
 
 usage() {
   cat <<'END'
-Usage: STACK_NAME=… ./run.sh [OPTION…]
+Usage: STACK_NAME=… [CLIENT=…] ./run.sh [OPTION…]
        ENDPOINT=… API_KEY=… TOPIC_ARN=… ./run.sh [OPTION…]
 
 Ten users send a request a second each for a minute; then the last callbacks are awaited. Prints how many tasks were
