@@ -7,9 +7,8 @@ from typing import Annotated
 from pydantic import Field
 
 from contract.object_keys import is_below
-from contract.task import Prefix
 from infra.config.section import Section
-from infra.config.types import ClientName, Many, NotEmpty, RuntimeName
+from infra.config.types import ClientName, Folder, Many, NotEmpty, RuntimeName
 
 MAX_REQUESTS = 10_000
 MAX_BURST = 5_000
@@ -37,7 +36,7 @@ class Client(Section):
     throttle: ClientThrottle = ClientThrottle()
     daily_quota: int | None = Field(default=None, ge=1, le=MAX_DAILY_QUOTA)
     runtimes: Annotated[tuple[RuntimeName, ...], Many, NotEmpty] = ()
-    prefixes: Annotated[tuple[Prefix, ...], Many, NotEmpty] = ()
+    prefixes: Annotated[tuple[Folder, ...], Many, NotEmpty] = ()
 
 
 def shared_folders(clients: tuple[Client, ...]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from contract.task import checked_prefix
+
 MAX_RETENTION_DAYS = 3650
 
 OUR_NAMESPACES = ("amazon-cloudwatch", "keda", "telemetry")
@@ -63,6 +65,15 @@ def _checked_link_host(value: str) -> str:
                 "must be a host name such as 'files.example.com' or a CIDR such as '10.1.0.0/16'"
             ) from None
     return value
+
+
+def _checked_folder(value: str) -> str:
+    try:
+        return checked_prefix(value)
+    except ValueError:
+        raise ValueError(
+            "must be a folder such as 'web' or 'team/web': no leading '/', no '.' or '..', not below '.platform'"
+        ) from None
 
 
 def _checked_access_cidr(value: str) -> str:
@@ -126,6 +137,7 @@ Email = Annotated[str, matching(_EMAIL, "an e-mail address")]
 LinkHost = Annotated[str, AfterValidator(_checked_link_host)]
 AccessCidr = Annotated[str, AfterValidator(_checked_access_cidr)]
 VpcCidr = Annotated[str, AfterValidator(_checked_cidr)]
+Folder = Annotated[str, AfterValidator(_checked_folder)]
 Zones = Annotated[tuple[Zone, ...], Field(strict=False), AfterValidator(_enough_zones)]
 ChartSource = Annotated[str, matching(_CHART_SOURCE, "a chart's address that begins with oci://, https:// or http://")]
 ImageFolder = Annotated[

@@ -46,7 +46,8 @@ def _checked_runtime(value: str) -> str:
     return value
 
 
-def _checked_prefix(value: str) -> str:
+def checked_prefix(value: str) -> str:
+    """The folder, without a slash at its end. Raises ValueError when outputs cannot be stored below it."""
     prefix = value.removesuffix("/")
     parts = prefix.split("/")
     if any(part in {"", ".", ".."} for part in parts):
@@ -83,7 +84,7 @@ def _uncopied(value: Any, check: ValidatorFunctionWrapHandler) -> dict[str, Any]
 
 TaskId = Annotated[str, AfterValidator(_checked_id)]
 RuntimeName = Annotated[str, AfterValidator(_checked_runtime)]
-Prefix = Annotated[str, AfterValidator(_checked_prefix)]
+Prefix = Annotated[str, AfterValidator(checked_prefix)]
 Content = Annotated[dict[str, Any], WrapValidator(_uncopied)]
 Context = Annotated[Any, AfterValidator(checked_context)]
 

@@ -13,8 +13,11 @@ from contract.errors import ContractError, Problem, shown
 MAX_DEPTH = 100
 """Levels of nesting. Real workflows need about ten; parsers further on give up at a thousand or so."""
 
-INTEGERS = range(-(10**19) + 1, 10**20)
-"""With 20 characters, sign included: what 64 bits take. Seeds of ComfyUI use all of them."""
+MAX_INTEGER_CHARACTERS = 20
+"""What 64 bits take, with or without a sign. Seeds of ComfyUI use all of them."""
+
+INTEGERS = range(-(10 ** (MAX_INTEGER_CHARACTERS - 1)) + 1, 10**MAX_INTEGER_CHARACTERS)
+"""Those that have no more characters."""
 
 _COMMENT = re.compile(r"(?:,\s*)?((?://|#).*|/\*.*?(?:\*/|$))", re.MULTILINE)
 """What annotated samples have behind or between values."""

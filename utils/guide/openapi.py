@@ -47,6 +47,10 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
         "The header x-api-key is missing, or holds no valid key.",
         "The x-api-key header is missing, or its key is not valid.",
     ),
+    "403": (
+        "The API key belongs to no client of config.yaml.",
+        "the API key belongs to no client; ask the operator for your client's key",
+    ),
     "413": (
         "The request is too large: 10 MiB for API Gateway, 6 MiB with its quotes escaped for Lambda. Send links.",
         "The body is too large; put large inputs in S3 or on the web, and send links.",
@@ -54,7 +58,7 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
     "429": (
         (
             f"Too many requests; unless config.yaml says otherwise, {THROTTLE.rate_limit:g} a second and "
-            f"{THROTTLE.burst_limit} at once are answered."
+            f"{THROTTLE.burst_limit} at once are answered. Or the client has sent its requests of the day."
         ),
         "Too many requests; try again in a moment.",
     ),

@@ -83,9 +83,15 @@ def test_prefixes_are_folders_as_tasks_write_them() -> None:
             {"name": "web", "runtimes": ["sd", "flux"]},
             "clients[0].runtimes[1]: must be the name of one of modelsRuntime, 'sd', 'comfy', got 'flux'",
         ),
-        ({"name": "web", "prefixes": ["/web"]}, "clients[0].prefixes[0]: must be a folder such as 'output'"),
-        ({"name": "web", "prefixes": ["web/.."]}, "clients[0].prefixes[0]: must be a folder such as 'output'"),
-        ({"name": "web", "prefixes": [".platform/x"]}, "clients[0].prefixes[0]: must not be below '.platform'"),
+        ({"name": "web", "prefixes": ["/web"]}, "clients[0].prefixes[0]: must be a folder such as 'web' or 'team/web'"),
+        (
+            {"name": "web", "prefixes": ["web/.."]},
+            "clients[0].prefixes[0]: must be a folder such as 'web' or 'team/web'",
+        ),
+        (
+            {"name": "web", "prefixes": [".platform/x"]},
+            "clients[0].prefixes[0]: must be a folder such as 'web' or 'team/web'",
+        ),
         ({"name": "web", "dailyQuota": 0}, "clients[0].dailyQuota: "),
         ({"name": "web", "dailyQuota": 2**31}, "clients[0].dailyQuota: "),
         ({"name": "web", "throttle": {"rateLimit": 0}}, "clients[0].throttle.rateLimit: "),
