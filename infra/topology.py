@@ -10,10 +10,11 @@ from types import MappingProxyType
 from typing import Any
 
 from contract.catalog import MAX_ENV_BYTES, Catalog, RuntimeEntry
-from contract.clients import DEFAULT_NAME, Client, Clients
+from contract.clients import Clients
 from contract.object_keys import RESERVED_PREFIX
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
+from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 
@@ -35,9 +36,6 @@ MAX_RECEIVE_COUNT = 100
 that are not ready) count as received too, so the net hangs far below what the agent tolerates."""
 
 DAY = 86_400
-
-KEY_ID = "abcdefghij"
-"""As long as the ids that API Gateway gives to keys."""
 
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
@@ -74,16 +72,6 @@ class Route:
         """Of the queue's subscription, on message attributes."""
         by_name = {"runtime": [self.name]}
         return {"$or": [by_name, {"sd_model_checkpoint": [self.model]}]} if self.model else by_name
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsagePlan:
-    """A client's API key and what it allows: requests a second, at once, and a day (None: any number)."""
-
-    client: str
-    rate_limit: float
-    burst_limit: int
-    daily_quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +207,7 @@ def topology_of(config: Config) -> Topology:
     name, catalogue = config.stack_name, _catalogue(config)
     return Topology(
         stack_name=f"{name}Stack",
-        api=Api(stage=config.apigw.stage_name, plans=_plans(config), named=bool(config.clients)),
+        api=Api(stage=config.apigw.stage_name, plans=usage_plans(config), named=bool(config.clients)),
         input_topic=f"{name}_tasks",
         output_topic=f"{name}_callbacks",
         undelivered=Queue(name=f"{name}_undelivered_tasks", visibility=LEASE_SECONDS),
@@ -235,7 +223,7 @@ def topology_of(config: Config) -> Topology:
         input_buckets=config.input_buckets,
         allowed_link_hosts=config.allowed_link_hosts,
         catalogue=catalogue,
-        clients=_clients(config, room=MAX_ENV_BYTES - len(catalogue)),
+        clients=clients_of(config, room=MAX_ENV_BYTES - len(catalogue)),
     )
 
 
@@ -255,34 +243,6 @@ def _route(config: Config, runtime: Runtime) -> Route:
         ),
         dead_letters=dead_letters,
     )
-
-
-def _plans(config: Config) -> tuple[UsagePlan, ...]:
-    usual = config.apigw.throttle
-    if not config.clients:
-        return (UsagePlan(client=DEFAULT_NAME, rate_limit=usual.rate_limit, burst_limit=usual.burst_limit),)
-    return tuple(
-        UsagePlan(
-            client=client.name,
-            rate_limit=client.throttle.rate_limit or usual.rate_limit,
-            burst_limit=client.throttle.burst_limit or usual.burst_limit,
-            daily_quota=client.daily_quota,
-        )
-        for client in config.clients
-    )
-
-
-def _clients(config: Config, *, room: int) -> Clients:
-    """``room``: bytes that are left in the Lambda's environment."""
-    clients = Clients(tuple(Client(client.name, client.runtimes, client.prefixes) for client in config.clients))
-    size = len(clients.with_keys(dict.fromkeys((client.name for client in clients.named), KEY_ID)).to_env())
-    if size > room:
-        problem = (
-            f"{len(clients.named)} clients take {size} bytes, next to the runtimes a Lambda's environment has room for "
-            f"{room}; give them shorter names or fewer runtimes and prefixes, or deploy a second stack"
-        )
-        raise ConfigError([Mistake("clients", problem)])
-    return clients
 
 
 def _expiries(config: Config) -> tuple[Expiry, ...]:

@@ -12,12 +12,13 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from contract.clients import DEFAULT_NAME
+from infra.clients import UsagePlan
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.function import Function, FunctionProps, FunctionSettings
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
 from infra.packaging import fingerprint
-from infra.topology import Api, UsagePlan
+from infra.topology import Api
 
 KEY = "Key"
 

@@ -126,6 +126,26 @@ def test_more_than_the_functions_environment_holds_is_refused() -> None:
     assert "next to the runtimes a Lambda's environment has room for 3" in found
 
 
+def test_as_many_clients_as_are_taken_fit_the_functions_environment() -> None:
+    # Given one more folder after the other, until the config is refused
+    prefixes, made = ["p" * 500], topology_of(config({"name": "web"}))
+    while True:
+        try:
+            made = topology_of(config({"name": "web", "prefixes": prefixes}))
+        except ConfigError:
+            break
+        prefixes.append(f"{len(prefixes):04}")
+
+    # When
+    environment = made.frontend_environment(
+        input_topic_arn="a" * 100, output_bucket="b" * 63, key_ids={"web": "k" * 10}
+    )
+
+    # Then
+    assert len(prefixes) > 100
+    assert sum(len(name) + len(value) for name, value in environment.items()) <= 4096
+
+
 @pytest.mark.parametrize(
     ("prefixes", "shared"),
     [
