@@ -35,6 +35,9 @@ scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 "$VENV/bin/shellcheck" --e
 # guide: build the site into site/; a link or a heading that is not there is an error.
 guide() { NO_MKDOCS_2_WARNING=1 "$VENV/bin/mkdocs" build --strict --quiet; }
 
+# bills_of_materials: one for each image and for the front door, into dist/sbom/.
+bills_of_materials() { python -m utils.release.sbom; }
+
 static_checks() {
   step 'style (ruff)' ruff format --check --quiet
   step 'faults (ruff)' ruff check --quiet
@@ -102,6 +105,7 @@ main() {
     return
   fi
   step 'guide (mkdocs)' guide
+  step 'bills of materials (CycloneDX)' bills_of_materials
   step 'tests (pytest)' pytest --cov --cov-report=term:skip-covered ${options[@]+"${options[@]}"}
 }
 

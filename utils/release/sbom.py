@@ -22,8 +22,6 @@ ROOT = Path(__file__).parents[2]
 
 SPEC_VERSION = "1.6"
 
-INDEX = "https://pypi.org/simple/"
-
 NAMESPACE = uuid.UUID("6a0f5c0e-2f0b-5d55-9d0c-3f4f7f0c8a11")
 """Of the serial numbers, which follow from the content."""
 
@@ -108,14 +106,17 @@ def _packages(text: str) -> Iterator[Component]:
 
 
 def _package(name: str, version: str, digests: Sequence[str], marker: str) -> Component:
-    """A package of PyPI, with the hashes of the files that may be installed; ``marker`` says where it is, if not
-    everywhere."""
+    """A package, with the hashes of the files that may be installed; ``marker`` says where it is, if not everywhere.
+
+    The reference that carries the hashes names the package and no index: which one is asked is the installer's choice.
+    """
+    purl = f"pkg:pypi/{name}@{_quoted(version)}"
     distribution = {
         "type": "distribution",
-        "url": f"{INDEX}{name}/",
+        "url": purl,
         "hashes": [{"alg": "SHA-256", "content": digest} for digest in digests],
     }
-    component = _component("library", name, version, f"pkg:pypi/{name}@{_quoted(version)}")
+    component = _component("library", name, version, purl)
     component["externalReferences"] = [distribution]
     if marker:
         component |= {"scope": "optional", "properties": [{"name": "sd-on-eks:marker", "value": marker}]}
