@@ -147,6 +147,9 @@ def _held(lease: Lease) -> HeldMessage:
         client=lease.client,
         group=lease.group,
         repeat=lease.repeat,
+        sent=lease.sent,
+        deadline=lease.deadline,
+        webhook=lease.webhook,
     )
 
 

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from queue_agent.errors import Interrupted, LeaseLost, LinkUnavailable, PermanentError
+from queue_agent.errors import CalledOff, Interrupted, LeaseLost, LinkUnavailable, PermanentError
 
 MAX_RECEIVES = 50
 """A message taken this often is given up even if its runs were never counted: something stops each agent that takes it.
@@ -24,6 +24,8 @@ class Disposition(Enum):
 
     FAIL = "fail"
     """Failed callback, message deleted."""
+    CALL_OFF = "call off"
+    """Callback that says so, message deleted."""
     RETRY = "retry"
     """Back to the queue after a delay; this run counts."""
     DEAD_LETTER = "give up"
@@ -42,6 +44,8 @@ def decide(error: BaseException, *, runs: int, receives: int, max_attempts: int)
     """
     if isinstance(error, LeaseLost):
         return Disposition.ABANDON
+    if isinstance(error, CalledOff):
+        return Disposition.CALL_OFF
     if isinstance(error, PermanentError):
         return Disposition.FAIL
     if isinstance(error, LinkUnavailable) and receives >= MAX_LINK_RECEIVES:
