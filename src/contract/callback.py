@@ -5,7 +5,6 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-
 GAVE_UP = "gave-up"
 """Type of the cause of a task that is given up; its message is kept as a dead letter."""
 

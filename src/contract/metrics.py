@@ -30,8 +30,8 @@ TASKS = Metric(
     "tasks_total",
     Kind.COUNTER,
     "1",
-    "tasks that ended; outcome is completed, failed, given_up, canceled, expired, repeated or undecodable, cause is that of "
-    "the failure",
+    "tasks that ended; outcome is completed, failed, given_up, canceled, expired, repeated or undecodable, cause is "
+    "that of the failure",
     ("outcome", "cause"),
 )
 RETRIES = Metric("task_retries_total", Kind.COUNTER, "1", "runs that failed and were put back to run again", ("cause",))

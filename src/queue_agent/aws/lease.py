@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from contract.callback import Cause
 from contract.wire import CLIENT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, WEBHOOK_ATTRIBUTE, client_of
-from queue_agent.errors import LeaseLost
+from queue_agent.errors import LeaseLost, TaskExpired
 from queue_agent.telemetry.tracing import Trace
 
 
@@ -48,17 +48,17 @@ class Lease:
         return {"message_id": self.message_id, "receives": self.receives, "trace_id": self.trace.trace_id}
 
     @property
-    def expired(self) -> bool:
-        """Whether the task's deadline is over."""
-        return self.deadline is not None and time.time() >= self.deadline
-
-    @property
     def passed_on(self) -> dict[str, str]:
         """Attributes of the message that its callbacks carry, too, for those who send webhooks."""
         if not self.webhook:
             return {}
         request = self.request_id or self.message_id
         return {CLIENT_ATTRIBUTE: client_of(self.client), WEBHOOK_ATTRIBUTE: self.webhook, REQUEST_ID_ATTRIBUTE: request}
+
+    def check_deadline(self) -> None:
+        """Raises TaskExpired when the task's deadline is over."""
+        if self.deadline is not None and time.time() >= self.deadline:
+            raise TaskExpired
 
     def check(self) -> None:
         """Raises LeaseLost when the message may be another agent's by now.

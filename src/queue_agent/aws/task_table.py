@@ -20,7 +20,9 @@ CALL_SECONDS = 5.0
 
 
 class _ConditionFailed(Exception):
-    def __init__(self, item: dict[str, Any] | None) -> None:
+    """``item``: what is in the table instead, as AWS writes it."""
+
+    def __init__(self, item: Any) -> None:
         super().__init__()
         self.item = item
 
@@ -49,8 +51,8 @@ class TaskTable:
         return None
 
     async def beat(self, origin: Origin, *, run: str, progress: float | None) -> Refusal | None:
-        """Note that the run goes on, and its ``progress`` when that changed. Why it is not to go on, if so; ANOTHER when
-        the item has another run."""
+        """Note that the run goes on, and its ``progress`` when that changed. Why it is not to go on, if so; ANOTHER
+        when the item has another run."""
         request = writes.beat(self._name, origin, run=run, now=time.time(), progress=progress)
         try:
             answer = await _call("note the task's progress", self._client.update_item(**request))
@@ -86,5 +88,5 @@ async def _call(action: str, work: Coroutine[Any, Any, Any]) -> Any:
             return await within(CALL_SECONDS, work)
         except ClientError as error:
             if code_of(error) == CONDITION_FAILED:
-                raise _ConditionFailed(error.response.get("Item")) from error  # type: ignore[typeddict-item]
+                raise _ConditionFailed(error.response.get("Item")) from error
             raise

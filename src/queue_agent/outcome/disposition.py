@@ -36,7 +36,9 @@ class Disposition(Enum):
     """Left alone: it is another agent's."""
 
 
-def decide(error: BaseException, *, runs: int, receives: int, max_attempts: int) -> Disposition:
+def decide(  # noqa: PLR0911 - one for each kind
+    error: BaseException, *, runs: int, receives: int, max_attempts: int
+) -> Disposition:
     """What becomes of a message after ``error``.
 
     ``runs`` counts the runs begun so far, this one included; ``receives`` is how often SQS delivered the message. What

@@ -96,8 +96,8 @@ class Store:
     async def put_outputs(
         self, keys: ObjectKeys, outputs: Sequence[Output], span: Span, *, fresh: bool
     ) -> list[StoredOutput]:
-        """Store the outputs and return what was stored, in order. With ``fresh`` nothing is overwritten. ``span`` counts
-        their bytes. When one fails, the others' uploads have ended before its error is raised.
+        """Store the outputs and return what was stored, in order. With ``fresh`` nothing is overwritten. ``span``
+        counts their bytes. When one fails, the others' uploads have ended before its error is raised.
 
         Raises KeyTaken (only with ``fresh``), AwsError, PermanentError for outputs beyond the limits, and RuntimeFault
         when the runtime does not give an output.

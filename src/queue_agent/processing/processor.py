@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 from contract.callback import Cause
@@ -40,6 +40,7 @@ from queue_agent.outcome.store import Attempts, Store
 from queue_agent.processing.halt import error_of
 from queue_agent.processing.look import Look
 from queue_agent.processing.runner import Runner
+from queue_agent.processing.stages import Completed, Failed, Prepared
 from queue_agent.processing.tracking import Tracker, Tracking
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
 from queue_agent.settings import Timings
@@ -51,39 +52,6 @@ PASS_ON_SECONDS = 2
 
 UNNOTED_RUNS = 1
 """A redelivered message of which nothing is noted was held by an agent that died without a word; most likely it ran."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A task that could start at once."""
-
-    delivery: Delivery
-    job: PreparedJob
-    job_ref: str | None = None
-    """The runtime's id of the job when it is there already, begun by a predecessor of this process."""
-    since: float = field(default_factory=time.time)
-    """Wall clock, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A run that gave a result, after ``seconds`` on the runtime. ``delivery`` counts it."""
-
-    delivery: Delivery
-    result: Result
-    seconds: float
-    tracking: Tracking
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A run that gave none. ``delivery`` counts it. ``error`` decides what becomes of the task, ``raised`` is what the
-    runtime's adapter raised. ``tracking`` is None when the run was not even begun."""
-
-    delivery: Delivery
-    error: Exception
-    raised: Exception
-    tracking: Tracking | None = None
 
 
 class Processor:
@@ -142,8 +110,7 @@ class Processor:
                 if recalled is None:
                     return None
                 delivery = recalled
-            if lease.expired:
-                raise TaskExpired
+            lease.check_deadline()
             if self._revisits.pass_on(lease.message_id):
                 await self._finisher.release(delivery, PASS_ON_SECONDS)
                 return None
@@ -175,8 +142,10 @@ class Processor:
 
     async def run(self, prepared: Prepared, shutdown: Shutdown) -> Completed | Failed:
         """Run the task. ``shutdown.abort`` interrupts it, as do a cancellation and its deadline."""
-        if prepared.delivery.lease.expired:
-            return Failed(prepared.delivery, TaskExpired(), TaskExpired())
+        try:
+            prepared.delivery.lease.check_deadline()
+        except TaskExpired as expired:
+            return Failed(prepared.delivery, expired, expired)
         delivery = prepared.delivery.begun()
         trace = delivery.lease.trace
         trace.note(attempt=delivery.runs)
@@ -305,10 +274,9 @@ class Processor:
 
     def _judged(self, error: Exception, delivery: Delivery, shutdown: Shutdown, tracking: Tracking) -> Exception:
         """The error as the task's outcome sees it."""
-        if isinstance(error, LeaseLost) or shutdown.abort.is_set():
-            return error
-        if tracking.halt.error is not None:  # whatever the run came to, nobody wants another
-            return tracking.halt.error
+        called_off = None if shutdown.abort.is_set() else tracking.halt.error
+        if called_off is not None and not isinstance(error, LeaseLost):
+            return called_off  # whatever the run came to, nobody wants another
         if isinstance(error, RuntimeBusy):
             return error
         if isinstance(error, RuntimeUnavailable) and shutdown.requested.is_set():

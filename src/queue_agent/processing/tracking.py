@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contract.task_table.writes import Refusal
 from contract.wire import STARTED_EVENT
 from queue_agent.aws.webhook_queue import WebhookQueue
-from queue_agent.concurrency import cancel_all, set_within, within
+from queue_agent.concurrency import cancel_all, set_within
 from queue_agent.errors import AgentError, AwsError, TaskExpired
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.ledger import Ledger
