@@ -56,6 +56,7 @@ async def assembled(
             "RUNTIME_TYPE": "sdwebui",
             "RUNTIME_NAME": "r",
             "API_BASE_URL": "http://127.0.0.1:9",
+            "TASKS_TABLE": world.table or "",
         }
     ).model_copy(update=settings)
     limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}), retry_pause=0.02)
