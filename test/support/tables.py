@@ -44,9 +44,10 @@ async def submit(
     deadline: int | None = None,
     events: Sequence[str] = (),
     item: TaskItem | None = None,
-    content: dict[str, Any] | None = None,
+    **fields: Any,
 ) -> TaskItem:
-    """A task as the front door takes it: its item first, then its message. ``item`` may already have changed."""
+    """A task as the front door takes it: its item first, then its message. ``item`` may already have changed;
+    ``fields`` are those of ``a_task``."""
     webhook = Webhook(url="https://example.org", events=tuple(events)) if events else None
     item = item or an_item(task_id, deadline=deadline, webhook=webhook)
     await world.direct.tables.put_item(**writes.put(_table(world), item))
@@ -55,7 +56,6 @@ async def submit(
         attributes[DEADLINE_ATTRIBUTE] = str(deadline)
     if events:
         attributes[WEBHOOK_ATTRIBUTE] = ",".join(events)
-    fields = {"content": content} if content else {}
     await world.send(encode_task(a_task(item.id, **fields)), attributes)
     return item
 
