@@ -39,9 +39,7 @@ class World:
     """The table of tasks; where there is none, the agent knows its messages only."""
     told: list[dict[str, Any]] = field(default_factory=list)
 
-    async def send(
-        self, body: str, attributes: Mapping[str, str] | None = None, *, client: str | None = None
-    ) -> str:
+    async def send(self, body: str, attributes: Mapping[str, str] | None = None, *, client: str | None = None) -> str:
         """Put a message in the queue; returns its id. ``client``: the one that it names."""
         sent = await self.direct.sqs.send_message(
             QueueUrl=self.queue_url,
@@ -52,7 +50,7 @@ class World:
 
     async def ask(self, task_id: str = "t1", client: str | None = None, **fields: Any) -> str:
         """Put a text-to-image task in the queue; returns the message's id. ``client``: whose task it is."""
-        return await self.send(encode_task(a_task(task_id, **fields)), client)
+        return await self.send(encode_task(a_task(task_id, **fields)), client=client)
 
     async def callbacks(self) -> list[dict[str, Any]]:
         """All callbacks so far, in the order in which they were read."""

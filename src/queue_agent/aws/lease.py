@@ -53,7 +53,11 @@ class Lease:
         if not self.webhook:
             return {}
         request = self.request_id or self.message_id
-        return {CLIENT_ATTRIBUTE: client_of(self.client), WEBHOOK_ATTRIBUTE: self.webhook, REQUEST_ID_ATTRIBUTE: request}
+        return {
+            CLIENT_ATTRIBUTE: client_of(self.client),
+            WEBHOOK_ATTRIBUTE: self.webhook,
+            REQUEST_ID_ATTRIBUTE: request,
+        }
 
     def check_deadline(self) -> None:
         """Raises TaskExpired when the task's deadline is over."""
