@@ -15,7 +15,7 @@ from contract.wire import UndecodableMessage
 from queue_agent.aws.lease import Lease
 from queue_agent.aws.queue import Queue
 from queue_agent.concurrency import within
-from queue_agent.errors import AgentError, LeaseLost, RuntimeFault
+from queue_agent.errors import AgentError, LeaseLost, RuntimeFault, TaskCanceled
 from queue_agent.outcome.closer import Closer
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.delivery_health import DeliveryHealth
@@ -205,7 +205,9 @@ class TaskFinisher:
 
     async def _call_off(self, delivery: Delivery, cause: Cause) -> None:
         """Record, callback and deletion of a task whose result nobody wants any more. The cause's type is the task's
-        status."""
+        status. A cancellation that came before the deadline counts."""
+        if cause.type == Status.EXPIRED and await self._ledger.was_canceled(delivery):
+            cause = TaskCanceled().cause
         recorded = await self._recorder.record_failure(delivery, cause, Status(cause.type))
         self._metrics.add(TASKS, cause.type, "")
         if await self._close(recorded):

@@ -30,7 +30,8 @@ USD_DIGITS = 9
 
 
 class Ledger:
-    """``gpu_hour_price`` in USD, None when it is not known. Every call raises AwsError and counts it."""
+    """``gpu_hour_price`` in USD, None when it is not known. Every other call raises AwsError; each
+    failure is counted."""
 
     def __init__(
         self, table: TaskTable | None, metrics: Metrics, *, retention_days: int, gpu_hour_price: float | None = None
@@ -50,6 +51,13 @@ class Ledger:
         if self._table is None:
             return None
         return await self._counted("look", self._table.look(self._origin(delivery)))
+
+    async def was_canceled(self, delivery: Delivery) -> bool:
+        """Whether the table says so; False when it does not answer. Never raises."""
+        try:
+            return await self.look(delivery) is Refusal.CANCELED
+        except AwsError:
+            return False
 
     async def claim(self, delivery: Delivery) -> Refusal | None:
         """The delivery's run begins; why it is not to, if so."""

@@ -236,6 +236,18 @@ async def test_a_task_beyond_its_deadline_is_not_run(table_world: World) -> None
     assert await world.depth() == (0, 0)
 
 
+async def test_a_cancellation_before_the_deadline_counts(table_world: World) -> None:
+    # Given a task that was canceled in time, and is taken too late
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world, deadline=int(time.time()) - 1)
+    assert await cancel(world)
+    async with assembled(world, runtime, timings=BEATING) as parts:
+        await worked(parts)
+    # Then the callback says what the client was promised
+    assert [callback["status"] for callback in await world.callbacks()] == ["canceled"]
+    assert runtime.jobs == []
+
+
 async def test_a_deadline_holds_without_a_table_too(world: World) -> None:
     runtime = ScriptedRuntime()
     await world.send(encode_task(a_task()), {"deadline": str(int(time.time()) - 1)})
