@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from contract.task_table.writes import Refusal
-from contract.wire import STARTED_EVENT
+from contract.wire import STARTED_EVENT, client_of
 from queue_agent.aws.webhook_queue import WebhookQueue
 from queue_agent.concurrency import cancel_all, set_within
 from queue_agent.errors import AgentError, AwsError, TaskExpired
@@ -162,7 +162,7 @@ class Tracking:
             return
         try:
             await self._parts.webhooks.started(
-                client=lease.client,
+                client=client_of(lease.client),
                 task_id=metadata.id,
                 request=delivery.keys.identity,
                 runtime=metadata.runtime,
