@@ -5,13 +5,26 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+GAVE_UP = "gave-up"
+"""Type of the cause of a task that is given up; its message is kept as a dead letter."""
+
+LINK_UNAVAILABLE = "link-unavailable"
+"""Type of the cause of a task whose link's server could not be reached."""
+
+RETRYABLE = frozenset({GAVE_UP, LINK_UNAVAILABLE})
+"""Causes that may have passed when the same task is sent again: what the platform or a server of somebody else did. All
+other failures are the task's own, and come again."""
+
 
 class Status(StrEnum):
-    """``running`` is sent only where the agent has RUNNING_CALLBACKS on; it is not terminal."""
+    """``running`` is sent only where the agent has RUNNING_CALLBACKS on; it is not terminal. ``canceled`` and
+    ``expired`` are those of tasks that were sent to the task API."""
 
     RUNNING = "running"
     COMPLETED = "completed"
     FAILED = "failed"
+    CANCELED = "canceled"
+    EXPIRED = "expired"
 
 
 class Cause(BaseModel):
@@ -21,6 +34,11 @@ class Cause(BaseModel):
 
     type: str
     message: str
+
+    @property
+    def retryable(self) -> bool:
+        """Whether sending the same task again may help."""
+        return self.type in RETRYABLE
 
 
 class Callback(BaseModel):

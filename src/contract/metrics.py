@@ -30,7 +30,8 @@ TASKS = Metric(
     "tasks_total",
     Kind.COUNTER,
     "1",
-    "tasks that ended; outcome is completed, failed, given_up, repeated or undecodable, cause is that of the failure",
+    "tasks that ended; outcome is completed, failed, given_up, canceled, expired, repeated or undecodable, cause is "
+    "that of the failure",
     ("outcome", "cause"),
 )
 RETRIES = Metric("task_retries_total", Kind.COUNTER, "1", "runs that failed and were put back to run again", ("cause",))
@@ -50,6 +51,13 @@ DELIVERY_SUSPENDED = Metric(
     Kind.GAUGE,
     "1",
     "1 while AWS does not take results, callbacks or deletions and no task is taken for that, else 0",
+)
+TABLE_FAILURES = Metric(
+    "task_table_failures_total",
+    Kind.COUNTER,
+    "1",
+    "calls of the task table that AWS did not take; call is look, claim, beat, end, requeue or report",
+    ("call",),
 )
 QUEUE_WAIT = Metric("queue_wait_seconds", Kind.HISTOGRAM, "s", "from the sending of a message to its first delivery")
 FETCH_TIME = Metric("fetch_seconds", Kind.HISTOGRAM, "s", "fetching one link")
@@ -73,6 +81,7 @@ METRICS = (
     GPU_IDLE,
     READY,
     DELIVERY_SUSPENDED,
+    TABLE_FAILURES,
     QUEUE_WAIT,
     FETCH_TIME,
     RUN_TIME,

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from contract.clients import DEFAULT_NAME
 from contract.errors import ContractError, Problem, problems_of, shown
 from contract.task import Metadata, Task, checked_context
 
@@ -35,9 +36,20 @@ REPEAT_ATTRIBUTE = "repeat"
 
 REPEAT = "true"
 
+DEADLINE_ATTRIBUTE = "deadline"
+"""Message attribute: the time in epoch seconds after which nobody wants the result; absent without one."""
+
+WEBHOOK_ATTRIBUTE = "webhook"
+"""Message attribute: the events that the task's webhook wants, separated by commas; absent without a webhook."""
+
+STARTED_EVENT = "started"
+"""A webhook's event: the first run of the task begins."""
+
 MAX_READABLE_ID = 256
 """Characters of an id that breaks the rules and is still sent back to its sender; a message attribute must hold it."""
 
+_CLIENT = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SECONDS = re.compile(r"[0-9]{1,12}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -99,6 +111,17 @@ def message_group(name: str | None) -> dict[str, Any]:
     passes the group on. None: no group.
     """
     return {"MessageGroupId": name} if name else {}
+
+
+def client_of(value: str | None) -> str:
+    """The attribute's value if it can be a client's name, else the default one: the keys of the task table follow from
+    it."""
+    return value if value and _CLIENT.fullmatch(value) else DEFAULT_NAME
+
+
+def deadline_of(value: str) -> int | None:
+    """The attribute's value in epoch seconds; None for what is no whole number of seconds."""
+    return int(value) if _SECONDS.fullmatch(value) else None
 
 
 def decode(body: str) -> Order:

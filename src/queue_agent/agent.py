@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from queue_agent.concurrency import Background, supervise
 from queue_agent.errors import AgentError, RuntimeFault
 from queue_agent.intake.intake import Intake
+from queue_agent.intake.pod_reports import PodReports
 from queue_agent.lifecycle.readiness import Readiness
 from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown
-from queue_agent.processing.processor import Completed, Failed, Prepared, Processor
+from queue_agent.processing.processor import Processor
+from queue_agent.processing.stages import Completed, Failed, Prepared
 from queue_agent.settings import Timings
 from queue_agent.telemetry.metrics import GpuClock
 
@@ -43,6 +45,7 @@ class Agent:
         gpu: GpuClock,
         timings: Timings,
         cost: "DeletionCost | None" = None,
+        reports: PodReports | None = None,
     ) -> None:
         self._intake = intake
         self._processor = processor
@@ -54,6 +57,7 @@ class Agent:
         self._gpu = gpu
         self._timings = timings
         self._cost = cost
+        self._reports = reports
         self._finishing = Background()
         self._away: AgentError | None = None
 
@@ -63,7 +67,7 @@ class Agent:
         Everything that must live meanwhile is supervised: what any of it raises is raised here.
         Raises RuntimeUnavailable when the runtime stays away for too long.
         """
-        watchers = [self._cost.keep()] if self._cost else []
+        watchers = [kept.keep() for kept in (self._cost, self._reports) if kept is not None]
         await supervise(
             self._work(),
             self._watch_runtime(),

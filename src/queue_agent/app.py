@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import os
+import socket
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -11,9 +13,12 @@ from queue_agent.agent import Agent
 from queue_agent.aws.clients import Clients, open_clients
 from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.queue import Queue
+from queue_agent.aws.task_table import TaskTable
+from queue_agent.aws.webhook_queue import WebhookQueue
 from queue_agent.inputs.admission import Admission
 from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.intake.intake import Intake
+from queue_agent.intake.pod_reports import PodReports
 from queue_agent.intake.recovery import Recovery
 from queue_agent.lifecycle.breaker import Breaker
 from queue_agent.lifecycle.health import Health, serve_health
@@ -25,10 +30,12 @@ from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.delivery_retry import RetryTimings
 from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
+from queue_agent.outcome.ledger import Ledger
 from queue_agent.outcome.limits import OutputLimits
 from queue_agent.outcome.notifier import Notifier
 from queue_agent.outcome.store import Store
 from queue_agent.processing.processor import Processor
+from queue_agent.processing.tracking import Tracker
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Runtime
 from queue_agent.runtimes.session import runtime_session
@@ -41,11 +48,12 @@ log = logging.getLogger("queue_agent")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What ends a task: its message, its objects, its callback."""
+    """What ends a task: its message, its objects, its row in the task table, its callback."""
 
     queue: Queue
     store: Store
     notifier: Notifier
+    ledger: Ledger
     finisher: TaskFinisher
 
 
@@ -84,7 +92,7 @@ async def serve(settings: Settings) -> None:
         telemetry = _telemetry(settings)
         stack.push_async_callback(asyncio.to_thread, telemetry.close)
         shutdown = await stack.enter_async_context(shutdown_on_signals())
-        clients = await stack.enter_async_context(open_clients(settings.region))
+        clients = await stack.enter_async_context(open_clients(settings.region, tables=bool(settings.tasks_table)))
         session = await stack.enter_async_context(runtime_session())
         runtime = await stack.enter_async_context(
             open_runtime(settings.runtime_type, settings.runtime_url, session, dynamic_model=settings.dynamic_model)
@@ -120,8 +128,10 @@ def assemble(
     """Everything around what is open already; nothing is begun."""
     timings = timings or Timings()
     journal = LeaseJournal(settings.state_dir)
-    outcome = _outcome(settings, clients, telemetry, journal, retry_timings)
-    processor = _processor(settings, runtime, fetcher, outcome, journal=journal, timings=timings)
+    table = TaskTable(clients.tables, settings.tasks_table) if settings.tasks_table else None
+    outcome = _outcome(settings, clients, telemetry, journal, table=table, timings=retry_timings)
+    webhooks = WebhookQueue(clients.sqs, settings.webhooks_queue_url)
+    processor = _processor(settings, runtime, fetcher, outcome, webhooks=webhooks, journal=journal, timings=timings)
     state = RuntimeState()
     readiness = Readiness(runtime, state, Breaker(timings.trial_pauses), settings.runtime_away_limit, timings)
     telemetry.metrics.gpu.ready = state.taking.is_set
@@ -146,6 +156,7 @@ def assemble(
         gpu=telemetry.metrics.gpu,
         timings=timings,
         cost=cost,
+        reports=_pod_reports(settings, table, telemetry.metrics, state=state, intake=intake, shutdown=shutdown),
     )
     return App(outcome=outcome, processor=processor, intake=intake, state=state, readiness=readiness, agent=agent)
 
@@ -155,7 +166,9 @@ def _outcome(
     clients: Clients,
     telemetry: Telemetry,
     journal: LeaseJournal,
-    retry_timings: RetryTimings | None,
+    *,
+    table: TaskTable | None,
+    timings: RetryTimings | None,
 ) -> Outcome:
     queue = Queue(
         clients.sqs,
@@ -167,16 +180,23 @@ def _outcome(
     )
     store = Store(clients.s3, settings.bucket, OutputLimits.of(settings.policy))
     notifier = Notifier(clients.sns, settings.topic_arn)
+    ledger = Ledger(
+        table,
+        telemetry.metrics,
+        retention_days=settings.task_retention_days,
+        gpu_hour_price=settings.gpu_hour_price,
+    )
     finisher = TaskFinisher(
         queue=queue,
         store=store,
         notifier=notifier,
+        ledger=ledger,
         metrics=telemetry.metrics,
         runtime_name=settings.runtime_name,
         max_attempts=settings.max_attempts,
-        timings=retry_timings,
+        timings=timings,
     )
-    return Outcome(queue=queue, store=store, notifier=notifier, finisher=finisher)
+    return Outcome(queue=queue, store=store, notifier=notifier, ledger=ledger, finisher=finisher)
 
 
 def _processor(
@@ -185,21 +205,31 @@ def _processor(
     fetcher: Fetcher,
     outcome: Outcome,
     *,
+    webhooks: WebhookQueue,
     journal: LeaseJournal,
     timings: Timings,
 ) -> Processor:
+    tracker = Tracker(
+        ledger=outcome.ledger,
+        store=outcome.store,
+        notifier=outcome.notifier,
+        webhooks=webhooks,
+        running_callbacks=settings.running_callbacks,
+        progress=runtime.progress,
+        beat_seconds=timings.beat,
+    )
     return Processor(
         runtime=runtime,
         admission=Admission(settings.runtime_type, settings.runtime_name, settings.policy, settings.clients),
         fetcher=fetcher,
         store=outcome.store,
-        notifier=outcome.notifier,
+        ledger=outcome.ledger,
+        tracker=tracker,
         finisher=outcome.finisher,
         duplicates=Duplicates(store=outcome.store, finisher=outcome.finisher, task_timeout=settings.task_timeout),
         bucket=settings.bucket,
         task_timeout=settings.task_timeout,
         max_attempts=settings.max_attempts,
-        running_callbacks=settings.running_callbacks,
         timings=timings,
         journal=journal,
     )
@@ -225,6 +255,28 @@ def _deletion_cost(settings: Settings) -> DeletionCost | None:
             name=settings.pod_name,
             account=settings.service_account,
         )
+    )
+
+
+def _pod_reports(
+    settings: Settings,
+    table: TaskTable | None,
+    metrics: Metrics,
+    *,
+    state: RuntimeState,
+    intake: Intake,
+    shutdown: Shutdown,
+) -> PodReports | None:
+    if table is None:
+        return None
+    return PodReports(
+        table,
+        metrics=metrics,
+        runtime=settings.runtime_name,
+        pod=settings.pod_name or f"{socket.gethostname()}-{os.getpid()}",
+        state=state,
+        intake=intake,
+        shutdown=shutdown,
     )
 
 

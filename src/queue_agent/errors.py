@@ -12,11 +12,14 @@ AgentError
 │   ├── LinkUnavailable      the server of a link cannot be reached now, or not from here
 │   └── AwsError             an AWS call failed; what is held is kept, and the call is repeated
 │       └── AwsDenied        AWS refused it for want of a permission, which only an operator can grant
+├── CalledOff                nobody wants the result any more: the task ends without one, and without another run
+│   ├── TaskCanceled         its client canceled it
+│   └── TaskExpired          its deadline is over
 ├── Interrupted              the run was stopped on this agent's own word (shutdown); nobody's fault
 └── LeaseLost                the message is no longer this agent's; the agent that holds it will end the task
 """
 
-from contract.callback import Cause
+from contract.callback import LINK_UNAVAILABLE, Cause, Status
 
 
 class AgentError(Exception):
@@ -78,7 +81,7 @@ class LinkUnavailable(TransientError):
     """The server of a link does not answer, or says that it is in trouble. ``type`` is ``link-unavailable``."""
 
     def __init__(self, message: str) -> None:
-        super().__init__("link-unavailable", message)
+        super().__init__(LINK_UNAVAILABLE, message)
 
 
 class AwsError(TransientError):
@@ -93,6 +96,33 @@ class AwsDenied(AwsError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, type_="aws-denied")
+
+
+class CalledOff(AgentError):
+    """Nobody wants the task's result any more. ``status`` is what the task ends with, and the error's ``type``."""
+
+    status: Status
+
+    def __init__(self, message: str) -> None:
+        super().__init__(self.status.value, message)
+
+
+class TaskCanceled(CalledOff):
+    """Its client canceled it."""
+
+    status = Status.CANCELED
+
+    def __init__(self) -> None:
+        super().__init__("the task was canceled")
+
+
+class TaskExpired(CalledOff):
+    """Its deadline is over."""
+
+    status = Status.EXPIRED
+
+    def __init__(self) -> None:
+        super().__init__("the task did not end before its deadline")
 
 
 class Interrupted(AgentError):

@@ -76,6 +76,11 @@ class Timings:
     """A preparation that takes longer lets another task be prepared meanwhile."""
     closing: float = 2.0
     """What is about to be notified and deleted gets this long when everything is to be released now."""
+    look: float = 0.05
+    """How long a preparation waits for what the task table says, counted from its beginning: longer than DynamoDB takes
+    as a rule, and too short to keep a GPU waiting."""
+    beat: float = 2.0
+    """Between two beats of a run, so that a cancellation is seen within this time."""
     release: float = 5.0
     """For the release of one message while this agent ends: its attempt is noted, then the message is given back."""
     receive_pauses: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 30.0)
@@ -141,6 +146,14 @@ class Settings(BaseModel):
     state_dir: Path | None = Field(default=None, alias="STATE_DIR")
     """A folder that outlives the process (an emptyDir in the chart), in which the agent keeps what it holds, so that
     its successor in the same pod goes on with it; nothing is kept when absent."""
+    tasks_table: str | None = Field(default=None, alias="TASKS_TABLE")
+    """The DynamoDB table that the task API answers from; without it the agent only knows its messages."""
+    task_retention_days: int = Field(default=30, alias="TASK_RETENTION_DAYS", ge=1)
+    """How long a task's item is kept after its end."""
+    webhooks_queue_url: str | None = Field(default=None, alias="WEBHOOKS_QUEUE_URL")
+    """Where an event goes when the run of a task with a webhook begins; nowhere when absent."""
+    gpu_hour_price: float | None = Field(default=None, alias="GPU_HOUR_PRICE", gt=0)
+    """USD for an hour of the GPU, from which a task's cost follows; unknown when absent."""
     pod_name: str | None = Field(default=None, alias="POD_NAME")
     """With the namespace too, the pod's deletion cost is kept, so that Kubernetes removes idle pods first."""
     pod_namespace: str | None = Field(default=None, alias="POD_NAMESPACE")

@@ -21,6 +21,7 @@ from rich.table import Table
 from contract.runtimes import TaskType
 from test.bench.stage import a_world, agent_environment, console, end, moto, start_agent
 from test.bench.webui import PICTURE_BYTES, Gpu, serving, webui
+from test.support.tables import submit
 from test.support.world import until
 from utils.local.aws_proxy import Conditions
 
@@ -37,19 +38,24 @@ FAR_SNS_SECONDS = 4.0
 
 @dataclass(frozen=True)
 class Kind:
-    """What is measured. With ``far_sns`` every run is announced on a topic that is FAR_SNS_SECONDS away."""
+    """What is measured. With ``far_sns`` every run is announced on a topic that is FAR_SNS_SECONDS away; with a
+    ``table`` every task is one of the task API, whose table is so many seconds away."""
 
     agent: str
     tasktype: TaskType
     far_sns: bool = False
+    table: float | None = None
 
     @property
     def title(self) -> str:
-        return f"{self.agent}, running callbacks, SNS {FAR_SNS_SECONDS:g} s away" if self.far_sns else self.agent
+        if self.far_sns:
+            return f"{self.agent}, running callbacks, SNS {FAR_SNS_SECONDS:g} s away"
+        return self.agent if self.table is None else f"{self.agent}, task table {self.table * 1000:g} ms away"
 
     @property
     def latency(self) -> dict[str, float]:
-        return {**LATENCY, "sns": FAR_SNS_SECONDS} if self.far_sns else LATENCY
+        far = {"sns": FAR_SNS_SECONDS} if self.far_sns else {}
+        return {**LATENCY, **far, "dynamodb": self.table or 0.0}
 
     @property
     def settings(self) -> dict[str, str]:
@@ -59,6 +65,11 @@ class Kind:
 KINDS = (
     *(Kind(agent, tasktype) for tasktype in (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE) for agent in MODULES),
     Kind(AGENT, TaskType.TEXT_TO_IMAGE, far_sns=True),
+    *(
+        Kind(AGENT, tasktype, table=seconds)
+        for tasktype in (TaskType.TEXT_TO_IMAGE, TaskType.IMAGE_TO_IMAGE)
+        for seconds in (0.010, 0.200)
+    ),
 )
 
 
@@ -83,9 +94,17 @@ class Row:
 async def measure(endpoint: str, kind: Kind, tasks: int) -> Row:
     """Run ``tasks`` through one agent."""
     conditions, gpu, tasktype = Conditions(latency=kind.latency), Gpu(SECONDS, SPREAD), kind.tasktype
-    async with a_world(endpoint, conditions) as (world, proxied), webui(gpu) as runtime, pictures() as inputs:
+    async with (
+        a_world(endpoint, conditions, tables=kind.table is not None) as (world, proxied),
+        webui(gpu) as runtime,
+        pictures() as inputs,
+    ):
         for number in range(tasks):
-            await world.ask(f"t{number}", tasktype=tasktype, content=content_of(tasktype, inputs, number))
+            content = content_of(tasktype, inputs, number)
+            if kind.table is None:
+                await world.ask(f"t{number}", tasktype=tasktype, content=content)
+            else:
+                await submit(world, f"t{number}", tasktype=tasktype, content=content)
         begin = time.monotonic()
         process = await start_agent(
             agent_environment(world, proxied, runtime, **kind.settings), module=MODULES[kind.agent]

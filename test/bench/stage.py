@@ -43,10 +43,11 @@ async def moto() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def a_world(endpoint: str, conditions: Conditions) -> AsyncIterator[tuple[World, str]]:
-    """A world whose agents go through a proxy under ``conditions``; yields it with the proxy's endpoint."""
+async def a_world(endpoint: str, conditions: Conditions, *, tables: bool = False) -> AsyncIterator[tuple[World, str]]:
+    """A world whose agents go through a proxy under ``conditions``; yields it with the proxy's endpoint. With
+    ``tables`` it has a table of tasks."""
     os.environ.update(credentials(endpoint))
-    async with open_clients(REGION) as direct, aws_proxy(endpoint, conditions) as proxied:
+    async with open_clients(REGION, tables=tables) as direct, aws_proxy(endpoint, conditions) as proxied:
         yield await make_world(direct, direct), proxied
 
 
@@ -59,6 +60,7 @@ def agent_environment(world: World, proxied: str, runtime_url: str, **more: str)
             "DEAD_LETTER_QUEUE_URL": world.dead_letter_url,
             "SNS_TOPIC_ARN": world.topic_arn,
             "S3_BUCKET": world.bucket,
+            "TASKS_TABLE": world.table or "",
             "RUNTIME_TYPE": "sdwebui",
             "RUNTIME_NAME": "r",
             "API_BASE_URL": runtime_url,

@@ -19,9 +19,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from test.bench.stage import a_world, console, moto
+from test.faults import half_broken, task_table
 from test.faults.ending import Ending, ended
 from test.faults.fleet import Fleet
-from test.faults.half_broken import measure
 from test.faults.runtime import Runtime
 from utils.local.aws_proxy import Conditions, down, failing
 
@@ -161,12 +161,17 @@ async def main() -> int:
     parser.add_argument("--only", help="only scenarios whose name contains this")
     parser.add_argument("--logs", type=Path, help="folder for the agents' logs; a temporary one if not given")
     parser.add_argument("--half-broken", action="store_true", help="sick runtimes, denied calls, crashes, waiting")
+    parser.add_argument("--task-table", action="store_true", help="cancellations, retries and outages of the table")
     arguments = parser.parse_args()
     chosen = [scenario for scenario in SCENARIOS if not arguments.only or arguments.only in scenario.name]
     logs = arguments.logs or Path(tempfile.mkdtemp(prefix="faults-"))
     logs.mkdir(parents=True, exist_ok=True)
-    if arguments.half_broken:
-        return 1 if await measure(arguments.only, logs) else 0
+    for wanted, scenarios in (
+        (arguments.half_broken, half_broken.SCENARIOS),
+        (arguments.task_table, task_table.SCENARIOS),
+    ):
+        if wanted:
+            return 1 if await half_broken.measure(scenarios, arguments.only, logs) else 0
     table = Table(title=f"{arguments.tasks} tasks, {arguments.agents} agents")
     for column in ("fault", "lost", "told twice", "told differently", "failed", "kills", "extra GPU runs", "time", ""):
         table.add_column(column, justify="left" if column in {"fault", ""} else "right")

@@ -66,10 +66,12 @@ async def agents_at(
     *,
     settings: Mapping[str, str] | None = None,
     particular: Mapping[int, Mapping[str, str]] | None = None,
+    tables: bool = False,
 ) -> AsyncIterator[tuple[World, Fleet]]:
-    """A world of its own with one agent for each runtime, all of them ready. Settings as ``Fleet`` takes them."""
+    """A world of its own with one agent for each runtime, all of them ready. Settings as ``Fleet`` takes them, and
+    ``tables`` as ``a_world``."""
     async with (
-        a_world(ground.endpoint, conditions or Conditions()) as (world, proxied),
+        a_world(ground.endpoint, conditions or Conditions(), tables=tables) as (world, proxied),
         Fleet(world, proxied, runtimes, logs=ground.logs, settings=settings, particular=particular) as fleet,
     ):
         await fleet.begun()

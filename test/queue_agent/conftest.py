@@ -1,6 +1,7 @@
 """A moto server a worker, and in it a world a test."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -24,12 +25,28 @@ def conditions() -> Conditions:
 
 @pytest.fixture
 async def world(moto_url: str, conditions: Conditions, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Without a table of tasks."""
+    async with _world(moto_url, conditions, monkeypatch, tables=False) as made:
+        yield made
+
+
+@pytest.fixture
+async def table_world(moto_url: str, conditions: Conditions, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """With a table of tasks."""
+    async with _world(moto_url, conditions, monkeypatch, tables=True) as made:
+        yield made
+
+
+@asynccontextmanager
+async def _world(
+    moto_url: str, conditions: Conditions, monkeypatch: pytest.MonkeyPatch, *, tables: bool
+) -> AsyncIterator[World]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     # One repetition by the SDK shows what four would, in seconds less.
     monkeypatch.setattr("queue_agent.aws.clients.CALL_ATTEMPTS", 2)
     monkeypatch.setenv("AWS_ENDPOINT_URL", moto_url)
-    async with open_clients("us-east-1") as direct, aws_proxy(moto_url, conditions) as endpoint:
+    async with open_clients("us-east-1", tables=tables) as direct, aws_proxy(moto_url, conditions) as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        async with open_clients("us-east-1") as clients:
+        async with open_clients("us-east-1", tables=tables) as clients:
             yield await make_world(clients, direct)

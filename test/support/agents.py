@@ -14,7 +14,7 @@ from queue_agent.inputs.fetcher import Fetcher, Limits
 from queue_agent.lifecycle.pod_deletion_cost import DeletionCost
 from queue_agent.lifecycle.shutdown import Shutdown
 from queue_agent.outcome.delivery_retry import RetryTimings
-from queue_agent.processing.processor import Completed, Failed, Prepared
+from queue_agent.processing.stages import Completed, Failed, Prepared
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import Timings, read_settings
 from queue_agent.telemetry.metrics import Metrics
@@ -56,6 +56,7 @@ async def assembled(
             "RUNTIME_TYPE": "sdwebui",
             "RUNTIME_NAME": "r",
             "API_BASE_URL": "http://127.0.0.1:9",
+            "TASKS_TABLE": world.table or "",
         }
     ).model_copy(update=settings)
     limits = limits or Limits(max_bytes=1_000_000, timeout=5, buckets=frozenset({world.bucket}), retry_pause=0.02)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -15,6 +15,7 @@ from contract.wire import CLIENT_ATTRIBUTE, encode_task, text_attributes
 from queue_agent.aws.clients import Clients
 from queue_agent.errors import Interrupted, RuntimeUnavailable
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
+from utils.local.cloud import create_table
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"a picture"
 PATIENCE = 30.0
@@ -34,18 +35,22 @@ class World:
     topic_arn: str
     subscriber_url: str
     bucket: str
+    table: str | None = None
+    """The table of tasks; where there is none, the agent knows its messages only."""
     told: list[dict[str, Any]] = field(default_factory=list)
 
-    async def send(self, body: str, client: str | None = None) -> str:
+    async def send(self, body: str, attributes: Mapping[str, str] | None = None, *, client: str | None = None) -> str:
         """Put a message in the queue; returns its id. ``client``: the one that it names."""
         sent = await self.direct.sqs.send_message(
-            QueueUrl=self.queue_url, MessageBody=body, MessageAttributes=text_attributes({CLIENT_ATTRIBUTE: client})
+            QueueUrl=self.queue_url,
+            MessageBody=body,
+            MessageAttributes=text_attributes({CLIENT_ATTRIBUTE: client, **(attributes or {})}),
         )
         return sent["MessageId"]
 
     async def ask(self, task_id: str = "t1", client: str | None = None, **fields: Any) -> str:
         """Put a text-to-image task in the queue; returns the message's id. ``client``: whose task it is."""
-        return await self.send(encode_task(a_task(task_id, **fields)), client)
+        return await self.send(encode_task(a_task(task_id, **fields)), client=client)
 
     async def callbacks(self) -> list[dict[str, Any]]:
         """All callbacks so far, in the order in which they were read."""
@@ -89,7 +94,8 @@ class World:
 
 
 async def make_world(clients: Clients, direct: Clients) -> World:
-    """``clients`` are for the agent, ``direct`` ones for the test."""
+    """``clients`` are for the agent, ``direct`` ones for the test. There is a table of tasks where there is a client of
+    DynamoDB."""
     name = f"w{uuid.uuid4().hex}"
     await direct.s3.create_bucket(Bucket=name)
     topic = (await direct.sns.create_topic(Name=name))["TopicArn"]
@@ -98,7 +104,9 @@ async def make_world(clients: Clients, direct: Clients) -> World:
     await direct.sns.subscribe(
         TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"], Attributes={"RawMessageDelivery": "true"}
     )
-    return World(clients, direct, urls[0], urls[1], topic, urls[2], name)
+    if direct.dynamodb is not None:
+        await create_table(direct.dynamodb, name)
+    return World(clients, direct, urls[0], urls[1], topic, urls[2], name, name if direct.dynamodb is not None else None)
 
 
 def a_task(task_id: str = "t1", **fields: Any) -> Task:

@@ -101,7 +101,7 @@ async def apply(topology: Topology, access: Access, clients: Clients) -> Cloud:
         await clients.s3.create_bucket(Bucket=bucket)
     await _expire(clients.s3, topology.output_bucket, topology.expiries)
 
-    await _create_table(clients.tables, topology.task_table.name)
+    await create_table(clients.tables, topology.task_table.name)
 
     input_topic = (await clients.sns.create_topic(Name=topology.input_topic))["TopicArn"]
     output_topic = (await clients.sns.create_topic(Name=topology.output_topic))["TopicArn"]
@@ -133,7 +133,8 @@ async def _expire(s3: "S3Client", bucket: str, expiries: tuple[Expiry, ...]) -> 
     )
 
 
-async def _create_table(dynamodb: "DynamoDBClient", name: str) -> None:
+async def create_table(dynamodb: "DynamoDBClient", name: str) -> None:
+    """The table of tasks."""
     await dynamodb.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",

@@ -27,7 +27,15 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.trace import ATTRIBUTE
-from contract.wire import CLIENT_ATTRIBUTE, UndecodableMessage, decode, message_group, text_attributes
+from contract.wire import (
+    CLIENT_ATTRIBUTE,
+    DEADLINE_ATTRIBUTE,
+    WEBHOOK_ATTRIBUTE,
+    UndecodableMessage,
+    decode,
+    message_group,
+    text_attributes,
+)
 from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.topology import Route, topology_of
@@ -51,7 +59,7 @@ POLL_SECONDS = 1
 EMPTY_ANSWERS = 3
 """SQS asks a part of its servers, so that one empty answer says little."""
 
-KEPT = (CLIENT_ATTRIBUTE, ATTRIBUTE)
+KEPT = (CLIENT_ATTRIBUTE, DEADLINE_ATTRIBUTE, WEBHOOK_ATTRIBUTE, ATTRIBUTE)
 """Message attributes with which a dead letter is sent again."""
 
 MAX_LETTERS = 1000

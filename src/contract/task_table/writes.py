@@ -175,10 +175,22 @@ def expire(table: str, client: str, task_id: str, *, now: float) -> Request:
     )
 
 
-def refusal(item: Mapping[str, Any] | None, request: str) -> Refusal:
-    """What the item of a refused write says of the task of ``request``. ``item`` is the error's, as AWS writes it."""
+def look(table: str, client: str, task_id: str) -> Request:
+    """get_item: what ``refusal_in`` reads of a task. Consistent, so that a cancellation that was answered shows."""
+    names = ("request", "status", "cancel")
+    return {
+        "TableName": table,
+        "Key": task_key(client, task_id),
+        "ConsistentRead": True,
+        "ProjectionExpression": ", ".join(f"#{name}" for name in names),
+        "ExpressionAttributeNames": {f"#{name}": name for name in names},
+    }
+
+
+def refusal_in(item: Mapping[str, Any] | None, request: str) -> Refusal | None:
+    """Why the task of ``request`` is not to run, by its item as AWS writes it; None when it may."""
     if not item:
-        return Refusal.ENDED
+        return None
     values = from_values(item)
     if values.get("request") != request:
         return Refusal.ANOTHER
@@ -186,7 +198,12 @@ def refusal(item: Mapping[str, Any] | None, request: str) -> Refusal:
         return Refusal.EXPIRED
     if values["status"] == State.CANCELED or (values["status"] in ACTIVE and values.get("cancel")):
         return Refusal.CANCELED
-    return Refusal.ENDED
+    return None if values["status"] in ACTIVE else Refusal.ENDED
+
+
+def refusal(item: Mapping[str, Any] | None, request: str) -> Refusal:
+    """What the item of a refused claim or end says of the task of ``request``. ``item`` is the error's."""
+    return refusal_in(item, request) or Refusal.ENDED
 
 
 _MINE = "#request = :request AND #status IN (:queued, :running)"

@@ -34,22 +34,29 @@ seconds. Longer outages are the caller's to wait for, which knows what it holds.
 POOL_SIZE = 16
 """Connections per service: parallel outputs and links, plus renewals."""
 
+CREDENTIAL_CODES = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+"""Codes that are about who calls, not about what it may do."""
+
 DENIED_CODES = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
         "AuthorizationError",
-        "ExpiredToken",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
         "KMS.AccessDeniedException",
-        "SignatureDoesNotMatch",
+        *CREDENTIAL_CODES,
     }
 )
-"""Codes of S3, SNS and SQS for a call that this agent may not make. Waiting does not help; an operator does."""
-
-CREDENTIAL_CODES = frozenset({"ExpiredToken", "InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch"})
-"""Those of them that are about who calls, not about what it may do."""
+"""Codes for a call that this agent may not make. Waiting does not help; an operator does."""
 
 PERMISSIONS = {
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
@@ -57,11 +64,14 @@ PERMISSIONS = {
     "CompleteMultipartUpload": "s3:PutObject",
     "CreateMultipartUpload": "s3:PutObject",
     "DeleteMessage": "sqs:DeleteMessage",
+    "GetItem": "dynamodb:GetItem",
     "GetObject": "s3:GetObject",
     "Publish": "sns:Publish",
+    "PutItem": "dynamodb:PutItem",
     "PutObject": "s3:PutObject",
     "ReceiveMessage": "sqs:ReceiveMessage",
     "SendMessage": "sqs:SendMessage",
+    "UpdateItem": "dynamodb:UpdateItem",
     "UploadPart": "s3:PutObject",
 }
 """The IAM action that each call of the agent needs. Source: AWS's service authorization reference."""

@@ -16,7 +16,8 @@ class HeldMessage:
     """A message as its agent last knew it. ``expires`` and ``first_received`` are seconds of the wall clock.
 
     ``runs`` counts the run that was begun, if there was one; None while no run was. ``job_ref`` is the runtime's own id
-    of the job. ``notified``: the final callback was sent, so that only the deletion is left.
+    of the job. ``notified``: the final callback was sent, so that only the deletion is left. ``sent`` is None in what
+    an older agent kept.
     """
 
     message_id: str
@@ -30,6 +31,9 @@ class HeldMessage:
     client: str | None = None
     group: str | None = None
     repeat: bool = False
+    sent: float | None = None
+    deadline: int | None = None
+    webhook: str = ""
     runs: int | None = None
     job_ref: str | None = None
     notified: bool = False

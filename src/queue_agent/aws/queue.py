@@ -12,9 +12,12 @@ from contract import trace
 from contract.metrics import DEAD_LETTERS
 from contract.wire import (
     CLIENT_ATTRIBUTE,
+    DEADLINE_ATTRIBUTE,
     REPEAT,
     REPEAT_ATTRIBUTE,
     REQUEST_ID_ATTRIBUTE,
+    WEBHOOK_ATTRIBUTE,
+    deadline_of,
     message_group,
     request_id_of,
     text_attributes,
@@ -43,6 +46,17 @@ MILLISECONDS = 1000
 MAX_REASON_LENGTH = 1024
 """Characters of the reason that a dead letter carries as an attribute: enough for a person, small compared to the
 body."""
+
+
+ATTRIBUTES = (
+    trace.ATTRIBUTE,
+    REQUEST_ID_ATTRIBUTE,
+    REPEAT_ATTRIBUTE,
+    CLIENT_ATTRIBUTE,
+    DEADLINE_ATTRIBUTE,
+    WEBHOOK_ATTRIBUTE,
+)
+"""What is read of a message's attributes."""
 
 
 class Queue:
@@ -82,7 +96,7 @@ class Queue:
                 MaxNumberOfMessages=1,
                 WaitTimeSeconds=LONG_POLL_SECONDS,
                 VisibilityTimeout=self._lease_seconds,
-                MessageAttributeNames=[trace.ATTRIBUTE, REQUEST_ID_ATTRIBUTE, REPEAT_ATTRIBUTE, CLIENT_ATTRIBUTE],
+                MessageAttributeNames=ATTRIBUTES,
                 MessageSystemAttributeNames=[
                     "ApproximateFirstReceiveTimestamp",
                     "ApproximateReceiveCount",
@@ -107,6 +121,9 @@ class Queue:
             trace=self._telemetry.received(context, sent=held.first_received, polled=now, receives=held.receives + 1),
             expires=asyncio.get_running_loop().time() + self._lease_seconds,
             first_received=held.first_received,
+            sent=held.first_received if held.sent is None else held.sent,
+            deadline=held.deadline,
+            webhook=held.webhook,
             request_id=held.request_id,
             client=held.client,
             group=held.group,
@@ -190,6 +207,8 @@ class Queue:
                 "message_id": lease.message_id,
                 trace.ATTRIBUTE: lease.traceparent,
                 CLIENT_ATTRIBUTE: lease.client,
+                DEADLINE_ATTRIBUTE: str(lease.deadline or ""),
+                WEBHOOK_ATTRIBUTE: lease.webhook,
             }
         )
         attributes["receives"] = {"DataType": "Number", "StringValue": str(lease.receives)}
@@ -212,6 +231,9 @@ class Queue:
             trace=self._telemetry.received(context, sent=sent, polled=polled, receives=receives),
             expires=asyncio.get_running_loop().time() + self._lease_seconds,
             first_received=_seconds(system, "ApproximateFirstReceiveTimestamp", time.time()),
+            sent=sent,
+            deadline=deadline_of(_text(message, DEADLINE_ATTRIBUTE)),
+            webhook=_text(message, WEBHOOK_ATTRIBUTE),
             request_id=request_id_of(_text(message, REQUEST_ID_ATTRIBUTE)),
             client=_text(message, CLIENT_ATTRIBUTE) or None,
             group=system.get("MessageGroupId"),

@@ -58,7 +58,7 @@ class Renewals:
         self.denied = False
 
     def start(self, lease: Lease) -> None:
-        self._journal.hold(_held(lease))
+        self._journal.hold(held(lease))
         self._tasks[lease] = asyncio.create_task(self._renew(lease), name=f"renew {lease.message_id}")
 
     async def stop(self, lease: Lease) -> None:
@@ -134,7 +134,8 @@ class Renewals:
         log.error("a lease was lost; another agent will end the task", extra=_fields(lease, error))
 
 
-def _held(lease: Lease) -> HeldMessage:
+def held(lease: Lease) -> HeldMessage:
+    """What the journal keeps of a lease."""
     return HeldMessage(
         message_id=lease.message_id,
         receipt=lease.receipt,
@@ -147,6 +148,9 @@ def _held(lease: Lease) -> HeldMessage:
         client=lease.client,
         group=lease.group,
         repeat=lease.repeat,
+        sent=lease.sent,
+        deadline=lease.deadline,
+        webhook=lease.webhook,
     )
 
 

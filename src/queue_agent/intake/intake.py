@@ -12,7 +12,8 @@ from queue_agent.intake.prefetch import Prefetch
 from queue_agent.intake.recovery import Recovery
 from queue_agent.lifecycle.runtime_state import RuntimeState
 from queue_agent.lifecycle.shutdown import Shutdown
-from queue_agent.processing.processor import Prepared, Processor
+from queue_agent.processing.processor import Processor
+from queue_agent.processing.stages import Prepared
 from queue_agent.runtimes.base import Runtime
 from queue_agent.settings import Timings
 
@@ -45,6 +46,8 @@ class Intake:
         timings: Timings,
     ) -> None:
         self.prefetch = Prefetch()
+        self.newest: float | None = None
+        """When the newest message that was taken was sent, in seconds of the wall clock."""
         self._queue = queue
         self._processor = processor
         self._recovery = recovery
@@ -118,6 +121,7 @@ class Intake:
 
     def _take(self, lease: Lease, polled: float) -> None:
         received = asyncio.get_running_loop().time()
+        self.newest = max(self.newest or lease.sent, lease.sent)
         if self._shutdown.requested.is_set() or not self._wants_tasks():
             self._preparing.spawn(self._processor.release_unopened(lease))
             return

@@ -9,7 +9,8 @@ from queue_agent.aws.lease import Lease
 from queue_agent.aws.queue import Queue
 from queue_agent.errors import AgentError
 from queue_agent.outcome.finisher import TaskFinisher
-from queue_agent.processing.processor import Prepared, Processor
+from queue_agent.processing.processor import Processor
+from queue_agent.processing.stages import Prepared
 
 log = logging.getLogger(__name__)
 

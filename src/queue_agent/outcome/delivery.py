@@ -12,7 +12,8 @@ from queue_agent.aws.lease import Lease
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``runs`` counts the runs begun before and in this delivery; None while nobody looked what earlier ones noted."""
+    """``runs`` counts the runs begun before and in this delivery; None while nobody looked what earlier ones noted.
+    ``started`` says whether one was begun in this delivery, ``seconds`` how long it took, once it is over."""
 
     lease: Lease
     metadata: Metadata
@@ -20,6 +21,8 @@ class Delivery:
     runs: int | None = None
     last_cause: Cause | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    started: bool = False
+    seconds: float | None = None
 
     @property
     def first(self) -> bool:
@@ -28,7 +31,11 @@ class Delivery:
 
     def begun(self) -> Self:
         """The delivery with one more run."""
-        return replace(self, runs=(self.runs or 0) + 1)
+        return replace(self, runs=(self.runs or 0) + 1, started=True)
+
+    def uncounted(self) -> Self:
+        """The delivery without the run that was begun in it."""
+        return replace(self, runs=(self.runs or 1) - 1)
 
     @property
     def fields(self) -> dict[str, object]:
@@ -43,8 +50,8 @@ class Delivery:
     def completed(self, image_urls: list[str]) -> Callback:
         return self._callback(result=True, status=Status.COMPLETED, image_url=tuple(image_urls))
 
-    def failed(self, cause: Cause) -> Callback:
-        return self._callback(result=False, status=Status.FAILED, error=cause)
+    def failed(self, cause: Cause, status: Status = Status.FAILED) -> Callback:
+        return self._callback(result=False, status=status, error=cause)
 
     def running(self) -> Callback:
         return self._callback(result=None, status=Status.RUNNING)

@@ -23,6 +23,11 @@ class RetryTimings:
     longest_pause: float = 10.0
     suspend_after: float = 3.0
     """A call that has failed for so long says that AWS is away, not that it hiccups."""
+    hold: float = 60.0
+    """How long an outcome that is in its record is held for the task table. After that it goes back to the queue, and
+    its next delivery needs no GPU."""
+    brief_hold: float = 3.0
+    """The same for such a delivery, since other tasks are not prepared meanwhile."""
 
 
 class DeliveryRetry:
@@ -42,6 +47,23 @@ class DeliveryRetry:
         def failed(error: AwsError, elapsed: float) -> None:
             if isinstance(error, AwsDenied) or elapsed >= self._timings.suspend_after:
                 self._health.suspend(call, error.cause)
+
+        with self._health.delivering(call):
+            return await self._repeat(lease, action, failed)
+
+    async def hold(self, call: str, lease: Lease, action: Callable[[], Awaitable[T]], *, seconds: float) -> T:
+        """The action's result. Delivery is suspended while the action is denied, and only then: what an outage of its
+        service keeps back is recorded already.
+
+        Raises AwsError once the action has failed for so many seconds without being denied, LeaseLost, and at once
+        whatever is not AWS's fault.
+        """
+
+        def failed(error: AwsError, elapsed: float) -> None:
+            if isinstance(error, AwsDenied):
+                self._health.suspend(call, error.cause)
+            elif elapsed >= seconds:
+                raise error
 
         with self._health.delivering(call):
             return await self._repeat(lease, action, failed)

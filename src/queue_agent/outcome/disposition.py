@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from queue_agent.errors import Interrupted, LeaseLost, LinkUnavailable, PermanentError
+from queue_agent.errors import CalledOff, Interrupted, LeaseLost, LinkUnavailable, PermanentError
 
 MAX_RECEIVES = 50
 """A message taken this often is given up even if its runs were never counted: something stops each agent that takes it.
@@ -24,6 +24,8 @@ class Disposition(Enum):
 
     FAIL = "fail"
     """Failed callback, message deleted."""
+    CALL_OFF = "call off"
+    """Callback that says so, message deleted."""
     RETRY = "retry"
     """Back to the queue after a delay; this run counts."""
     DEAD_LETTER = "give up"
@@ -34,7 +36,9 @@ class Disposition(Enum):
     """Left alone: it is another agent's."""
 
 
-def decide(error: BaseException, *, runs: int, receives: int, max_attempts: int) -> Disposition:
+def decide(  # noqa: PLR0911 - one for each kind
+    error: BaseException, *, runs: int, receives: int, max_attempts: int
+) -> Disposition:
     """What becomes of a message after ``error``.
 
     ``runs`` counts the runs begun so far, this one included; ``receives`` is how often SQS delivered the message. What
@@ -42,6 +46,8 @@ def decide(error: BaseException, *, runs: int, receives: int, max_attempts: int)
     """
     if isinstance(error, LeaseLost):
         return Disposition.ABANDON
+    if isinstance(error, CalledOff):
+        return Disposition.CALL_OFF
     if isinstance(error, PermanentError):
         return Disposition.FAIL
     if isinstance(error, LinkUnavailable) and receives >= MAX_LINK_RECEIVES:

@@ -7,24 +7,24 @@ never leads to another outcome.
 import asyncio
 import logging
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
-from contract.callback import Callback, Cause, Status
+from contract.callback import GAVE_UP, Callback, Cause, Status
 from contract.metrics import IMAGES, MODEL_SWITCHES, RELEASES, RETRIES, TASKS
 from contract.wire import UndecodableMessage
 from queue_agent.aws.lease import Lease
 from queue_agent.aws.queue import Queue
-from queue_agent.aws.recent_ids import RecentIds
 from queue_agent.concurrency import within
-from queue_agent.errors import AgentError, LeaseLost, RuntimeFault
+from queue_agent.errors import AgentError, LeaseLost, RuntimeFault, TaskCanceled
+from queue_agent.outcome.closer import Closer
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.delivery_retry import DeliveryRetry, RetryTimings
 from queue_agent.outcome.disposition import Disposition, decide, retry_delay
+from queue_agent.outcome.ledger import Ledger
 from queue_agent.outcome.notifier import Notifier
-from queue_agent.outcome.recorder import OutcomeRecorder
-from queue_agent.outcome.store import Attempts, Store
+from queue_agent.outcome.recorder import OutcomeRecorder, Recorded
+from queue_agent.outcome.store import Attempts, Record, Store
 from queue_agent.runtimes.base import Result
 from queue_agent.telemetry.metrics import Metrics
 
@@ -36,9 +36,6 @@ NOTE_SECONDS = 3.0
 REFUSE_SECONDS = 60.0
 """How long this agent tries to dead-letter a message that is no task before it gives it back to the queue: it holds no
 result, and there may be any number of such messages."""
-
-GAVE_UP = "gave-up"
-"""Type of the cause of a task that is given up; its message is kept as a dead letter."""
 
 
 class TaskFinisher:
@@ -53,6 +50,7 @@ class TaskFinisher:
         queue: Queue,
         store: Store,
         notifier: Notifier,
+        ledger: Ledger,
         metrics: Metrics,
         runtime_name: str,
         max_attempts: int,
@@ -62,13 +60,14 @@ class TaskFinisher:
         self._metrics = metrics
         self._model: str | None = None
         self._store = store
-        self._notifier = notifier
+        self._ledger = ledger
         self._runtime_name = runtime_name
         self._max_attempts = max_attempts
-        self._notified = RecentIds()
         self.health = DeliveryHealth(metrics)
-        self._retry = DeliveryRetry(self.health, timings or RetryTimings())
+        timings = timings or RetryTimings()
+        self._retry = DeliveryRetry(self.health, timings)
         self._recorder = OutcomeRecorder(store, self._retry)
+        self._closer = Closer(queue=queue, notifier=notifier, ledger=ledger, retry=self._retry, timings=timings)
 
     async def complete(self, delivery: Delivery, result: Result, seconds: float) -> None:
         """Store the result, send the callback, delete the message, and let the runtime drop the outputs. ``seconds``:
@@ -79,8 +78,8 @@ class TaskFinisher:
         self._count_switch(result.ran.model)
         try:
             with delivery.lease.trace.span("store") as span:
-                delivery, callback = await self._recorder.record_result(delivery, result, seconds, span)
-                span.note(pictures=len(callback.image_url))
+                recorded = await self._recorder.record_result(delivery, result, seconds, span)
+                span.note(pictures=len(recorded.outputs))
         except RuntimeFault:
             await result.discard()
             raise
@@ -88,29 +87,29 @@ class TaskFinisher:
             await self.settle(delivery, error)
             await result.discard()
             return
-        self._metrics.add(IMAGES, amount=len(callback.image_url))
+        self._metrics.add(IMAGES, amount=len(recorded.outputs))
         self._metrics.add(TASKS, "completed", "")
-        if await self._close(delivery, callback):
+        if await self._close(recorded):
             log.info(
                 "task completed",
                 extra={
                     "action": "completed",
-                    "pictures": len(callback.image_url),
+                    "pictures": len(recorded.outputs),
                     "run_s": round(seconds, 3),
-                    **delivery.fields,
+                    **recorded.delivery.fields,
                 },
             )
         await result.discard()
 
-    async def repeat(self, delivery: Delivery, callback: Callback) -> None:
+    async def repeat(self, delivery: Delivery, record: Record) -> None:
         """Send the callback that an earlier delivery recorded, without another run, and end the message."""
-        if await self._close(delivery, callback):
+        if await self._close(Recorded.earlier(delivery, record)):
             self._metrics.add(TASKS, "repeated", "")
             log.info("callback re-sent from the stored result", extra={"action": "repeated", **delivery.fields})
 
     async def dismiss(self, delivery: Delivery) -> None:
-        """Delete a message whose task is another message's, without a callback."""
-        if await self._ended(delivery, self._delete(delivery.lease)):
+        """Delete a message whose task has ended, or is another message's, without a callback."""
+        if await self._ended(delivery, self._closer.delete(delivery.lease)):
             self._metrics.add(TASKS, "repeated", "duplicate")
             log.info("duplicate message deleted", extra={"action": "duplicate", **delivery.fields})
 
@@ -126,8 +125,9 @@ class TaskFinisher:
             error, runs=delivery.runs or 0, receives=delivery.lease.receives, max_attempts=self._max_attempts
         )
         cause = _cause(error)
-        _log_failure(disposition, cause, error, delivery)
-        delivery.lease.trace.error(cause.type, cause.message)
+        if disposition is not Disposition.CALL_OFF:
+            _log_failure(disposition, cause, error, delivery)
+            delivery.lease.trace.error(cause.type, cause.message)
         await self._ended(delivery, self._carry_out(disposition, delivery, cause))
 
     async def refuse(self, lease: Lease, error: UndecodableMessage) -> None:
@@ -160,7 +160,7 @@ class TaskFinisher:
         """Give the message back, to be received after ``delay`` seconds. What was not begun, or was stopped by this
         agent, does not count as a run. Takes a few seconds at most."""
         self._metrics.add(RELEASES)
-        await self._note(delivery, delivery.last_cause)
+        await asyncio.gather(self._note(delivery, delivery.last_cause), self._requeue(delivery))
         await self._queue.release(delivery.lease, delay)
         log.info("task released", extra={"action": "handed_back", **delivery.fields})
 
@@ -173,17 +173,19 @@ class TaskFinisher:
         lease = delivery.lease
         match disposition:
             case Disposition.FAIL:
-                callback = await self._recorder.record_failure(delivery, cause)
+                recorded = await self._recorder.record_failure(delivery, cause)
                 self._metrics.add(TASKS, "failed", cause.type)
-                await self._close(delivery, callback)
+                await self._close(recorded)
+            case Disposition.CALL_OFF:
+                await self._call_off(delivery, cause)
             case Disposition.DEAD_LETTER:
                 await self._give_up(delivery, cause)
             case Disposition.RETRY:
                 self._metrics.add(RETRIES, cause.type)
-                await self._note(delivery, cause)
+                await asyncio.gather(self._note(delivery, cause), self._requeue(delivery))
                 await self._queue.release(lease, retry_delay(lease.receives))
             case Disposition.RELEASE:
-                await self.release(replace(delivery, runs=(delivery.runs or 1) - 1))
+                await self.release(delivery.uncounted())
             case Disposition.ABANDON:
                 if lease.lost_cause is not None and delivery.first:
                     # Nothing is noted of a first delivery; only if the next agent has noted nothing either.
@@ -194,42 +196,31 @@ class TaskFinisher:
         """The failed callback and the dead letter, unless an earlier delivery committed an outcome: that one counts."""
         delivery, record = await self._recorder.find(delivery)
         if record is not None:
-            await self.repeat(delivery, record.callback)
+            await self.repeat(delivery, record)
             return
         message = f"gave up after {_attempts(delivery.runs or 0)}: {cause.message}"
-        callback = await self._recorder.record_failure(delivery, Cause(type=GAVE_UP, message=message))
+        recorded = await self._recorder.record_failure(delivery, Cause(type=GAVE_UP, message=message))
         self._metrics.add(TASKS, "given_up", cause.type)
-        await self._close(delivery, callback)
+        await self._close(recorded)
 
-    async def _close(self, delivery: Delivery, callback: Callback) -> bool:
+    async def _call_off(self, delivery: Delivery, cause: Cause) -> None:
+        """Record, callback and deletion of a task whose result nobody wants any more. The cause's type is the task's
+        status. A cancellation that came before the deadline counts."""
+        if cause.type == Status.EXPIRED and await self._ledger.was_canceled(delivery):
+            cause = TaskCanceled().cause
+        recorded = await self._recorder.record_failure(delivery, cause, Status(cause.type))
+        self._metrics.add(TASKS, cause.type, "")
+        if await self._close(recorded):
+            log.info(cause.message, extra={"action": cause.type, "run_s": delivery.seconds, **delivery.fields})
+
+    async def _close(self, recorded: Recorded) -> bool:
         """Send the recorded callback, then delete or dead-letter the message. Whether that is done."""
-        return await self._ended(delivery, self._send_and_delete(delivery.lease, callback))
-
-    async def _send_and_delete(self, lease: Lease, callback: Callback) -> None:
-        lease.check()
-        await self._retry.deliver("notify", lease, lambda: self._notify_once(lease, callback))
-        given_up = callback.error if callback.error and callback.error.type == GAVE_UP else None
-        if given_up is None:
-            self._queue.note_notified(lease)
-            await self._delete(lease)
-        else:
-            await self._retry.deliver("dead letter", lease, lambda: self._queue.dead_letter(lease, given_up.message))
-
-    async def _delete(self, lease: Lease) -> None:
-        await self._retry.deliver("delete", lease, lambda: self._queue.delete(lease))
+        return await self._ended(recorded.delivery, self._closer.close(recorded))
 
     async def _refuse(self, lease: Lease, error: UndecodableMessage) -> None:
         if error.task_id is not None:
-            await self._notify_once(lease, self._refused(error, error.task_id))
+            await self._closer.notify_once(lease, self._refused(error, error.task_id))
         await self._queue.dead_letter(lease, str(error))
-
-    async def _notify_once(self, lease: Lease, callback: Callback) -> None:
-        """A message's final callback is published once by this process, however often its deletion fails."""
-        if lease.message_id in self._notified:
-            return
-        with lease.trace.span("notify", status=callback.status.value):
-            await self._notifier.notify(callback)
-        self._notified.add(lease.message_id)
 
     async def _ended(self, delivery: Delivery, ending: Coroutine[Any, Any, None]) -> bool:
         """Whether the ending went well. If not, the message is left to the agent that has it, or goes back to the
@@ -263,6 +254,15 @@ class TaskFinisher:
             await within(NOTE_SECONDS, self._store.note_attempts(delivery.keys, attempts, fresh=fresh))
         except (AgentError, TimeoutError) as error:
             log.warning("an attempt was not noted", extra={"action": "note", "cause": str(error), **delivery.fields})
+
+    async def _requeue(self, delivery: Delivery) -> None:
+        """Note in the task table that the task waits again, if this delivery began to run it."""
+        if not delivery.started:
+            return
+        try:
+            await within(NOTE_SECONDS, self._ledger.requeue(delivery))
+        except (AgentError, TimeoutError) as error:
+            log.warning("a requeue was not noted", extra={"action": "requeue", "cause": str(error), **delivery.fields})
 
     def _refused(self, error: UndecodableMessage, task_id: str) -> Callback:
         return Callback(

@@ -1,6 +1,8 @@
 """Publishes callbacks on the output topic."""
 
 import json
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from contract.callback import Callback, Cause
@@ -15,6 +17,9 @@ MAX_CAUSE = 4000
 """Characters of a cause that fit into a callback together with the largest context, each escaped."""
 
 
+NO_ATTRIBUTES: Mapping[str, str] = MappingProxyType({})
+
+
 class Notifier:
     """Publishes callbacks, with the attributes that subscribers filter on."""
 
@@ -22,8 +27,8 @@ class Notifier:
         self._client = client
         self._topic_arn = topic_arn
 
-    async def notify(self, callback: Callback) -> None:
-        """Raises AwsError.
+    async def notify(self, callback: Callback, passed_on: Mapping[str, str] = NO_ATTRIBUTES) -> None:
+        """``passed_on``: attributes of the task's message that its callback carries, too. Raises AwsError.
 
         A callback too large for SNS goes without ``image_url`` and with the start of its cause; ``.out`` holds both.
         """
@@ -35,7 +40,8 @@ class Notifier:
                 TopicArn=self._topic_arn,
                 Message=body,
                 MessageAttributes={
-                    name: {"DataType": "String", "StringValue": value} for name, value in callback.attributes.items()
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in {**callback.attributes, **passed_on}.items()
                 },
             )
 

@@ -1,14 +1,38 @@
 """Stores what a task came to. What is recorded first is the task's outcome, and stays it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from contract.callback import Callback, Cause
+from contract.callback import Callback, Cause, Status
+from contract.task_table.item import Output as StoredOutput
 from queue_agent.errors import LeaseLost
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.delivery_retry import DeliveryRetry
 from queue_agent.outcome.store import KeyTaken, Record, Store
 from queue_agent.runtimes.base import Result
 from queue_agent.telemetry.tracing import Span
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An outcome that has its record, under the keys of ``delivery``. ``seconds`` is how long the run took on the
+    runtime, None when no run did; ``repeated`` whether an earlier delivery recorded it."""
+
+    delivery: Delivery
+    callback: Callback
+    outputs: tuple[StoredOutput, ...] = ()
+    seconds: float | None = None
+    repeated: bool = False
+
+    @classmethod
+    def earlier(cls, delivery: Delivery, record: Record) -> "Recorded":
+        """What an earlier delivery of the task recorded."""
+        return cls(
+            delivery=delivery,
+            callback=record.callback,
+            outputs=record.outputs,
+            seconds=record.seconds,
+            repeated=True,
+        )
 
 
 class OutcomeRecorder:
@@ -18,51 +42,27 @@ class OutcomeRecorder:
         self._store = store
         self._retry = retry
 
-    async def record_result(
-        self, delivery: Delivery, result: Result, seconds: float, span: Span
-    ) -> tuple[Delivery, Callback]:
-        """Store the outputs and the record. Returns the delivery with the keys that were used, and the callback.
+    async def record_result(self, delivery: Delivery, result: Result, seconds: float, span: Span) -> Recorded:
+        """Store the outputs and the record.
 
         ``seconds`` is how long the run took, ``span`` counts the outputs' bytes. Raises LeaseLost,
         PermanentError for more than a task may deliver, and RuntimeFault when the runtime does not give an output.
         """
         self._store.limits.check_count(len(result.outputs) - result.additional)
-        lease, fresh = delivery.lease, delivery.first
-        ran = {
-            "runtime": result.ran.runtime,
-            "version": result.ran.version,
-            "model": result.ran.model,
-            "model_hash": result.ran.model_hash,
-            "seeds": list(result.ran.seeds),
-            "seconds": round(seconds, 3),
-        }
+        fresh = delivery.first
         while True:
-            keys = delivery.keys
             try:
-                urls = await self._retry.deliver(
-                    "store",
-                    lease,
-                    lambda: self._store.put_outputs(keys, result.outputs, span, fresh=fresh),  # noqa: B023
-                )
-                callback = delivery.completed(urls)
-                task = {"callback": callback.model_dump(), "ran": ran}
-                await self._retry.deliver(
-                    "store",
-                    lease,
-                    lambda: self._store.put_record(keys, result.answer(urls), task, delivery.run_id),  # noqa: B023
-                )
+                return await self._put_result(delivery, result, seconds, span, fresh=fresh)
             except KeyTaken:
                 delivery, fresh = await self._with_free_keys(delivery), False
-            else:
-                return delivery, callback
 
-    async def record_failure(self, delivery: Delivery, cause: Cause) -> Callback:
+    async def record_failure(self, delivery: Delivery, cause: Cause, status: Status = Status.FAILED) -> Recorded:
         """A failure is an outcome too: it is recorded, so that a redelivery sends it again instead of running again.
 
-        Returns the callback. Raises LeaseLost.
+        Raises LeaseLost.
         """
         while True:
-            keys, callback = delivery.keys, delivery.failed(cause)
+            keys, callback = delivery.keys, delivery.failed(cause, status)
             task = {"callback": callback.model_dump()}
             try:
                 await self._retry.deliver(
@@ -73,7 +73,7 @@ class OutcomeRecorder:
             except KeyTaken:
                 delivery = await self._with_free_keys(delivery)
             else:
-                return callback
+                return Recorded(delivery=delivery, callback=callback, seconds=delivery.seconds)
 
     async def find(self, delivery: Delivery) -> tuple[Delivery, Record | None]:
         """The record of the task if there is one, and the delivery with the keys that it may use. Raises LeaseLost."""
@@ -82,9 +82,40 @@ class OutcomeRecorder:
         )
         return replace(delivery, keys=keys), record
 
+    async def _put_result(
+        self, delivery: Delivery, result: Result, seconds: float, span: Span, *, fresh: bool
+    ) -> Recorded:
+        lease, keys = delivery.lease, delivery.keys
+        stored = await self._retry.deliver(
+            "store", lease, lambda: self._store.put_outputs(keys, result.outputs, span, fresh=fresh)
+        )
+        urls = [keys.url(output.key) for output in stored]
+        callback = delivery.completed(urls)
+        task = {
+            "callback": callback.model_dump(),
+            "ran": _ran(result, seconds),
+            "outputs": [output.model_dump() for output in stored],
+        }
+        await self._retry.deliver(
+            "store", lease, lambda: self._store.put_record(keys, result.answer(urls), task, delivery.run_id)
+        )
+        return Recorded(delivery=delivery, callback=callback, outputs=tuple(stored), seconds=seconds)
+
     async def _with_free_keys(self, delivery: Delivery) -> Delivery:
         """After KeyTaken. Raises LeaseLost when another agent committed the task."""
         delivery, record = await self.find(delivery)
         if record is not None:
             raise LeaseLost
         return delivery
+
+
+def _ran(result: Result, seconds: float) -> dict[str, object]:
+    ran = result.ran
+    return {
+        "runtime": ran.runtime,
+        "version": ran.version,
+        "model": ran.model,
+        "model_hash": ran.model_hash,
+        "seeds": list(ran.seeds),
+        "seconds": round(seconds, 3),
+    }

@@ -16,12 +16,13 @@ from botocore.exceptions import ClientError
 from pydantic import ValidationError
 
 from contract.callback import Callback, Cause
-from contract.metrics import STORED_BYTES
 from contract.object_keys import ObjectKeys
+from contract.task_table.item import Output as StoredOutput
 from queue_agent.aws.clients import aws_errors, code_of
 from queue_agent.concurrency import all_of, within
-from queue_agent.errors import AgentError, AwsError, LeaseLost, RuntimeFault
+from queue_agent.errors import AwsError, LeaseLost, RuntimeFault
 from queue_agent.outcome.limits import OutputBudget, OutputLimits
+from queue_agent.outcome.parts import Size, counted, joined, parts_of
 from queue_agent.runtimes.base import Output
 from queue_agent.telemetry.tracing import Span
 
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 log = logging.getLogger(__name__)
-
-PART_BYTES = 8 * 1024 * 1024
-"""What is held of one output at a time; larger ones are uploaded in parts of this size (S3 wants at least 5 MiB)."""
 
 PARALLEL = 4
 """Outputs of one task stored at a time."""
@@ -50,12 +48,14 @@ asks to repeat the call."""
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What an earlier delivery of the task committed: the callback that is due, and which run of which message wrote
-    it."""
+    """What an earlier delivery of the task committed: the callback that is due, which run of which message wrote it,
+    what it stored, and how many seconds it took on the runtime (None when no run gave a result)."""
 
     callback: Callback
     run_id: str
     message_id: str
+    outputs: tuple[StoredOutput, ...] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +93,11 @@ class Store:
                 return keys, record
             keys = keys.next_turn()
 
-    async def put_outputs(self, keys: ObjectKeys, outputs: Sequence[Output], span: Span, *, fresh: bool) -> list[str]:
-        """Store the outputs and return their URLs, in order. With ``fresh`` nothing is overwritten. ``span`` counts
-        their bytes. When one fails, the others' uploads have ended before its error is raised.
+    async def put_outputs(
+        self, keys: ObjectKeys, outputs: Sequence[Output], span: Span, *, fresh: bool
+    ) -> list[StoredOutput]:
+        """Store the outputs and return what was stored, in order. With ``fresh`` nothing is overwritten. ``span``
+        counts their bytes. When one fails, the others' uploads have ended before its error is raised.
 
         Raises KeyTaken (only with ``fresh``), AwsError, PermanentError for outputs beyond the limits, and RuntimeFault
         when the runtime does not give an output.
@@ -103,10 +105,12 @@ class Store:
         gate = asyncio.Semaphore(PARALLEL)
         budget = OutputBudget(self.limits)
 
-        async def put(number: int, output: Output) -> str:
+        async def put(number: int, output: Output) -> StoredOutput:
             async with gate:
-                parts = _counted(_parts(output), number, budget, span)
-                return await self._put_output(keys, number, parts, output.extension, fresh=fresh)
+                size = Size()
+                parts = counted(parts_of(output), number, budget, span, size)
+                key, media_type = await self._put_output(keys, number, parts, output.extension, fresh=fresh)
+                return StoredOutput(key=key, type=media_type, size=size.bytes)
 
         return await all_of(put(number, output) for number, output in enumerate(outputs, 1))
 
@@ -164,7 +168,8 @@ class Store:
 
     async def _put_output(
         self, keys: ObjectKeys, number: int, parts: AsyncIterator[bytes], named: str | None, *, fresh: bool
-    ) -> str:
+    ) -> tuple[str, str]:
+        """The object's key and its media type."""
         head = await anext(parts, b"")
         if not head:
             raise RuntimeFault("empty-output", f"output {number} of the runtime is empty")
@@ -175,8 +180,8 @@ class Store:
             if following is None:
                 await self._put(key, head, media_type, fresh=fresh)
             else:
-                await self._put_parts(key, _joined(head, following, parts), media_type, fresh=fresh)
-        return keys.url(key)
+                await self._put_parts(key, joined(head, following, parts), media_type, fresh=fresh)
+        return key, media_type
 
     async def _put(self, key: str, body: bytes, media_type: str, *, fresh: bool) -> None:
         with _taken(key):
@@ -234,47 +239,6 @@ def _taken(key: str) -> Iterator[None]:
         raise
 
 
-async def _parts(output: Output) -> AsyncIterator[bytes]:
-    held: list[bytes] = []
-    size = 0
-    async for chunk in _read(output):
-        held.append(chunk)
-        size += len(chunk)
-        if size >= PART_BYTES:
-            yield b"".join(held)
-            held, size = [], 0
-    if size:
-        yield b"".join(held)
-
-
-async def _read(output: Output) -> AsyncIterator[bytes]:
-    """Whatever the runtime does wrong here is its fault, not that of the AWS call that is to carry the bytes."""
-    try:
-        async for chunk in output.read():
-            yield chunk
-    except AgentError:
-        raise
-    except Exception as error:
-        said = f"could not read an output of the runtime: {type(error).__name__}: {error}"
-        raise RuntimeFault("bad-output", said) from error
-
-
-async def _counted(parts: AsyncIterator[bytes], number: int, budget: OutputBudget, span: Span) -> AsyncIterator[bytes]:
-    size = 0
-    async for part in parts:
-        size += len(part)
-        budget.take(number, size, len(part))
-        span.carry(STORED_BYTES, len(part))
-        yield part
-
-
-async def _joined(first: bytes, second: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    yield second
-    async for part in rest:
-        yield part
-
-
 def _file_type(head: bytes, named: str | None) -> tuple[str, str]:
     """Extension and media type, by the content's first bytes, else by what the runtime calls the file."""
     kind = filetype.guess(head)
@@ -289,6 +253,12 @@ def _own_record(body: bytes, keys: ObjectKeys) -> Record | None:
         task = json.loads(body)["task"]
         if (task.get("request_id") or task["message_id"]) != keys.identity:
             return None
-        return Record(Callback.model_validate(task["callback"]), str(task["run_id"]), str(task["message_id"]))
+        return Record(
+            callback=Callback.model_validate(task["callback"]),
+            run_id=str(task["run_id"]),
+            message_id=str(task["message_id"]),
+            outputs=tuple(StoredOutput.model_validate(output) for output in task.get("outputs", ())),
+            seconds=task["ran"]["seconds"] if "ran" in task else None,
+        )
     except (ValueError, KeyError, TypeError, AttributeError, ValidationError):
         return None

@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 
 from contract.callback import Cause
 from contract.object_keys import ObjectKeys
+from contract.task_table.writes import Refusal
 from contract.wire import Order, UndecodableMessage, decode
 from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.lease import Lease
@@ -15,11 +16,13 @@ from queue_agent.concurrency import Background, within
 from queue_agent.errors import (
     AgentError,
     Interrupted,
+    LeaseLost,
     LinkUnavailable,
     RuntimeBusy,
     RuntimeFault,
     RuntimeHung,
     RuntimeUnavailable,
+    TaskExpired,
     TaskTimeout,
     TransientError,
 )
@@ -31,10 +34,14 @@ from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.disposition import MAX_RECEIVES
 from queue_agent.outcome.duplicates import Duplicates
 from queue_agent.outcome.finisher import TaskFinisher
-from queue_agent.outcome.notifier import Notifier
+from queue_agent.outcome.ledger import Ledger
 from queue_agent.outcome.revisits import LINK_PASSES, Revisits
 from queue_agent.outcome.store import Attempts, Store
+from queue_agent.processing.halt import error_of
+from queue_agent.processing.look import Look
 from queue_agent.processing.runner import Runner
+from queue_agent.processing.stages import Completed, Failed, Prepared
+from queue_agent.processing.tracking import Tracker, Tracking
 from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor, Runtime
 from queue_agent.settings import Timings
 
@@ -47,50 +54,6 @@ UNNOTED_RUNS = 1
 """A redelivered message of which nothing is noted was held by an agent that died without a word; most likely it ran."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A task that could start at once."""
-
-    delivery: Delivery
-    job: PreparedJob
-    job_ref: str | None = None
-    """The runtime's id of the job when it is there already, begun by a predecessor of this process."""
-    since: float = field(default_factory=time.time)
-    """Wall clock, in seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """What is noted and sent when a run begins, in the background: nothing but the runtime is waited for."""
-
-    sending: "asyncio.Task[None]"
-
-    async def settled(self) -> None:
-        """Wait for it: the callback of the end must not overtake that of the beginning."""
-        await asyncio.wait([self.sending])
-
-
-@dataclass(frozen=True, slots=True)
-class Completed:
-    """A run that gave a result, after ``seconds`` on the runtime. ``delivery`` counts it."""
-
-    delivery: Delivery
-    result: Result
-    seconds: float
-    announcement: Announcement
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """A run that gave none. ``delivery`` counts it. ``error`` decides what becomes of the task, ``raised`` is what the
-    runtime's adapter raised."""
-
-    delivery: Delivery
-    error: Exception
-    raised: Exception
-    announcement: Announcement
-
-
 class Processor:
     """Takes a leased message through its stages. Holds nothing of a task between calls."""
 
@@ -101,13 +64,13 @@ class Processor:
         admission: Admission,
         fetcher: Fetcher,
         store: Store,
-        notifier: Notifier,
+        ledger: Ledger,
+        tracker: Tracker,
         finisher: TaskFinisher,
         duplicates: Duplicates,
         bucket: str,
         task_timeout: float,
         max_attempts: int,
-        running_callbacks: bool,
         timings: Timings,
         journal: LeaseJournal,
     ) -> None:
@@ -116,7 +79,8 @@ class Processor:
         self._admission = admission
         self._fetcher = fetcher
         self._store = store
-        self._notifier = notifier
+        self._ledger = ledger
+        self._tracker = tracker
         self._finisher = finisher
         self._duplicates = duplicates
         self.refusals = Background()
@@ -124,7 +88,6 @@ class Processor:
         self._bucket = bucket
         self._task_timeout = task_timeout
         self._max_attempts = max_attempts
-        self._running_callbacks = running_callbacks
         self._timings = timings
         self._journal = journal
         self._revisits = Revisits()
@@ -137,6 +100,7 @@ class Processor:
             self.refusals.spawn(self._finisher.refuse(lease, error))
             return None
         delivery = self.open(lease, order)
+        look = Look(self._ledger, delivery, self._timings.look)
         try:
             if await self._duplicates.dismiss(delivery):
                 return None
@@ -146,10 +110,12 @@ class Processor:
                 if recalled is None:
                     return None
                 delivery = recalled
+            lease.check_deadline()
             if self._revisits.pass_on(lease.message_id):
                 await self._finisher.release(delivery, PASS_ON_SECONDS)
                 return None
-            return Prepared(delivery, await self._prepare_job(order, lease))
+            job = await self._prepare_job(order, lease)
+            return Prepared(delivery, job) if await self._wanted(delivery, look) else None
         except Exception as error:  # noqa: BLE001 - what becomes of unknown errors is decided like any other
             if isinstance(error, LinkUnavailable):  # maybe from this node only
                 self._revisits.add(lease.message_id, LINK_PASSES)
@@ -158,6 +124,8 @@ class Processor:
         except asyncio.CancelledError:
             await self._release_now(delivery)
             raise
+        finally:
+            await look.close()
 
     def open(self, lease: Lease, order: Order) -> Delivery:
         """The delivery of a message that was decoded; its earlier runs are not known unless it is the first."""
@@ -173,26 +141,37 @@ class Processor:
         return Prepared(delivery, await self._runtime.prepare(job), job_ref)
 
     async def run(self, prepared: Prepared, shutdown: Shutdown) -> Completed | Failed:
-        """Run the task. ``shutdown.abort`` interrupts it."""
+        """Run the task. ``shutdown.abort`` interrupts it, as do a cancellation and its deadline."""
+        try:
+            prepared.delivery.lease.check_deadline()
+        except TaskExpired as expired:
+            return Failed(prepared.delivery, expired, expired)
         delivery = prepared.delivery.begun()
         trace = delivery.lease.trace
         trace.note(attempt=delivery.runs)
         trace.record("hold", prepared.since, time.time())
-        announcement = Announcement(asyncio.create_task(self._announce(delivery)))
+        tracking = self._tracker.begin(delivery)
         message_id = delivery.lease.message_id
         self._journal.begin(message_id, delivery.runs or 1)
         monitor = RunMonitor(partial(self._journal.accept, message_id))
         began = time.monotonic()
         try:
             with trace.span("run", attempt=delivery.runs) as span:
-                result = await self._runner.run(partial(self._work, prepared), monitor, delivery.lease, shutdown.abort)
+                result = await self._runner.run(
+                    partial(self._work, prepared), monitor, delivery.lease, shutdown.abort, tracking.halt
+                )
                 span.note(model=result.ran.model, outputs=len(result.outputs))
         except Exception as error:  # noqa: BLE001
-            return Failed(delivery, self._judged(error, delivery, shutdown), error, announcement)
+            delivery = replace(delivery, seconds=time.monotonic() - began)
+            return Failed(delivery, self._judged(error, delivery, shutdown, tracking), error, tracking)
         except asyncio.CancelledError:
-            await self._release_now(prepared.delivery)
+            await tracking.cancel()
+            await self._release_now(delivery.uncounted())
             raise
-        return Completed(delivery, result, time.monotonic() - began, announcement)
+        finally:
+            tracking.end()
+        seconds = time.monotonic() - began
+        return Completed(replace(delivery, seconds=seconds), result, seconds, tracking)
 
     async def _work(self, prepared: Prepared, monitor: RunMonitor) -> Result:
         if prepared.job_ref is None:
@@ -203,15 +182,19 @@ class Processor:
         return result
 
     async def finish(self, completed: Completed) -> Failed | None:
-        """Store, notify, delete. The task's inputs are not needed any more.
+        """Store, notify, delete; or discard the result of a run that the task table refused after its end.
 
         The failure, still to be settled, when the runtime does not give an output of the run.
         """
         try:
-            await completed.announcement.settled()
+            await completed.tracking.settled()
+            if completed.tracking.refused is not None:
+                await completed.result.discard()
+                await self._finisher.settle(completed.delivery, completed.tracking.refused)
+                return None
             await self._finisher.complete(completed.delivery, completed.result, completed.seconds)
         except RuntimeFault as fault:
-            return Failed(completed.delivery, fault, fault, completed.announcement)
+            return Failed(completed.delivery, fault, fault, completed.tracking)
         except asyncio.CancelledError:
             await self._release_now(completed.delivery)
             raise
@@ -225,7 +208,8 @@ class Processor:
         if not counted and isinstance(error, AgentError):
             error = Interrupted(error.type, error.message)
         try:
-            await failed.announcement.settled()
+            if failed.tracking is not None:
+                await failed.tracking.settled()
             await self._finisher.settle(failed.delivery, error)
         except asyncio.CancelledError:
             await self._release_now(failed.delivery)
@@ -268,7 +252,7 @@ class Processor:
         noted = attempts or Attempts(UNNOTED_RUNS)
         recalled = Delivery(delivery.lease, delivery.metadata, keys, noted.runs, noted.cause)
         if record is not None:
-            await self._finisher.repeat(recalled, record.callback)
+            await self._finisher.repeat(recalled, record)
             return None
         if noted.runs >= self._max_attempts or delivery.lease.receives >= MAX_RECEIVES:
             cause = noted.cause or Cause(type="agent-died", message="the agent died in each of them")
@@ -276,18 +260,23 @@ class Processor:
             return None
         return recalled
 
-    async def _announce(self, delivery: Delivery) -> None:
-        """Note the run where earlier ones are noted, and send the callback that it began if that is wanted."""
-        try:
-            if not delivery.first:
-                await self._store.note_attempts(delivery.keys, Attempts(delivery.runs or 1, delivery.last_cause))
-            if self._running_callbacks:
-                await self._notifier.notify(delivery.running())
-        except AgentError as error:
-            log.warning("a run was not announced", extra={"action": "note", "cause": str(error), **delivery.fields})
+    async def _wanted(self, delivery: Delivery, look: Look) -> bool:
+        """Whether the task may run, as far as the task table knows. Raises the error that ends it otherwise."""
+        refusal = await look.refusal()
+        if refusal is Refusal.ENDED and not delivery.first:
+            # Its record was looked for, and is gone by its age.
+            await self._finisher.dismiss(delivery)
+            return False
+        error = error_of(refusal) if refusal is not None else None
+        if error is not None:
+            raise error
+        return True
 
-    def _judged(self, error: Exception, delivery: Delivery, shutdown: Shutdown) -> Exception:
+    def _judged(self, error: Exception, delivery: Delivery, shutdown: Shutdown, tracking: Tracking) -> Exception:
         """The error as the task's outcome sees it."""
+        called_off = None if shutdown.abort.is_set() else tracking.halt.error
+        if called_off is not None and not isinstance(error, LeaseLost):
+            return called_off  # whatever the run came to, nobody wants another
         if isinstance(error, RuntimeBusy):
             return error
         if isinstance(error, RuntimeUnavailable) and shutdown.requested.is_set():

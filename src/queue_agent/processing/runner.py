@@ -15,6 +15,7 @@ from queue_agent.errors import (
     RuntimeUnavailable,
     TaskTimeout,
 )
+from queue_agent.processing.halt import Halt
 from queue_agent.runtimes.base import Result, RunMonitor, Runtime
 from queue_agent.settings import Timings
 
@@ -39,14 +40,16 @@ class Runner:
         monitor: RunMonitor,
         lease: Lease,
         abort: asyncio.Event,
+        halt: Halt,
     ) -> Result:
         """The result of ``work``. Its time counts from when the runtime begins with it.
 
         Raises what the adapter raises; RuntimeBusy when the runtime worked for somebody else for too long; TaskTimeout;
-        RuntimeHung when the runtime cannot be stopped after that; Interrupted after ``abort``; LeaseLost.
+        RuntimeHung when the runtime cannot be stopped after that, or after ``halt``; Interrupted after ``abort``;
+        LeaseLost; what ``halt`` says.
         """
         run = asyncio.create_task(work(monitor), name="run")
-        stops = (abort, lease.lost)
+        stops = (abort, lease.lost, halt.asked)
         try:
             await until_done_or(run, monitor.begun, *stops, seconds=self._timings.busy_limit)
             begun = monitor.begun.is_set()
@@ -57,15 +60,17 @@ class Runner:
             stopped = await self._stop(run, abort)
             if run.done() and not run.cancelled() and run.exception() is None:
                 return run.result()
-            raise self._reason(lease, abort, begun=begun, stopped=stopped)
+            raise self._reason(lease, abort, halt, begun=begun, stopped=stopped)
         finally:
             await cancel_all([run])
 
-    def _reason(self, lease: Lease, abort: asyncio.Event, *, begun: bool, stopped: bool) -> Exception:
+    def _reason(self, lease: Lease, abort: asyncio.Event, halt: Halt, *, begun: bool, stopped: bool) -> Exception:
         if abort.is_set():
             return Interrupted("shutdown", "this agent is shutting down")
         if lease.lost.is_set():
             return LeaseLost()
+        if halt.error is not None:
+            return halt.error if stopped else RuntimeHung(self._idle_limit)
         if not begun:
             waited = f"{self._timings.busy_limit:g} s"
             return RuntimeBusy("runtime-busy", f"the runtime worked for somebody else for more than {waited}")

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from pathlib import Path
 
 import pytest
 
@@ -14,8 +15,10 @@ from contract.wire import (
     message_group,
     text_attributes,
 )
+from queue_agent.aws.journal import LeaseJournal
 from queue_agent.aws.lease import Lease
 from queue_agent.aws.queue import Queue
+from queue_agent.aws.renewals import held
 from queue_agent.errors import AwsDenied, AwsError, LeaseLost, TransientError
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
@@ -263,6 +266,36 @@ async def test_a_lease_says_which_request_its_message_is_of(world: World) -> Non
     assert all(abs(lease.first_received - time.time()) < 600 for lease in leases)
     for lease in leases:
         await queue.abandon(lease)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "read"),
+    [
+        ({"client": "shop", "deadline": "1800000000", "webhook": "ended"}, ("shop", 1_800_000_000, "ended")),
+        ({}, (None, None, "")),
+        ({"client": "a#b", "deadline": "soon"}, ("a#b", None, "")),
+    ],
+)
+async def test_a_lease_says_who_sent_its_task_and_until_when_the_result_is_wanted(
+    world: World, tmp_path: Path, attributes: dict[str, str], read: tuple[object, ...]
+) -> None:
+    # Given a message, maybe of somebody who writes what he likes
+    await world.send("a task", attributes)
+    queue, journal = a_queue(world), LeaseJournal(tmp_path)
+    # When it is received, and held by a successor of this process
+    lease = await taken(queue)
+    journal.hold(held(lease))
+    resumed = await queue.resume(LeaseJournal(tmp_path).take_over()[0])
+    # Then both know
+    assert resumed is not None
+    assert (lease.client, lease.deadline, lease.webhook) == read
+    assert (resumed.client, resumed.deadline, resumed.webhook, resumed.sent) == (*read, lease.sent)
+    # And so does a dead letter
+    await queue.dead_letter(lease, "why")
+    await queue.abandon(resumed)
+    (letter,) = await world.dead_letters()
+    kept = {name: letter["MessageAttributes"].get(name, {}).get("StringValue") for name in ("deadline", "webhook")}
+    assert kept == {"deadline": str(read[1]) if read[1] else None, "webhook": read[2] or None}
 
 
 async def test_handing_back_makes_the_message_visible_at_once(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from queue_agent.errors import PermanentError, RuntimeUnavailable, TransientError
-from queue_agent.processing.processor import Completed
+from queue_agent.processing.stages import Completed
 from queue_agent.runtimes.base import Job, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry

@@ -15,7 +15,7 @@ from contract.runtimes import TaskType
 from contract.wire import encode_content, encode_reference
 from queue_agent.errors import RuntimeBusy, RuntimeUnavailable
 from queue_agent.inputs.fetcher import Limits
-from queue_agent.processing.processor import Completed, Failed
+from queue_agent.processing.stages import Completed, Failed
 from queue_agent.runtimes.base import Job, Output, PreparedJob, Ran, Result, RunMonitor
 from test.bench.webui import serving
 from test.support.agents import QUICK, assembled, key_of, killed, ran, received, worked

@@ -36,9 +36,13 @@ class Queues:
         self.asked: list[str] = []
 
     def bury(
-        self, task_id: str, reason: str | None = "gave up after 3 attempts: out of memory", client: str | None = None
+        self,
+        task_id: str,
+        reason: str | None = "gave up after 3 attempts: out of memory",
+        client: str | None = None,
+        **more: str,
     ) -> str:
-        attributes: dict[str, Any] = {"traceparent": {"DataType": "String", "StringValue": TRACE}}
+        attributes: dict[str, Any] = text_attributes({"traceparent": TRACE, **more})
         if reason:
             attributes["reason"] = {"DataType": "String", "StringValue": reason}
             attributes["receives"] = {"DataType": "Number", "StringValue": "3"}
@@ -142,6 +146,15 @@ def test_a_redriven_letter_is_still_its_clients(queues: Queues, capsys: pytest.C
     )["Messages"]
     assert message["MessageAttributes"]["client"]["StringValue"] == "web"
     assert message["Attributes"]["MessageGroupId"] == "web"
+
+
+def test_a_redriven_letter_has_its_deadline_and_webhook_again(queues: Queues) -> None:
+    kept = {"deadline": "1800000000", "webhook": "started,ended"}
+    queues.bury("dog", **kept)
+    assert queues.run("redrive", "--yes") == 0
+    (message,) = queues.sqs.receive_message(QueueUrl=queues.queue, MessageAttributeNames=["All"])["Messages"]
+    values = {name: value.get("StringValue") for name, value in message["MessageAttributes"].items()}
+    assert values == {"traceparent": TRACE, **kept}
 
 
 def test_all_letters_are_redriven_when_none_is_named(queues: Queues) -> None:

@@ -1,0 +1,505 @@
+"""A run and its row in the task table: claimed, beating, canceled, expired, ended; and the table away or refusing."""
+
+import asyncio
+import json
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from contract.task_table.item import State
+from contract.wire import encode_task
+from queue_agent.runtimes.base import Job, Result
+from queue_agent.settings import Timings
+from queue_agent.telemetry.metrics import Metrics
+from queue_agent.telemetry.tracing import Telemetry
+from test.support.agents import QUICK, QUICK_RETRIES, assembled, at_work, key_of, received, told, worked
+from test.support.tables import CLIENT, an_item, cancel, has_status, item_of, submit
+from test.support.world import ScriptedRuntime, World, a_result, a_task, finish_at_once, never_finish, until
+from utils.local.aws_proxy import Call, Conditions, down, error_answer
+
+BEATING: Timings = replace(QUICK, beat=0.1, look=5.0)
+"""A run beats often, and a look at the table is waited for however slow the machine is."""
+BLIND: Timings = replace(BEATING, look=0.0)
+"""No look is waited for, as with a table that is far away."""
+IMPATIENT = replace(QUICK_RETRIES, hold=0.3, brief_hold=0.3)
+"""Nothing is held for long."""
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
+    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
+
+
+async def test_a_task_runs_and_completes_in_the_table(table_world: World) -> None:
+    # Given a task of the task API, and a runtime that tells its progress
+    world, go_on = table_world, asyncio.Event()
+
+    async def work(_: Job) -> Result:
+        await go_on.wait()
+        return a_result()
+
+    runtime = ScriptedRuntime(work)
+    runtime.told_progress = 0.25
+    queued = await submit(world)
+    async with assembled(world, runtime, timings=BEATING, gpu_hour_price=3600.0) as parts, at_work(parts):
+        # When it runs, then the table says so, and how far it is
+        running = await until(lambda: _with_progress(world, 0.25))
+        assert (running.status, running.attempt, bool(running.started)) == (State.RUNNING, 1, True)
+        runtime.told_progress = 0.75
+        await until(lambda: _with_progress(world, 0.75))
+        go_on.set()
+        # When it has ended, then the table has its outcome, with what it cost
+        ended = await until(lambda: has_status(world, State.COMPLETED))
+        (callback,) = await until(world.callbacks)
+    assert (ended.request, ended.created, ended.fingerprint) == (queued.request, queued.created, queued.fingerprint)
+    assert [f"s3://{world.bucket}/{output.key}" for output in ended.outputs] == callback["image_url"]
+    assert [(output.type, output.size) for output in ended.outputs] == [("image/png", 17)]
+    assert ended.record == key_of(callback["output_url"])
+    assert ended.gpu_seconds > 0
+    assert ended.usd == pytest.approx(ended.gpu_seconds, abs=0.001)
+    assert ended.progress is None
+
+
+async def _with_progress(world: World, progress: float) -> Any:
+    item = await item_of(world)
+    return item if item is not None and item.progress == progress else None
+
+
+async def test_the_callback_is_the_same_with_and_without_a_table(world: World, table_world: World) -> None:
+    # Given the same task in both
+    sent = encode_task(a_task(context={"order": 1}))
+    told_of = []
+    for place in (world, table_world):
+        await place.send(sent)
+        async with assembled(place, ScriptedRuntime()) as parts:
+            await worked(parts)
+        (callback,) = await place.callbacks()
+        told_of.append(callback)
+    # Then their callbacks have the same keys, in the same order, and nothing more
+    first, second = told_of
+    assert list(first) == list(second)
+    assert {**first, "image_url": 0, "output_url": 0} == {**second, "image_url": 0, "output_url": 0}
+
+
+async def test_a_task_that_the_front_door_could_not_put_gets_its_item_from_the_agent(table_world: World) -> None:
+    # Given a task of an older route, published while the table did not answer
+    await table_world.send(encode_task(a_task("old")))
+    async with assembled(table_world, ScriptedRuntime()) as parts:
+        await worked(parts)
+    item = await item_of(table_world, "old", client="default")
+    assert item is not None
+    assert (item.status, item.runtime, item.prefix) == (State.COMPLETED, "r", "out")
+    assert item.ttl is not None
+    assert item.ttl > time.time() + 86_400
+
+
+async def test_a_task_that_was_canceled_while_it_waited_never_reaches_the_runtime(table_world: World) -> None:
+    # Given a canceled task in the queue, and another
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world)
+    assert await cancel(world)
+    await submit(world, "t2")
+    metrics = Metrics("r")
+    async with assembled(world, runtime, timings=BEATING, telemetry=Telemetry(metrics)) as parts, at_work(parts):
+        callbacks = await until(lambda: told(world, 2))
+        await until(lambda: _is_empty(world))
+    # Then it has a record and a callback that say so, and the runtime saw the other only
+    canceled = next(callback for callback in callbacks if callback["id"] == "t1")
+    assert (canceled["status"], canceled["result"], canceled["error"]["type"]) == ("canceled", False, "canceled")
+    recorded = json.loads(await world.read(key_of(canceled["output_url"])))
+    assert recorded["task"]["callback"] == canceled
+    assert [job.id for job in runtime.jobs] == ["t2"]
+    item = await item_of(world)
+    assert item is not None
+    assert (item.status, item.revision) == (State.CANCELED, 2)
+    assert 'tasks_total{runtime="r",outcome="canceled",cause=""} 1' in metrics.text()
+
+
+async def _is_empty(world: World) -> bool:
+    return await world.depth() == (0, 0)
+
+
+async def test_a_run_that_begins_although_its_task_was_canceled_is_stopped(table_world: World) -> None:
+    # Given a canceled task, and no time to look at the table first
+    world, runtime = table_world, ScriptedRuntime(never_finish)
+    await submit(world)
+    assert await cancel(world)
+    async with assembled(world, runtime, timings=BLIND) as parts, at_work(parts):
+        (callback,) = await until(world.callbacks)
+        # When the next task comes, then it runs
+        runtime.work = finish_at_once
+        await submit(world, "t2")
+        await until(lambda: has_status(world, State.COMPLETED, "t2"))
+    # Then its run was refused and interrupted
+    assert callback["status"] == "canceled"
+    assert [job.id for job in runtime.jobs] == ["t1", "t2"]
+    assert runtime.interrupts >= 1
+
+
+async def test_a_canceled_run_is_stopped_and_the_next_task_runs(table_world: World) -> None:
+    # Given a task that runs
+    world, runtime = table_world, ScriptedRuntime(never_finish)
+    await submit(world)
+    async with assembled(world, runtime, timings=BEATING) as parts, at_work(parts):
+        await until(lambda: has_status(world, State.RUNNING))
+        # When it is canceled
+        runtime.work = finish_at_once
+        await submit(world, "t2")
+        assert await cancel(world)
+        # Then it ends as canceled, with what it used, and the next task is unharmed
+        canceled = await until(lambda: has_status(world, State.CANCELED))
+        await until(lambda: has_status(world, State.COMPLETED, "t2"))
+        callbacks = await until(lambda: told(world, 2))
+    assert {callback["id"]: callback["status"] for callback in callbacks} == {"t1": "canceled", "t2": "completed"}
+    assert canceled.gpu_seconds > 0
+    assert canceled.error is None
+    assert canceled.record is not None
+    assert await world.dead_letters() == []
+
+
+async def test_a_finished_result_beats_a_late_cancellation(table_world: World) -> None:
+    # Given a runtime that finishes in the moment in which it is asked to stop
+    world = table_world
+
+    class LastMoment(ScriptedRuntime):
+        async def interrupt(self) -> bool:
+            finish.set()
+            await asyncio.sleep(0.05)
+            self.interrupts += 1
+            return True
+
+    finish = asyncio.Event()
+
+    async def work(_: Job) -> Result:
+        await finish.wait()
+        return a_result()
+
+    runtime = LastMoment(work)
+    await submit(world)
+    async with assembled(world, runtime, timings=BEATING) as parts, at_work(parts):
+        await until(lambda: has_status(world, State.RUNNING))
+        # When it is canceled
+        assert await cancel(world)
+        (callback,) = await until(world.callbacks)
+    # Then the result counts
+    assert runtime.interrupts == 1
+    assert callback["status"] == "completed"
+    item = await item_of(world)
+    assert item is not None
+    assert item.status is State.COMPLETED
+
+
+async def test_a_short_run_that_ends_before_its_claim_is_refused_is_discarded(
+    table_world: World, conditions: Conditions
+) -> None:
+    # Given a canceled task whose run is over before the table answers
+    world = table_world
+    await submit(world)
+    assert await cancel(world)
+    conditions.latency = {"dynamodb": 0.3}
+    async with assembled(world, ScriptedRuntime(), timings=BLIND) as parts:
+        await worked(parts)
+    # Then the client, who was promised that it is canceled, is told nothing else
+    (callback,) = await world.callbacks()
+    assert (callback["status"], callback["image_url"]) == ("canceled", [])
+
+
+async def test_a_task_whose_retry_was_canceled_does_not_run_again(table_world: World) -> None:
+    # Given a run that was marked and whose agent died: the message comes again
+    world, runtime = table_world, ScriptedRuntime()
+    item = an_item(status=State.RUNNING, run="dead", attempt=1)
+    await submit(world, item=item)
+    assert await cancel(world)
+    async with assembled(world, runtime, timings=BEATING) as parts:
+        await parts.processor.release_unopened(await received(parts))
+        await worked(parts)
+    assert runtime.jobs == []
+    assert (await world.callbacks())[0]["status"] == "canceled"
+    item_now = await item_of(world)
+    assert item_now is not None
+    assert item_now.status is State.CANCELED
+
+
+async def test_a_task_beyond_its_deadline_is_not_run(table_world: World) -> None:
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world, deadline=int(time.time()) - 1)
+    async with assembled(world, runtime, timings=BEATING) as parts:
+        await worked(parts)
+    (callback,) = await world.callbacks()
+    assert (callback["status"], callback["result"]) == ("expired", False)
+    assert runtime.jobs == []
+    assert await has_status(world, State.EXPIRED) is not None
+    assert await world.depth() == (0, 0)
+
+
+async def test_a_cancellation_before_the_deadline_counts(table_world: World) -> None:
+    # Given a task that was canceled in time, and is taken too late
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world, deadline=int(time.time()) - 1)
+    assert await cancel(world)
+    async with assembled(world, runtime, timings=BEATING) as parts:
+        await worked(parts)
+    # Then the callback says what the client was promised
+    assert [callback["status"] for callback in await world.callbacks()] == ["canceled"]
+    assert runtime.jobs == []
+
+
+async def test_a_deadline_holds_without_a_table_too(world: World) -> None:
+    runtime = ScriptedRuntime()
+    await world.send(encode_task(a_task()), {"deadline": str(int(time.time()) - 1)})
+    async with assembled(world, runtime) as parts:
+        await worked(parts)
+    assert [callback["status"] for callback in await world.callbacks()] == ["expired"]
+    assert runtime.jobs == []
+
+
+async def test_a_task_whose_deadline_passes_while_it_is_prepared_is_not_run(table_world: World) -> None:
+    # Given a task that was prepared in time
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world, deadline=int(time.time()) + 3600)
+    async with assembled(world, runtime, timings=BEATING) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        prepared.delivery.lease.deadline = int(time.time()) - 1
+        # When the runtime is free too late
+        failed = await parts.processor.run(prepared, parts.stop)
+        await parts.processor.settle(failed, counted=True)  # type: ignore[arg-type]  # it has failed
+    assert [callback["status"] for callback in await world.callbacks()] == ["expired"]
+    assert runtime.jobs == []
+
+
+async def test_a_run_is_stopped_at_its_deadline(table_world: World) -> None:
+    world, runtime = table_world, ScriptedRuntime(never_finish)
+    await submit(world, deadline=int(time.time()) + 2)
+    async with assembled(world, runtime, timings=BEATING) as parts, at_work(parts):
+        expired = await until(lambda: has_status(world, State.EXPIRED))
+        (callback,) = await until(world.callbacks)
+    assert callback["status"] == "expired"
+    assert len(runtime.jobs) == 1
+    assert expired.gpu_seconds > 0
+    assert time.time() >= expired.deadline
+
+
+async def test_a_failure_says_whether_sending_again_may_help(table_world: World) -> None:
+    # Given a task that fails by its own fault, and one that was given up
+    world = table_world
+    await submit(world, "bad", content={"init_images": ["s3://somebody-elses/a.png"]})
+    await submit(world, "unlucky")
+
+    async def die(_: Job) -> Result:
+        raise ZeroDivisionError("a bug of ours")
+
+    async with assembled(world, ScriptedRuntime(die), timings=BEATING, max_attempts=1) as parts, at_work(parts):
+        bad = await until(lambda: has_status(world, State.FAILED, "bad"))
+        unlucky = await until(lambda: has_status(world, State.FAILED, "unlucky"))
+    assert (bad.retryable, bad.gpu_seconds) == (False, None)
+    assert (unlucky.error.type, unlucky.retryable, unlucky.attempt) == ("gave-up", True, 1)
+    assert unlucky.gpu_seconds is not None
+
+
+async def test_a_failed_run_waits_as_a_retry_until_the_next(table_world: World) -> None:
+    # Given a runtime that fails once
+    world = table_world
+
+    async def die(_: Job) -> Result:
+        raise ZeroDivisionError("a bug of ours")
+
+    await submit(world)
+    async with assembled(world, ScriptedRuntime(die), timings=BEATING) as parts:
+        await worked(parts)
+        # Then the task waits for its retry
+        item = await item_of(world)
+        assert item is not None
+        assert (item.status, item.retry, item.attempt, item.run) == (State.QUEUED, True, 1, None)
+    # When it runs again, then it is the second attempt
+    async with assembled(world, ScriptedRuntime(), timings=BEATING) as parts:
+        await worked(parts)
+    item = await item_of(world)
+    assert item is not None
+    assert (item.status, item.retry, item.attempt) == (State.COMPLETED, False, 2)
+
+
+async def test_a_run_that_a_shutdown_stops_waits_again(table_world: World) -> None:
+    world, runtime = table_world, ScriptedRuntime(never_finish)
+    await submit(world)
+    async with assembled(world, runtime, timings=BEATING) as parts, at_work(parts):
+        await until(lambda: has_status(world, State.RUNNING))
+        parts.stop.request()
+        parts.stop.request()
+        await until(lambda: has_status(world, State.QUEUED))
+    assert await world.depth() == (1, 0)
+
+
+async def test_a_task_whose_id_another_request_has_runs_without_the_table(table_world: World) -> None:
+    # Given an id of the new route, used again on an older one
+    world = table_world
+    await submit(world, item=an_item(request="somebody-elses", status=State.COMPLETED))
+    await worked_off(world)
+    await world.send(encode_task(a_task("t1")), {"client": CLIENT})
+    async with assembled(world, ScriptedRuntime(), timings=BLIND) as parts:
+        await worked(parts)
+    # Then it completes, and the item is as it was
+    (callback,) = await world.callbacks()
+    assert callback["status"] == "completed"
+    item = await item_of(world)
+    assert item is not None
+    assert (item.request, item.revision) == ("somebody-elses", 1)
+
+
+async def worked_off(world: World) -> None:
+    """Remove the only message of the queue."""
+    (message,) = (await world.direct.sqs.receive_message(QueueUrl=world.queue_url))["Messages"]
+    await world.direct.sqs.delete_message(QueueUrl=world.queue_url, ReceiptHandle=message["ReceiptHandle"])
+
+
+async def test_a_duplicate_of_a_task_that_has_ended_is_left_to_the_agent_that_ended_it(table_world: World) -> None:
+    # Given a message whose task another agent has ended meanwhile
+    world, runtime = table_world, ScriptedRuntime(never_finish)
+    await submit(world, item=an_item(status=State.COMPLETED))
+    async with assembled(world, runtime, timings=BLIND, lease_seconds=3600) as parts:
+        await worked(parts)
+        # Then its run is stopped, and nothing is told of it
+        assert await world.callbacks() == []
+        assert await world.depth() == (0, 1)
+    assert runtime.interrupts >= 1
+
+
+async def test_a_redelivery_of_a_task_that_has_ended_and_whose_record_is_gone_is_deleted(table_world: World) -> None:
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world, item=an_item(status=State.COMPLETED))
+    async with assembled(world, runtime, timings=BEATING) as parts:
+        await parts.processor.release_unopened(await received(parts))
+        await worked(parts)
+    assert (await world.callbacks(), runtime.jobs, await world.depth()) == ([], [], (0, 0))
+
+
+async def test_runs_go_on_while_the_table_is_away_and_end_there_when_it_is_back(
+    table_world: World, conditions: Conditions
+) -> None:
+    # Given a table that does not answer
+    world, runtime, metrics = table_world, ScriptedRuntime(), Metrics("r")
+    for number in range(3):
+        await submit(world, f"t{number}")
+    conditions.failure = down("dynamodb")
+    async with assembled(world, runtime, timings=BLIND, telemetry=Telemetry(metrics)) as parts, at_work(parts):
+        # When tasks come, then they all run, and their results are held
+        await until(lambda: len(runtime.jobs) == 3)
+        await until(lambda: 'task_table_failures_total{runtime="r",call="end"}' in metrics.text())
+        assert parts.delivery.ok.is_set()
+        assert await world.callbacks() == []
+        # When the table is back, then all end there
+        conditions.failure = None
+        for number in range(3):
+            await until(partial(has_status, world, State.COMPLETED, f"t{number}"))
+        await until(lambda: told(world, 3))
+    assert len(runtime.jobs) == 3
+
+
+async def test_an_outcome_that_the_table_does_not_take_goes_back_and_needs_no_gpu_again(
+    table_world: World, conditions: Conditions
+) -> None:
+    # Given a table that stays away for longer than an outcome is held
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world)
+    conditions.failure = down("dynamodb")
+    async with assembled(world, runtime, timings=BLIND, retry_timings=IMPATIENT) as parts:
+        await worked(parts)
+        assert await world.depth() == (1, 0)
+        assert await world.callbacks() == []
+        # When the message comes again and the table is back
+        conditions.failure = None
+        await worked(parts)
+    # Then the record ends the task, its outputs and its cost included
+    assert len(runtime.jobs) == 1
+    item = await item_of(world)
+    assert item is not None
+    assert (item.status, len(item.outputs), item.gpu_seconds) == (State.COMPLETED, 1, 1.25)
+    assert [callback["status"] for callback in await world.callbacks()] == ["completed"]
+
+
+async def test_a_table_that_stays_away_does_not_keep_a_callback_for_ever(
+    table_world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an outage that outlasts the deliveries of a message
+    monkeypatch.setattr("queue_agent.outcome.closer.MAX_TABLE_RECEIVES", 2)
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world)
+    conditions.failure = down("dynamodb")
+    async with assembled(world, runtime, timings=BLIND, retry_timings=IMPATIENT) as parts:
+        await worked(parts)
+        assert await world.callbacks() == []
+        await worked(parts)
+    # Then the caller gets its callback without the table
+    assert [callback["status"] for callback in await world.callbacks()] == ["completed"]
+    assert (len(runtime.jobs), await world.depth()) == (1, (0, 0))
+
+
+async def test_a_denied_table_stops_the_intake_until_it_is_allowed(table_world: World, conditions: Conditions) -> None:
+    # Given an agent that may not write to the table
+    world, runtime = table_world, ScriptedRuntime()
+    await submit(world)
+    conditions.failure = _denied
+    async with assembled(world, runtime, timings=BLIND) as parts, at_work(parts):
+        # Then it takes no more tasks, and says what it lacks
+        await until(lambda: not parts.delivery.ok.is_set())
+        cause = parts.delivery.cause
+        assert cause is not None
+        assert (cause.type, "dynamodb:UpdateItem" in cause.message) == ("aws-denied", True)
+        await submit(world, "t2")
+        await asyncio.sleep(1.5)
+        assert len(runtime.jobs) == 1
+        # When it may, then it goes on by itself
+        conditions.failure = None
+        await until(lambda: has_status(world, State.COMPLETED, "t2"))
+    assert len(runtime.jobs) == 2
+
+
+def _denied(call: Call) -> Any:
+    return error_answer("AccessDeniedException", 400) if call.service == "dynamodb" else None
+
+
+async def test_the_beginning_of_a_task_is_sent_to_the_webhooks_once(table_world: World) -> None:
+    # Given a task whose webhook wants its beginning, and one whose webhook does not
+    world = table_world
+    url = (await world.direct.sqs.create_queue(QueueName=f"{world.bucket}-hooks"))["QueueUrl"]
+    item = await submit(world, events=("started", "ended"))
+    await submit(world, "t2", events=("ended",))
+    async with assembled(world, ScriptedRuntime(), timings=BEATING, webhooks_queue_url=url) as parts:
+        await worked(parts)
+        await worked(parts)
+    sent = await world.direct.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    # Then one event is sent, which names the task
+    assert [json.loads(message["Body"]) for message in sent["Messages"]] == [
+        {"client": CLIENT, "id": "t1", "request": item.request, "event": "started", "runtime": "r"}
+    ]
+
+
+async def test_a_webhooks_attributes_are_those_of_the_callback_too(table_world: World) -> None:
+    world = table_world
+    item = await submit(world, events=("ended",))
+    await submit(world, "t2")
+    async with assembled(world, ScriptedRuntime(), timings=BEATING) as parts:
+        await worked(parts)
+        await worked(parts)
+    attributes = {}
+    for _ in range(2):
+        (message,) = (
+            await world.direct.sqs.receive_message(
+                QueueUrl=world.subscriber_url, MaxNumberOfMessages=1, MessageAttributeNames=["All"]
+            )
+        )["Messages"]
+        values = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+        attributes[values["id"]] = values
+    assert attributes["t1"] == {
+        "id": "t1",
+        "runtime": "r",
+        "status": "completed",
+        "client": CLIENT,
+        "webhook": "ended",
+        "request_id": item.request,
+    }
+    assert set(attributes["t2"]) == {"id", "runtime", "status"}
