@@ -18,8 +18,8 @@ _TOPIC = re.compile(r"arn:[^:]+:sns:(?P<region>[^:]+):[^:]+:[^:]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where tasks go. The URL of a runtime's queue is ``queue_url_prefix`` and its name. An item of the table is kept for
-    ``task_retention`` seconds after its task's end. ``loopback_webhooks`` allows URLs of this machine.
+    """Where tasks go. The URL of a runtime's queue is ``queue_url_prefix`` and its name. An item of the table is kept
+    for ``task_retention`` seconds after its task's end. ``loopback_webhooks`` allows URLs of this machine.
 
     ``endpoint_url`` replaces AWS's own endpoints, as AWS_ENDPOINT_URL does for every AWS SDK."""
 

@@ -41,9 +41,9 @@ def endpoint(standing_door: FrontDoor) -> Iterator[str]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    paths = standing_door.topology.api.paths
+    routes = [(route.method, route.path) for route in standing_door.topology.api.routes]
     keys = [ApiKey(value=KEY, rate=100_000, burst=100_000)]
-    gateway = Gateway(standing_door.handler, stage="dev", paths=paths, keys=keys)
+    gateway = Gateway(standing_door.handler, stage="dev", routes=routes, keys=keys)
     asyncio.run_coroutine_threadsafe(gateway.start(), loop).result()
     yield gateway.endpoint.removesuffix("/")
     asyncio.run_coroutine_threadsafe(gateway.stop(), loop).result()

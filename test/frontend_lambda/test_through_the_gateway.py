@@ -35,10 +35,11 @@ class Api:
 @pytest.fixture
 async def api(door: FrontDoor) -> AsyncIterator[Api]:
     settings = door.topology.api
+    routes = [(route.method, route.path) for route in settings.routes]
     (plan,) = settings.plans
     keys = [ApiKey(value=KEY, rate=plan.rate_limit, burst=plan.burst_limit)]
     async with (
-        Gateway(door.handler, stage=settings.stage, paths=settings.paths, keys=keys) as gateway,
+        Gateway(door.handler, stage=settings.stage, routes=routes, keys=keys) as gateway,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT)) as client,
     ):
         yield Api(gateway.endpoint, client)

@@ -80,8 +80,8 @@ def withdraw(table: str, item: TaskItem) -> Request:
 
 
 def publish_again(table: str, item: TaskItem, *, now: int) -> Request:
-    """update_item: the message of a task that waits is about to be sent once more (``now`` in epoch seconds), or with 0:
-    nobody knows whether it was taken. Refused when somebody else has published it since ``item`` was read."""
+    """update_item: the message of a task that waits is about to be sent once more. ``now`` is in epoch seconds; 0 says
+    that nobody knows whether it was taken. Refused when somebody else has published it since ``item`` was read."""
     update = _Update(table, item.key, revision=False)
     update.set(published=now)
     return update.request(

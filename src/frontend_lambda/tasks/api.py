@@ -61,12 +61,12 @@ class TaskApi:
         self._loads = Loads(settings, session, table)
         self._reader = Reader(table, timings)
         self._views = Views(self._loads, self._signer, settings.output_bucket)
-        self._submission = Submission(settings, table, sender, self._loads, timings)
+        self._submission = Submission(settings, table, sender, self._loads, timings=timings)
         self._cancellation = Cancellation(table, self._reader)
         self._listing = Listing(table, self._reader)
         self.routes = (
             Route("POST", TASKS_PATH, self.submit),
-            Route("GET", TASKS_PATH, self.list),
+            Route("GET", TASKS_PATH, self.list_tasks),
             Route("GET", f"{TASKS_PATH}/{{id}}", self.read),
             Route("POST", f"{TASKS_PATH}/{{id}}/cancel", self.cancel),
             Route("GET", f"{TASKS_PATH}/{{id}}/outputs/{{n}}", self.output),
@@ -103,7 +103,7 @@ class TaskApi:
             request, self._views.response(request, item, HTTPStatus.OK if at_once else HTTPStatus.ACCEPTED)
         )
 
-    def list(self, request: TaskRequest) -> Response:
+    def list_tasks(self, request: TaskRequest) -> Response:
         page = self._listing.page(request)
         tasks = [self._views.task(request, item, links=False) for item in page.items]
         headers = {"Cache-Control": "no-store"}
@@ -145,7 +145,8 @@ class TaskApi:
         with ThreadPoolExecutor(AT_ONCE, "submit") as pool:
             results = list(pool.map(lambda task: self._result(request, task), tasks))
         accepted = sum(result["status"] < HTTPStatus.BAD_REQUEST for result in results)
-        request.facts |= {"outcome": "accepted" if accepted else "refused", "tasks": len(tasks), "accepted": accepted}
+        outcome = "accepted" if accepted else "refused"
+        request.facts.update(outcome=outcome, tasks=len(tasks), accepted=accepted)
         return respond(HTTPStatus.OK, {"results": results})
 
     def _result(self, request: TaskRequest, body: Any) -> dict[str, Any]:

@@ -108,14 +108,15 @@ def tasks_ahead(item: TaskItem, load: Load) -> int | None:
     """How many tasks of the runtime will run before ``item``."""
     if load.waiting is None:
         return None
-    return min(load.waiting, _queued_before(item, load, load.waiting)) + load.prefetched
+    others = max(0, load.waiting - 1)
+    return min(others, _queued_before(item, load, others)) + load.prefetched
 
 
-def _queued_before(item: TaskItem, load: Load, all_waiting: int) -> int:
+def _queued_before(item: TaskItem, load: Load, others: int) -> int:
     newest = load.newest()
     place = item.position
     if newest is None:
-        return place.tasks if place else all_waiting
+        return place.tasks if place else others
     taken_until, age = newest
     sent = epoch(item.created)
     if taken_until >= sent:
@@ -123,7 +124,7 @@ def _queued_before(item: TaskItem, load: Load, all_waiting: int) -> int:
             return 0
         return max(0, place.tasks - _taken_in(load.now - sent, load))
     if place is None:
-        place = Position(tasks=all_waiting, since=taken_until)
+        place = Position(tasks=others, since=taken_until)
         sent_until = load.now
     else:
         sent_until = sent

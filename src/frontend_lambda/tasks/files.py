@@ -26,7 +26,10 @@ _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,64}", re.IGNORECASE)
 
 
 def upload(request: TaskRequest, body: Any, signer: Signer, bucket: str) -> Response:
-    """201: a link to PUT the file to, and the ``s3://`` link by which the client's tasks name it. Raises TaskProblem."""
+    """201: a link to PUT the file to, and the ``s3://`` link by which the client's tasks name it.
+
+    Raises TaskProblem.
+    """
     problems = list(_problems(body))
     if problems:
         raise invalid(ContractError(problems))

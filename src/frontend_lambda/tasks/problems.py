@@ -1,4 +1,4 @@
-"""Errors of the task API: RFC 9457 problem details, which also carry the ``message`` and ``errors`` of the older routes."""
+"""Errors of the task API: RFC 9457 problem details, with the ``message`` and ``errors`` of the older routes."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -52,6 +52,8 @@ class Recorder:
 
     def withdraw(self, item: TaskItem) -> None:
         """The task was not published."""
+        if time.monotonic() < self._skip_until:
+            return
         try:
             self._table.withdraw(item)
         except TableUnavailable as error:

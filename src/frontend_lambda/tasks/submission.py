@@ -44,6 +44,7 @@ class Submission:
         table: TaskTable,
         sender: Sender,
         loads: Loads,
+        *,
         timings: TaskTimings,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -122,7 +123,7 @@ class Submission:
                 admission.task,
                 {**admission.attributes, **_attributes(request, item)},
                 item.request,
-                message_group=request.caller.message_group,
+                client_group=request.caller.message_group,
                 repeat=repeat,
                 until=request.started + self._timings.total,
             )
