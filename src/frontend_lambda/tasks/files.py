@@ -9,6 +9,7 @@ from typing import Any
 from contract.errors import ContractError, Problem, shown
 from contract.object_keys import uploads_folder
 from contract.task_table.item import timestamp
+from frontend_lambda.body import whole
 from frontend_lambda.responses import Response, respond
 from frontend_lambda.tasks.links import Signer
 from frontend_lambda.tasks.problems import invalid
@@ -34,7 +35,7 @@ def upload(request: TaskRequest, body: Any, signer: Signer, bucket: str) -> Resp
     if problems:
         raise invalid(ContractError(problems))
     key = f"{uploads_folder(request.client)}/{uuid.uuid4()}/{body.get('name', DEFAULT_NAME)}"
-    made = signer.upload(key, size=body["bytes"], media_type=body.get("type"))
+    made = signer.upload(key, size=int(body["bytes"]), media_type=body.get("type"))
     answer = {
         "s3": f"s3://{bucket}/{key}",
         "method": "PUT",
@@ -54,7 +55,7 @@ def _problems(body: Any) -> Iterator[Problem]:
     size, name, media_type = body.get("bytes"), body.get("name", DEFAULT_NAME), body.get("type")
     if "bytes" not in body:
         yield Problem("bytes", "is required: the size of the file, which the link then takes exactly")
-    elif type(size) is not int or not 1 <= size <= MAX_BYTES:
+    elif not 1 <= (whole(size) or 0) <= MAX_BYTES:
         yield Problem("bytes", f"must be 1 to {MAX_BYTES}, got {shown(size)}")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         yield Problem(

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from contract.errors import ContractError, Problem, shown
+from contract.task import MAX_RUNTIME_LENGTH
 from contract.task_table.item import State, TaskItem
 from contract.task_table.keys import BY_CLIENT_SORT_KEY, PARTITION_KEY, SORT_KEY, created_id
 from frontend_lambda.tasks.cursor import InvalidCursor, read_cursor, write_cursor
@@ -114,9 +115,11 @@ def read_query(request: TaskRequest) -> Query:
         for name in ("status", "runtime", "limit", "cursor")
         if _several(request, name)
     ]
-    status, limit, cursor = (_first(request, name) for name in ("status", "limit", "cursor"))
+    status, runtime, limit, cursor = (_first(request, name) for name in ("status", "runtime", "limit", "cursor"))
     if status is not None and status not in set(State):
         problems.append(Problem("status", f"must be one of {', '.join(State)}, got {shown(status)}"))
+    if runtime is not None and not 1 <= len(runtime) <= MAX_RUNTIME_LENGTH:
+        problems.append(Problem("runtime", f"must be a runtime's name, got {shown(runtime)}"))
     if limit is not None and not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= MAX_LIMIT):
         problems.append(Problem("limit", f"must be 1 to {MAX_LIMIT}, got {shown(limit)}"))
     labels = [label.partition(":") for label in request.query.get("label", ())]
@@ -135,7 +138,7 @@ def read_query(request: TaskRequest) -> Query:
         raise invalid(ContractError(problems))
     return Query(
         State(status) if status else None,
-        _first(request, "runtime"),
+        runtime,
         {name: value for name, _, value in labels},
         int(limit) if limit else DEFAULT_LIMIT,
         before,

@@ -9,6 +9,7 @@ from typing import Any
 from contract.errors import MAX_PROBLEMS, ContractError, Problem, shown
 from contract.task_table.item import Webhook
 from contract.webhook import DEFAULT_EVENTS, webhook_problem
+from frontend_lambda.body import whole
 
 MAX_DEADLINE = 14 * 86_400
 """Seconds. No queue keeps a message for longer."""
@@ -41,7 +42,7 @@ def read_options(value: Any, *, allow_loopback: bool) -> Options:
     problems = list(islice(_problems(value, allow_loopback=allow_loopback), MAX_PROBLEMS + 1))
     if problems:
         raise ContractError(problems)
-    return Options(value.get("deadline"), value.get("labels") or {}, _webhook(value.get("webhook")))
+    return Options(whole(value.get("deadline")), value.get("labels") or {}, _webhook(value.get("webhook")))
 
 
 def label_problem(name: Any, value: Any) -> str | None:
@@ -57,7 +58,7 @@ def _problems(value: dict[str, Any], *, allow_loopback: bool) -> Iterator[Proble
     for name in value.keys() - FIELDS:
         yield Problem(f"options.{name}", f"is not a known field; options are {', '.join(map(repr, FIELDS))}")
     deadline = value.get("deadline")
-    if deadline is not None and not (type(deadline) is int and 1 <= deadline <= MAX_DEADLINE):
+    if deadline is not None and not 1 <= (whole(deadline) or 0) <= MAX_DEADLINE:
         yield Problem("options.deadline", f"must be 1 to {MAX_DEADLINE} whole seconds, got {shown(deadline)}")
     yield from _label_problems(value.get("labels"))
     yield from _webhook_problems(value.get("webhook"), allow_loopback=allow_loopback)

@@ -133,6 +133,7 @@ def test_a_task_beyond_its_deadline_is_listed_as_expired(own: Api) -> None:
         ({"limit": "9" * 5000}, ["limit"]),
         ({"limit": "\u0663"}, ["limit"]),
         ({"label": "order"}, ["label"]),
+        ({"runtime": ""}, ["runtime"]),
         ({"label": ":1"}, ["label"]),
         ({"page": 1}, ["page"]),
         ({"cursor": ""}, ["cursor"]),
