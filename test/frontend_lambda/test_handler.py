@@ -281,7 +281,9 @@ def test_lambda_calls_it_with_what_the_topology_puts_in_its_environment(
 ) -> None:
     # Given the environment that the stack writes, and credentials as Lambda has them
     environment = door.topology.frontend_environment(
-        input_topic_arn=door.settings.input_topic_arn, output_bucket=door.settings.output_bucket
+        input_topic_arn=door.settings.input_topic_arn,
+        output_bucket=door.settings.output_bucket,
+        queue_url_prefix=door.settings.queue_url_prefix,
     )
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     for name, value in {**environment, **keys, "AWS_ENDPOINT_URL": door.settings.endpoint_url or ""}.items():
