@@ -19,7 +19,7 @@ from infra.config.errors import ConfigError, Mistake
 from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 
 API_PATHS = ("/v1alpha1", "/v1alpha2")
-"""What the front door answers to, by POST only."""
+"""What takes a task and answers with its place, by POST only."""
 
 STACK_DESCRIPTION = "Asynchronous image generation: queue-driven, on GPU nodes that come and go"
 """By it the scripts know a stack of this project from others of the name."""
@@ -74,6 +74,28 @@ class Route:
         return {"$or": [by_name, {"sd_model_checkpoint": [self.model]}]} if self.model else by_name
 
 
+@dataclass(frozen=True, slots=True)
+class ApiRoute:
+    """A method of a resource of the REST API. ``body``: it takes a JSON object."""
+
+    method: str
+    path: str
+    body: bool = False
+
+
+API_ROUTES = (
+    *(ApiRoute("POST", path, body=True) for path in API_PATHS),
+    ApiRoute("POST", "/v1alpha2/tasks", body=True),
+    ApiRoute("GET", "/v1alpha2/tasks"),
+    ApiRoute("GET", "/v1alpha2/tasks/{id}"),
+    ApiRoute("POST", "/v1alpha2/tasks/{id}/cancel"),
+    ApiRoute("GET", "/v1alpha2/tasks/{id}/outputs/{n}"),
+    ApiRoute("POST", "/v1alpha2/files", body=True),
+    ApiRoute("GET", "/v1alpha2/runtimes"),
+)
+"""All that the front door answers to."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """The REST API: its stage, and a plan for each client. ``named``: the config names them, so that the front door
@@ -82,7 +104,7 @@ class Api:
     stage: str
     plans: tuple[UsagePlan, ...]
     named: bool = False
-    paths: tuple[str, ...] = API_PATHS
+    routes: tuple[ApiRoute, ...] = API_ROUTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +148,19 @@ class Topology:
         *,
         input_topic_arn: str,
         output_bucket: str,
+        queue_url_prefix: str,
         key_ids: Mapping[str, str] = NO_KEYS,
         log_level: str = "INFO",
     ) -> dict[str, str]:
-        """Environment of the front door's function. ``key_ids``: of the API keys, by the names of the clients."""
+        """Environment of the front door's function. ``key_ids``: of the API keys, by the names of the clients.
+
+        ``queue_url_prefix`` and a runtime's name are its queue's URL: a Lambda's environment has no room for them all.
+        """
         clients = {"CLIENTS": self.clients.with_keys(key_ids).to_env()} if self.clients.named else {}
         return {
             "INPUT_TOPIC_ARN": input_topic_arn,
             "OUTPUT_BUCKET": output_bucket,
+            "QUEUE_URL_PREFIX": queue_url_prefix,
             "RUNTIMES": self.catalogue,
             "LOGLEVEL": log_level,
             **self.task_table_environment(),

@@ -18,7 +18,7 @@ from infra.constructs.function import Function, FunctionProps, FunctionSettings
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
 from infra.packaging import fingerprint
-from infra.topology import Api
+from infra.topology import API_PATHS, Api, ApiRoute
 
 KEY = "Key"
 
@@ -207,19 +207,20 @@ class FrontDoor(Construct):
         )
         model = self.api.add_model("Task", content_type="application/json", schema=ANY_OBJECT)
         integration = apigateway.LambdaIntegration(self.function, allow_test_invoke=False)
-        for path in (*plan.paths, ANY_PATH):
-            self.api.root.resource_for_path(path).add_method(
-                "POST",
+        others = (ApiRoute("GET", ANY_PATH), ApiRoute("POST", ANY_PATH))
+        for route in (*plan.routes, *others):
+            self.api.root.resource_for_path(route.path).add_method(
+                route.method,
                 integration,
                 api_key_required=True,
-                request_validator=validator,
-                request_models={"application/json": model},
+                request_validator=validator if route.body else None,
+                request_models={"application/json": model} if route.body else None,
             )
 
     def _answer_in_json(self, plan: Api) -> None:
         quota = any(one.daily_quota for one in plan.plans)
         for name, (status, message) in (REFUSALS | OVER_QUOTA if quota else REFUSALS).items():
-            body = {"message": message.format(paths=" or ".join(plan.paths)), "errors": []}
+            body = {"message": message.format(paths=" or ".join(API_PATHS)), "errors": []}
             self.api.add_gateway_response(
                 name,
                 type=apigateway.ResponseType.of(name),

@@ -31,7 +31,7 @@ class TaskTable(Construct):
             index_name=keys.BY_CLIENT,
             partition_key=_text(keys.BY_CLIENT_PARTITION_KEY),
             sort_key=_text(keys.BY_CLIENT_SORT_KEY),
-            projection_type=dynamodb.ProjectionType.ALL,
+            projection_type=dynamodb.ProjectionType.KEYS_ONLY,
         )
         if not plan.point_in_time_recovery:
             accept(

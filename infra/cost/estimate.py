@@ -110,6 +110,8 @@ class Calculator:
         yield self._front_door()
         yield Line("SNS (task and callback)", 2, "million", p["sns_request_million"])
         yield Line("SQS (receive and delete)", 2, "million", p["sqs_request_million"])
+        yield Line("DynamoDB writes (table of tasks)", u["task_writes"], "million", p["dynamodb_write_million"])
+        yield Line("DynamoDB reads", u["task_reads"], "million", p["dynamodb_read_million"])
         yield Line("S3 PUT (picture and record)", 2 * MILLION / 1000, "thousand", p["s3_put_thousand"])
         stored = MILLION * u["picture_kb"] / GB_IN_KB * u["stored_months"]
         yield Line("S3 storage", stored, "GB", p["s3_gb"])

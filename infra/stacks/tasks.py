@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 
-from contract.object_keys import REQUESTS_PREFIX
+from contract.object_keys import REQUESTS_PREFIX, UPLOADS_PREFIX
 from infra.config.model import Config
 from infra.constructs.front_door import FrontDoor
 from infra.constructs.function import FunctionSettings
@@ -63,7 +63,11 @@ def _front_door(
         "FrontDoor",
         plan=topology.api,
         environment=lambda key_ids: topology.frontend_environment(
-            input_topic_arn=routing.input_topic.topic_arn, output_bucket=output.bucket_name, key_ids=key_ids
+            input_topic_arn=routing.input_topic.topic_arn,
+            output_bucket=output.bucket_name,
+            queue_url_prefix=f"https://sqs.{stack.region}.{cdk.Aws.URL_SUFFIX}/{stack.account}/"
+            f"{queue_name(config.stack_name, '')}",
+            key_ids=key_ids,
         ),
         settings=settings,
         reserved_concurrency=config.lambda_.reserved_concurrency,
@@ -72,14 +76,33 @@ def _front_door(
     allow(made.role, ["sns:Publish"], [routing.input_topic.topic_arn])
     allow(
         made.role,
-        ["dynamodb:PutItem", "dynamodb:GetItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:Query"],
+        [
+            "dynamodb:PutItem",
+            "dynamodb:GetItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:Query",
+        ],
         table.arns,
     )
     allow(
         made.role,
+        ["sqs:GetQueueAttributes"],
+        [queues_arn(stack, queue_name(config.stack_name, "*"))],
+        because="How many tasks wait, for the estimates of every runtime.",
+    )
+    allow(
+        made.role,
         ["s3:PutObject"],
-        [output.arn_for_objects(f"{REQUESTS_PREFIX}/*")],
-        because="Contents too large for a message, each under a name of its own.",
+        [output.arn_for_objects(f"{prefix}/*") for prefix in (REQUESTS_PREFIX, UPLOADS_PREFIX)],
+        because="Contents too large for a message, and links to upload files to, each under a name of its own.",
+    )
+    allow(
+        made.role,
+        ["s3:GetObject"],
+        [output.arn_for_objects("*")],
+        because="Links to the outputs of tasks, whose folders their callers choose.",
     )
     return made
 

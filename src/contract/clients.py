@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from contract.errors import Problem, shown
 from contract.links import find_links, s3_place
-from contract.object_keys import is_below
+from contract.object_keys import is_below, uploads_folder
 
 DEFAULT_NAME = "default"
 
@@ -39,7 +39,7 @@ class Client:
 
     def readable(self, prefix: str) -> tuple[str, ...]:
         """The folders of the output bucket that links of its task may name; ``prefix`` is the task's."""
-        return self.prefixes or (prefix,)
+        return (*(self.prefixes or (prefix,)), uploads_folder(self.name))
 
     @property
     def own_folders(self) -> str:
@@ -47,7 +47,7 @@ class Client:
         return f"one of {', '.join(map(repr, self.prefixes))}"
 
     def link_problems(self, content: Mapping[str, Any], output_bucket: str) -> Iterator[Problem]:
-        """Every link of a task's content into ``output_bucket`` outside of the client's prefixes.
+        """Every link of a task's content into ``output_bucket`` outside of the client's prefixes and uploads.
 
         Fields are paths in the content. Without prefixes nothing is wrong here: the agent then takes what is below the
         task's own prefix.
@@ -56,9 +56,12 @@ class Client:
             return
         for path, link in find_links(content):
             place = s3_place(link)
-            if place and place.bucket == output_bucket and not self._owns(place.key):
+            if place and place.bucket == output_bucket and not self._may_read(place.key):
                 field = ".".join(map(str, path))
                 yield Problem(field, f"must be below {self.own_folders} in the output bucket, got {shown(link)}")
+
+    def _may_read(self, key: str) -> bool:
+        return self._owns(key) or is_below(key, uploads_folder(self.name))
 
     def _owns(self, path: str) -> bool:
         return any(is_below(path, own) for own in self.prefixes)

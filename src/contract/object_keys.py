@@ -13,6 +13,9 @@ REQUESTS_PREFIX = f"{RESERVED_PREFIX}/requests"
 ATTEMPTS_PREFIX = f"{RESERVED_PREFIX}/attempts"
 """How often a redelivered task ran, one object a task."""
 
+UPLOADS_PREFIX = f"{RESERVED_PREFIX}/uploads"
+"""Files that clients upload for their tasks, in a folder for each client."""
+
 CODE_LENGTH = 13
 """Characters of base32, 5 bits each: with 65 bits, two of a billion tasks with one id share a code with a probability
 of 1.4 %. Four characters would collide after a thousand tasks."""
@@ -69,6 +72,11 @@ class ObjectKeys:
     @property
     def _stem(self) -> str:
         return f"{self.prefix}/{self.task_id}/{self.task_id}-{self.code}"
+
+
+def uploads_folder(client: str) -> str:
+    """The folder of a client's uploads, which only its own tasks may read."""
+    return f"{UPLOADS_PREFIX}/{client}"
 
 
 def is_below(path: str, folder: str) -> bool:

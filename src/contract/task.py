@@ -34,8 +34,13 @@ MAX_CONTEXT_BYTES = 64 * 1024
 _ID = re.compile(rf"[A-Za-z0-9._-]{{1,{MAX_ID_LENGTH}}}")
 
 
+def is_task_id(value: str) -> bool:
+    """Whether a task may have this id."""
+    return _ID.fullmatch(value) is not None and bool(value.strip("."))
+
+
 def _checked_id(value: str) -> str:
-    if not _ID.fullmatch(value) or not value.strip("."):
+    if not is_task_id(value):
         raise ValueError(f"must be 1 to {MAX_ID_LENGTH} of letters, digits, '.', '_' and '-', and more than dots")
     return value
 

@@ -50,6 +50,13 @@ def part(value: Any, *keys: str) -> Any:
     return value
 
 
+def whole(value: Any) -> int | None:
+    """A whole number, which JSON may also write as 5.0; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        return None
+    return int(value)
+
+
 def _cause(error: json.JSONDecodeError) -> str:
     comment = _COMMENT.match(error.doc, error.pos)
     if comment is None:

@@ -1,6 +1,7 @@
 """The Lambda function behind the REST API: proxy event in, proxy response out."""
 
 import logging
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -11,17 +12,22 @@ import boto3
 
 from contract.errors import ContractError
 from contract.object_keys import output_location
-from contract.task import MAX_ID_LENGTH
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
 from contract.wire import CLIENT_ATTRIBUTE, request_id_of
 from frontend_lambda import v1alpha1, v1alpha2
 from frontend_lambda.admission import Admission
 from frontend_lambda.body import part, read_json
 from frontend_lambda.caller import Caller, Callers, UnknownKey
-from frontend_lambda.logs import LOGGER, stack_of, write_to_stdout
+from frontend_lambda.logs import LOGGER, loggable_id, stack_of, write_to_stdout
 from frontend_lambda.responses import Response, failure, refusal, respond
 from frontend_lambda.sender import NotSent, Sender, Timings
 from frontend_lambda.settings import Settings, load
+from frontend_lambda.tasks.api import TaskApi
+from frontend_lambda.tasks.problems import TaskProblem, failed, forbidden
+from frontend_lambda.tasks.recorder import Recorder
+from frontend_lambda.tasks.request import TASKS_PATH, TaskRequest, base_url, path_of
+from frontend_lambda.tasks.table import TaskTable
+from frontend_lambda.tasks.timings import TaskTimings
 
 Event: TypeAlias = Mapping[str, Any]
 Handler: TypeAlias = Callable[[Event, Any], Response]
@@ -40,10 +46,6 @@ VERSIONS: Mapping[str, Version] = {
 }
 """By the resource of the REST API."""
 
-ANY_PATH = "/{proxy+}"
-"""The resource that takes every other path: clients join the endpoint, which ends in a slash, and a path in many ways.
-"""
-
 
 def handle(event: Event, context: Any) -> Response:
     """What Lambda calls. The first call reads the environment; raises ValueError when that is not complete."""
@@ -57,21 +59,35 @@ def _from_environment() -> Handler:
     return make_handler(settings)
 
 
-def make_handler(settings: Settings, session: boto3.Session | None = None, timings: Timings | None = None) -> Handler:
+def make_handler(
+    settings: Settings,
+    session: boto3.Session | None = None,
+    timings: Timings | None = None,
+    task_timings: TaskTimings | None = None,
+) -> Handler:
     """A handler of these settings that keeps its AWS clients from call to call, and may be called by many threads.
 
     ``session`` brings other credentials than those that boto3 finds by itself.
     """
-    sender = Sender(settings, session or boto3.Session(), timings)
-    return FrontDoor(Callers(settings.clients, settings.catalog, settings.output_bucket), sender)
+    session = session or boto3.Session()
+    times = task_timings or TaskTimings()
+    sender, table = Sender(settings, session, timings), TaskTable(settings, session)
+    return FrontDoor(
+        Callers(settings.clients, settings.catalog, settings.output_bucket),
+        sender,
+        TaskApi(settings, session, table, sender, times),
+        Recorder(settings, table, times),
+    )
 
 
 class FrontDoor:
     """Answers proxy events. It never raises: what it cannot explain is a 500 and a line in the log."""
 
-    def __init__(self, callers: Callers, sender: Sender) -> None:
+    def __init__(self, callers: Callers, sender: Sender, tasks: TaskApi, recorder: Recorder) -> None:
         self._callers = callers
         self._sender = sender
+        self._tasks = tasks
+        self._recorder = recorder
 
     def __call__(self, event: Event, context: Any) -> Response:
         trace = _trace(event)
@@ -90,9 +106,13 @@ class FrontDoor:
     def _response(self, event: Event, trace: TraceContext, facts: dict[str, Any]) -> Response:
         """``facts`` gains what the log line says about the request."""
         facts["outcome"] = "refused"
-        version = VERSIONS.get(_resource(event))
+        path = path_of(event)
+        version = VERSIONS.get(path)
         if version is None:
-            return failure(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(VERSIONS)}")
+            response = self._task_response(event, path, trace, facts)
+            return response or failure(
+                HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(VERSIONS)}"
+            )
         if event["httpMethod"] != "POST":
             return failure(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", {"Allow": "POST"})
         try:
@@ -102,28 +122,64 @@ class FrontDoor:
         facts["client"] = caller.client.name
         try:
             body = read_json(event)
-            facts["task_id"] = _loggable(version.task_id(body))
+            facts["task_id"] = loggable_id(version.task_id(body))
             admission = version.accept(body, caller)
         except ContractError as error:
             facts["problems"] = len(error.problems) + error.omitted
             return refusal(error)
-        return self._accepted(admission, caller, trace, facts)
+        return self._accepted(event, admission, caller, trace, facts)
 
-    def _accepted(self, admission: Admission, caller: Caller, trace: TraceContext, facts: dict[str, Any]) -> Response:
+    def _accepted(
+        self, event: Event, admission: Admission, caller: Caller, trace: TraceContext, facts: dict[str, Any]
+    ) -> Response:
         metadata = admission.task.metadata
         facts |= {"task_id": metadata.id, "runtime": metadata.runtime, "tasktype": metadata.tasktype.value}
         location = output_location(caller.output_bucket, metadata.prefix, metadata.id)
-        response = respond(HTTPStatus.OK, {"id_task": metadata.id, **admission.response, "output_location": location})
+        body = {"id_task": metadata.id, **admission.response, "output_location": location}
+        item = self._recorder.record(caller.client.name, metadata, facts["request_id"])
         attributes = {**admission.attributes, ATTRIBUTE: trace.traceparent, CLIENT_ATTRIBUTE: caller.client.name}
         try:
             self._sender.send(admission.task, attributes, facts["request_id"], client_group=caller.message_group)
         except NotSent as error:
             cause = error.__cause__
             facts |= {"outcome": "failed", "step": error.step, "error": type(cause).__name__, "detail": str(cause)}
+            if item and not error.uncertain:
+                self._recorder.withdraw(item)
             return failure(
                 HTTPStatus.SERVICE_UNAVAILABLE, "the task was not accepted: it could not be queued; send it again later"
             )
         facts["outcome"] = "accepted"
+        headers = {"Location": f"{base_url(event)}{TASKS_PATH}/{metadata.id}"} if item else None
+        return respond(HTTPStatus.OK, body, headers)
+
+    def _task_response(self, event: Event, path: str, trace: TraceContext, facts: dict[str, Any]) -> Response | None:
+        """The answer of the task API; None for a path that it does not have."""
+        try:
+            found = self._tasks.find(event["httpMethod"], path)
+            if found is None:
+                return None
+            answer, params = found
+            caller = self._callers.of(event)
+            facts["client"] = caller.client.name
+            request = TaskRequest(
+                event=event,
+                params=params,
+                caller=caller,
+                request_id=facts["request_id"],
+                trace=trace,
+                facts=facts,
+                started=time.monotonic(),
+            )
+            response = answer(request)
+        except UnknownKey as error:
+            return forbidden(str(error)).response()
+        except TaskProblem as problem:
+            return problem.response()
+        except Exception as error:  # noqa: BLE001 - problem details, as for every other error of this API
+            facts |= {"outcome": "failed", "error": type(error).__name__, "stack": stack_of(error)}
+            return failed().response()
+        if facts["outcome"] == "refused":
+            facts["outcome"] = "answered"
         return response
 
 
@@ -136,22 +192,8 @@ def _request_id(event: Event, context: Any) -> str:
     return str(uuid.uuid4())
 
 
-def _resource(event: Event) -> str:
-    """The resource that was meant: of other paths, the one without empty parts."""
-    resource: str = event["resource"]
-    if resource != ANY_PATH:
-        return resource
-    path = part(event, "pathParameters", "proxy")
-    return "/" + "/".join(name for name in str(path).split("/") if name)
-
-
 def _trace(event: Event) -> TraceContext:
     """The trace that API Gateway gives each request. Inside Lambda the SDK sends its header on to SNS by itself; the
     message attribute says the same where nobody carries the header."""
     header = part(event, "headers", XRAY_HEADER)
     return (from_xray(header) if isinstance(header, str) else None) or TraceContext.fresh()
-
-
-def _loggable(task_id: Any) -> str | None:
-    """The id of a task that may yet be refused: only what looks like one goes to the log."""
-    return task_id if isinstance(task_id, str) and len(task_id) <= MAX_ID_LENGTH and task_id.isprintable() else None

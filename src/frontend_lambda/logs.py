@@ -4,8 +4,11 @@ import logging
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
+
+from contract.task import MAX_ID_LENGTH
 
 LOGGER = logging.getLogger("frontend_lambda")
 
@@ -18,6 +21,11 @@ def write_to_stdout(level: str) -> None:
     LOGGER.handlers = [handler]
     LOGGER.propagate = False
     LOGGER.setLevel(level)
+
+
+def loggable_id(task_id: Any) -> str | None:
+    """The id of a task that may yet be refused: only what looks like one goes to the log."""
+    return task_id if isinstance(task_id, str) and len(task_id) <= MAX_ID_LENGTH and task_id.isprintable() else None
 
 
 def stack_of(error: BaseException) -> list[str]:

@@ -31,6 +31,12 @@ def failure(status: HTTPStatus, message: str, headers: Mapping[str, str] | None 
 
 def refusal(error: ContractError) -> Response:
     """400, with every problem that ``error`` names."""
+    message, errors = refused(error)
+    return respond(HTTPStatus.BAD_REQUEST, {"message": message, "errors": errors})
+
+
+def refused(error: ContractError) -> tuple[str, list[dict[str, str]]]:
+    """``message`` and ``errors`` of the answer to a request that breaks the contract."""
     problems = [
         Problem(truncate(problem.field, MAX_FIELD), truncate(problem.problem, MAX_PROBLEM))
         for problem in error.problems
@@ -38,10 +44,7 @@ def refusal(error: ContractError) -> Response:
     if error.omitted:
         problems.append(Problem("", f"and at least {error.omitted} more"))
     message = f"the request was refused: {_summary(problems)}"
-    return respond(
-        HTTPStatus.BAD_REQUEST,
-        {"message": message, "errors": [{"field": p.field, "problem": p.problem} for p in problems]},
-    )
+    return message, [{"field": p.field, "problem": p.problem} for p in problems]
 
 
 def _summary(problems: Iterable[Problem]) -> str:

@@ -4,6 +4,7 @@ The SDK's own retries are off: it repeats a call whose answer was lost without s
 another task. What is sent again here is marked (``contract.wire``).
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -30,6 +31,9 @@ from contract.wire import (
 from frontend_lambda.failures import CALL_FAILURES, Acceptance, acceptance_of
 from frontend_lambda.settings import Settings
 
+PUBLISH = "publish"
+"""The step after which the task is the platform's."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
@@ -48,11 +52,15 @@ class Timings:
 
 
 class NotSent(Exception):
-    """AWS did not take the task. ``step`` says at which call; the cause is AWS's or the network's own error."""
+    """AWS did not take the task. ``step`` says at which call; the cause is AWS's or the network's own error.
 
-    def __init__(self, step: str) -> None:
+    ``uncertain``: nobody knows whether one of the tries was taken after all.
+    """
+
+    def __init__(self, step: str, *, uncertain: bool = False) -> None:
         super().__init__(step)
         self.step = step
+        self.uncertain = uncertain
 
 
 Request: TypeAlias = Callable[..., None]
@@ -77,13 +85,21 @@ class Sender:
         self._s3 = self._clients(session, "s3")
 
     def send(
-        self, task: Task, attributes: Mapping[str, str], request_id: str, *, client_group: str | None = None
+        self,
+        task: Task,
+        attributes: Mapping[str, str],
+        request_id: str,
+        *,
+        client_group: str | None = None,
+        repeat: bool = False,
+        until: float | None = None,
     ) -> None:
         """Publish ``task`` with the message attributes ``attributes`` as the one task of the request ``request_id``.
 
-        ``client_group`` is the message group of its client. Raises NotSent.
+        ``client_group`` is the message group of its client. ``repeat``: the task may have been published before.
+        ``until`` (seconds of time.monotonic) is when to give up at the latest. Raises NotSent.
         """
-        deadline = time.monotonic() + self._timings.total
+        deadline = min(time.monotonic() + self._timings.total, until or math.inf)
         body = encode_task(task)
         if not fits(body):
             body = encode_reference(task, self._store(task, request_id, deadline))
@@ -98,7 +114,7 @@ class Sender:
                 MessageAttributes=text_attributes(named | ({REPEAT_ATTRIBUTE: REPEAT} if repeat else {})),
             )
 
-        self._call("publish", self._sns, publish, deadline)
+        self._call(PUBLISH, self._sns, publish, deadline, repeat=repeat)
 
     def _store(self, task: Task, request_id: str, deadline: float) -> str:
         """The URL of the content in S3. The key follows from the request, so that a repeat writes the same object."""
@@ -111,9 +127,9 @@ class Sender:
         self._call("store", self._s3, put, deadline)
         return f"s3://{bucket}/{key}"
 
-    def _call(self, step: str, clients: _Clients, request: Request, deadline: float) -> None:
+    def _call(self, step: str, clients: _Clients, request: Request, deadline: float, *, repeat: bool = False) -> None:
         """Make a request until it is taken, ``repeat`` once an earlier try may have been. Raises NotSent."""
-        repeat = late = False
+        late = False
         pauses = iter(self._timings.pauses)
         while True:
             patient = late and self._left(deadline) >= self._timings.connect + self._timings.patient_read
@@ -121,12 +137,13 @@ class Sender:
                 request(clients.patient if patient else clients.quick, repeat=repeat)
             except CALL_FAILURES as error:
                 acceptance, pause = acceptance_of(error), next(pauses, None)
+                repeat = repeat or acceptance is Acceptance.UNKNOWN
+                failure = NotSent(step, uncertain=repeat and step == PUBLISH)
                 if acceptance is Acceptance.REFUSED or pause is None:
-                    raise NotSent(step) from error
+                    raise failure from error
                 pause *= random.uniform(0.5, 1)  # noqa: S311 - so that throttled callers do not come back together
                 if self._left(deadline) - pause < self._timings.connect + self._timings.read:
-                    raise NotSent(step) from error
-                repeat = repeat or acceptance is Acceptance.UNKNOWN
+                    raise failure from error
                 late = late or isinstance(error, ReadTimeoutError)
                 time.sleep(pause)
             else:

@@ -9,18 +9,27 @@ from dataclasses import dataclass, field
 from contract.catalog import Catalog
 from contract.clients import Clients
 
-REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "RUNTIMES")
+REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "QUEUE_URL_PREFIX", "RUNTIMES", "TASKS_TABLE", "TASK_RETENTION_DAYS")
+
+DAY = 86_400
 
 _TOPIC = re.compile(r"arn:[^:]+:sns:(?P<region>[^:]+):[^:]+:[^:]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where tasks go. ``endpoint_url`` replaces AWS's own endpoints, as AWS_ENDPOINT_URL does for every AWS SDK."""
+    """Where tasks go. The URL of a runtime's queue is ``queue_url_prefix`` and its name. An item of the table is kept
+    for ``task_retention`` seconds after its task's end. ``loopback_webhooks`` allows URLs of this machine.
+
+    ``endpoint_url`` replaces AWS's own endpoints, as AWS_ENDPOINT_URL does for every AWS SDK."""
 
     input_topic_arn: str
     output_bucket: str
     catalog: Catalog
+    tasks_table: str
+    task_retention: int
+    queue_url_prefix: str
+    loopback_webhooks: bool = False
     clients: Clients = field(default_factory=Clients)
     log_level: str = "INFO"
     endpoint_url: str | None = None
@@ -47,12 +56,19 @@ def read(environment: Mapping[str, str]) -> Settings:
     level = environment.get("LOGLEVEL", "INFO").upper()
     if level not in logging.getLevelNamesMapping():
         problems.append(f"LOGLEVEL must be one of {', '.join(logging.getLevelNamesMapping())}, got {level!r}")
+    days = environment.get("TASK_RETENTION_DAYS", "")
+    if days and not (days.isdecimal() and int(days) > 0):
+        problems.append(f"TASK_RETENTION_DAYS must be a whole number of days, got {days!r}")
     if problems:
         raise ValueError("; ".join(problems))
     return Settings(
         input_topic_arn=topic,
         output_bucket=environment["OUTPUT_BUCKET"],
         catalog=Catalog.from_env(environment["RUNTIMES"]),
+        tasks_table=environment["TASKS_TABLE"],
+        task_retention=int(days) * DAY,
+        queue_url_prefix=environment["QUEUE_URL_PREFIX"],
+        loopback_webhooks=environment.get("LOOPBACK_WEBHOOKS") == "true",
         clients=Clients.from_env(environment.get("CLIENTS", "")),
         log_level=level,
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),

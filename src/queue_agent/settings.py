@@ -6,20 +6,19 @@ The names without a comment of their own are those that existing charts set.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from yarl import URL
 
+from contract.address_guard import Network
 from contract.clients import Clients
 from contract.errors import ContractError, problems_of
 from contract.policy.model import TaskPolicy
 from contract.runtimes import RuntimeType
 from queue_agent.runtimes.address import base_url
-
-Network: TypeAlias = IPv4Network | IPv6Network
 
 MAX_LEASE_SECONDS = 12 * 60 * 60
 """SQS holds a message invisible for at most 12 hours."""

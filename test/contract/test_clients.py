@@ -83,8 +83,8 @@ def test_runtimes_are_those_of_the_list_or_all() -> None:
 
 
 def test_links_may_name_the_clients_folders_or_else_the_tasks() -> None:
-    assert WEB.readable("web/a") == ("web", "shared/web")
-    assert BATCH.readable("out") == ("out",)
+    assert WEB.readable("web/a")[:-1] == ("web", "shared/web")
+    assert BATCH.readable("out")[:-1] == ("out",)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +101,9 @@ def test_links_may_name_the_clients_folders_or_else_the_tasks() -> None:
         ("s3://results/web/../batch/1.png", False),
         ("s3://results", False),
         ("s3://results/.platform/requests/1.json", False),
+        ("s3://results/.platform/uploads/web/1/cat.png", True),
+        ("s3://results/.platform/uploads/batch/1/cat.png", False),
+        ("s3://results/.platform/uploads/web/../batch/1/cat.png", False),
     ],
 )
 def test_links_into_the_output_bucket_are_below_the_clients_prefixes(link: str, fine: bool) -> None:
@@ -111,3 +114,8 @@ def test_links_into_the_output_bucket_are_below_the_clients_prefixes(link: str, 
     assert [problem.field for problem in problems] == ([] if fine else ["init_images.1"])
     assert all("'web', 'shared/web'" in problem.problem for problem in problems)
     assert not list(BATCH.link_problems(content, "results"))
+
+
+def test_a_task_reads_what_its_client_uploaded() -> None:
+    assert WEB.readable("web/a") == ("web", "shared/web", ".platform/uploads/web")
+    assert BATCH.readable("output") == ("output", ".platform/uploads/batch")

@@ -64,11 +64,17 @@ async def _front_door(world: World, endpoint: str) -> Gateway:
         Attributes={"RawMessageDelivery": "true"},
     )
     settings = Settings(
-        input_topic_arn=topic, output_bucket=world.bucket, catalog=Catalog.from_env(CATALOG), endpoint_url=endpoint
+        input_topic_arn=topic,
+        output_bucket=world.bucket,
+        catalog=Catalog.from_env(CATALOG),
+        tasks_table=f"{world.bucket}-tasks",
+        task_retention=86_400,
+        queue_url_prefix=world.queue_url,
+        endpoint_url=endpoint,
     )
     session = boto3.Session(aws_access_key_id=KEY, aws_secret_access_key=KEY, region_name=REGION)
     keys = [ApiKey(value=KEY, rate=1000, burst=1000)]
-    return Gateway(make_handler(settings, session), stage="prod", paths=("/v1alpha2",), keys=keys)
+    return Gateway(make_handler(settings, session), stage="prod", routes=[("POST", "/v1alpha2")], keys=keys)
 
 
 async def _request(session: ClientSession, gateway: Gateway, task_id: str) -> int:

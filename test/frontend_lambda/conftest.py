@@ -17,6 +17,7 @@ from frontend_lambda.settings import Settings, read
 from infra.config.model import Config
 from infra.topology import Topology, topology_of
 from test.support.moto_server import running_moto
+from utils.local.cloud import table_definition
 
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
@@ -166,7 +167,12 @@ def standing_door(aws_endpoint: str, session: boto3.Session) -> FrontDoor:
             Endpoint=arn,
             Attributes={"RawMessageDelivery": "true", "FilterPolicy": json.dumps(route.filter_policy)},
         )
-    environment = topology.frontend_environment(input_topic_arn=topic, output_bucket=topology.output_bucket)
+    session.client("dynamodb", endpoint_url=aws_endpoint).create_table(**table_definition(topology.task_table.name))
+    environment = topology.frontend_environment(
+        input_topic_arn=topic,
+        output_bucket=topology.output_bucket,
+        queue_url_prefix=queues["sdruntime"].removesuffix("sdruntime"),
+    )
     settings = read({**environment, "AWS_ENDPOINT_URL": aws_endpoint})
     return FrontDoor(make_handler(settings, session), settings, session, topology, queues, sqs, s3)
 

@@ -15,12 +15,13 @@ import boto3
 import pytest
 
 from contract.object_keys import REQUESTS_PREFIX
-from frontend_lambda.handler import ANY_PATH, VERSIONS, _from_environment, handle, make_handler
+from frontend_lambda.handler import VERSIONS, _from_environment, handle, make_handler
 from frontend_lambda.logs import LOGGER, write_to_stdout
 from infra.topology import API_PATHS
 
 from .conftest import FrontDoor
 
+ANY_PATH = "/{proxy+}"
 PROMPT = "a very private prompt"
 LAMBDAS_ID = "0b8f7f5e-3c0e-4a55-9d7e-0c2f1a6b9d10"
 REQUEST_ID = "7f6d2b0e-0f5b-4c1c-9a43-5f9a4d2f5e11"
@@ -126,7 +127,7 @@ def test_an_aws_that_does_not_answer_is_a_503_in_time(door: FrontDoor, log: Line
 
     # When / Then
     assert broken.post("v1alpha2", body()).status == 503
-    assert log()[0]["error"] == "EndpointConnectionError"
+    assert log()[-1]["error"] == "EndpointConnectionError"
 
 
 def test_missing_credentials_are_a_503(door: FrontDoor, log: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,7 @@ def test_missing_credentials_are_a_503(door: FrontDoor, log: Lines, monkeypatch:
     broken = replace(door, handler=make_handler(door.settings, boto3.Session()))
 
     assert broken.post("v1alpha2", body()).status == 503
-    assert log()[0]["error"] == "NoCredentialsError"
+    assert log()[-1]["error"] == "NoCredentialsError"
 
 
 def test_an_accepted_task_is_one_line_of_the_log(door: FrontDoor, log: Lines) -> None:
@@ -280,7 +281,9 @@ def test_lambda_calls_it_with_what_the_topology_puts_in_its_environment(
 ) -> None:
     # Given the environment that the stack writes, and credentials as Lambda has them
     environment = door.topology.frontend_environment(
-        input_topic_arn=door.settings.input_topic_arn, output_bucket=door.settings.output_bucket
+        input_topic_arn=door.settings.input_topic_arn,
+        output_bucket=door.settings.output_bucket,
+        queue_url_prefix=door.settings.queue_url_prefix,
     )
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     for name, value in {**environment, **keys, "AWS_ENDPOINT_URL": door.settings.endpoint_url or ""}.items():

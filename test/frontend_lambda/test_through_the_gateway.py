@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -35,17 +36,18 @@ class Api:
 @pytest.fixture
 async def api(door: FrontDoor) -> AsyncIterator[Api]:
     settings = door.topology.api
+    routes = [(route.method, route.path) for route in settings.routes]
     (plan,) = settings.plans
     keys = [ApiKey(value=KEY, rate=plan.rate_limit, burst=plan.burst_limit)]
     async with (
-        Gateway(door.handler, stage=settings.stage, paths=settings.paths, keys=keys) as gateway,
+        Gateway(door.handler, stage=settings.stage, routes=routes, keys=keys) as gateway,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT)) as client,
     ):
         yield Api(gateway.endpoint, client)
 
 
-def task(size: int = 0) -> dict[str, Any]:
-    request = samples.request("v1alpha2-text-to-image", task_id="my-1")
+def task(size: int = 0, task_id: str = "my-1") -> dict[str, Any]:
+    request = samples.request("v1alpha2-text-to-image", task_id=task_id)
     request["task"]["content"]["padding"] = "x" * size
     return request
 
@@ -119,3 +121,40 @@ async def test_tasks_sent_at_once_all_arrive(api: Api, door: FrontDoor) -> None:
     assert {message.body["task"]["metadata"]["id"] for message in door.received("sdruntime")} == {
         f"my-{number}" for number in range(20)
     }
+
+
+async def test_requests_that_wait_hold_up_nobody(api: Api) -> None:
+    # Given more clients that wait for a task than a machine has cores, each for seconds
+    status, accepted = await api.post("v1alpha2/tasks", task(task_id=str(uuid.uuid4())))
+    assert status == 202
+    keyed = {"x-api-key": KEY, "Prefer": "wait=5"}
+
+    async def wait() -> int:
+        async with api.client.get(f"{api.endpoint}v1alpha2/tasks/{accepted['id']}", headers=keyed) as answer:
+            return answer.status
+
+    waiting = [asyncio.create_task(wait()) for _ in range(20)]
+
+    # When others come meanwhile
+    for _ in range(3):
+        assert (await api.post("v1alpha2", task()))[0] == 200
+    waited = [one.done() for one in waiting]
+
+    # Then they are served before
+    assert not any(waited)
+    assert await asyncio.gather(*waiting) == [200] * 20
+
+
+async def test_a_task_is_followed_by_the_links_of_its_answers(api: Api) -> None:
+    status, accepted = await api.post(
+        "v1alpha2/tasks", {**task(task_id=str(uuid.uuid4())), "options": {"labels": {"a": "b"}}}
+    )
+    assert status == 202
+    keyed = {"x-api-key": KEY}
+
+    async with api.client.get(accepted["urls"]["self"] + "/", headers=keyed) as read:
+        assert (await read.json())["id"] == accepted["id"]
+    async with api.client.post(accepted["urls"]["cancel"], headers=keyed) as canceled:
+        assert (canceled.status, (await canceled.json())["status"]) == (200, "canceled")
+    async with api.client.delete(accepted["urls"]["self"], headers=keyed) as refused:
+        assert (refused.status, refused.headers["Allow"]) == (405, "GET")

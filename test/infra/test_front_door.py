@@ -5,24 +5,32 @@ from typing import Any
 
 from aws_cdk.assertions import Match, Template
 
+from infra.topology import API_ROUTES, ApiRoute
 from test.infra.configs import EVERYTHING
 from test.infra.reading import of_role, of_type, plain, the_one
 
 
-def test_only_post_with_a_key_reaches_the_function(default_checks: Template) -> None:
-    default_checks.resource_count_is("AWS::ApiGateway::Method", 3)
+def test_every_method_needs_a_key_and_calls_the_function(default_checks: Template) -> None:
     default_checks.all_resources_properties(
-        "AWS::ApiGateway::Method",
-        {
-            "HttpMethod": "POST",
-            "ApiKeyRequired": True,
-            "Integration": {"Type": "AWS_PROXY"},
-            "RequestModels": {"application/json": Match.any_value()},
-            "RequestValidatorId": Match.any_value(),
-        },
+        "AWS::ApiGateway::Method", {"ApiKeyRequired": True, "Integration": {"Type": "AWS_PROXY"}}
     )
-    for path in ("v1alpha1", "v1alpha2", "{proxy+}"):
-        default_checks.has_resource_properties("AWS::ApiGateway::Resource", {"PathPart": path})
+
+
+def test_the_methods_are_those_of_the_topology_and_bodies_are_checked(default: dict[str, Any]) -> None:
+    # When
+    resources = of_type(default, "AWS::ApiGateway::Resource")
+
+    def path(reference: str) -> str:
+        resource = resources.get(reference.strip("<>"))
+        return f"{path(resource['ParentId'])}/{resource['PathPart']}" if resource else ""
+
+    made = {
+        ApiRoute(method["HttpMethod"], path(method["ResourceId"]), body="RequestValidatorId" in method)
+        for method in of_type(default, "AWS::ApiGateway::Method").values()
+    }
+
+    # Then
+    assert made == {*API_ROUTES, ApiRoute("GET", "/{proxy+}"), ApiRoute("POST", "/{proxy+}")}
 
 
 def test_the_api_is_regional_and_its_stage_is_the_configs(default_checks: Template) -> None:
@@ -101,16 +109,28 @@ def test_the_function_is_told_where_tasks_go(default: dict[str, Any]) -> None:
     assert variables["OUTPUT_BUCKET"].startswith("<OutputBucket")
 
 
-def test_the_function_may_publish_tasks_and_keep_large_ones(default: dict[str, Any]) -> None:
+def test_the_function_may_do_what_its_routes_need(default: dict[str, Any]) -> None:
     allowed = of_role(default, "FrontDoorHandlerRole")
 
     assert allowed[("sns:Publish",)] == (plain({"Ref": "RoutingTasks06119485"}),)
-    (objects,) = allowed[("s3:PutObject",)]
-    assert objects.endswith("/.platform/requests/*")
+    requests, uploads = sorted(allowed[("s3:PutObject",)])
+    assert requests.endswith("/.platform/requests/*")
+    assert uploads.endswith("/.platform/uploads/*")
+    (queues,) = allowed[("sqs:GetQueueAttributes",)]
+    assert queues.endswith(":sdoneks_*")
     assert set(allowed) == {
         ("sns:Publish",),
         ("s3:PutObject",),
-        ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"),
+        ("s3:GetObject",),
+        ("sqs:GetQueueAttributes",),
+        (
+            "dynamodb:BatchGetItem",
+            "dynamodb:DeleteItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+        ),
         ("logs:CreateLogStream", "logs:PutLogEvents"),
         ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
     }

@@ -11,7 +11,7 @@ def test_items_expire_and_are_paid_by_the_request(default: dict[str, Any]) -> No
     assert table["TableName"] == "sdoneks_tasks"
     assert table["BillingMode"] == "PAY_PER_REQUEST"
     assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
-    assert table["GlobalSecondaryIndexes"][0]["Projection"] == {"ProjectionType": "ALL"}
+    assert table["GlobalSecondaryIndexes"][0]["Projection"] == {"ProjectionType": "KEYS_ONLY"}
 
 
 def test_point_in_time_recovery_is_a_switch(default: dict[str, Any], everything: dict[str, Any]) -> None:

@@ -84,7 +84,9 @@ def test_no_runtime_can_take_the_name_of_another_queue() -> None:
 
 def test_the_front_door_learns_every_runtime() -> None:
     # When
-    environment = topology().frontend_environment(input_topic_arn="arn:topic", output_bucket="out")
+    environment = topology().frontend_environment(
+        input_topic_arn="arn:topic", output_bucket="out", queue_url_prefix="https://q/sdoneks_"
+    )
 
     # Then
     catalog = Catalog.from_env(environment["RUNTIMES"])
@@ -99,7 +101,9 @@ def test_the_front_door_learns_each_runtimes_policy() -> None:
     made = topology(taskPolicy={"maxSteps": 9}, modelsRuntime=[runtime])
 
     # When
-    environment = made.frontend_environment(input_topic_arn="arn:topic", output_bucket="out")
+    environment = made.frontend_environment(
+        input_topic_arn="arn:topic", output_bucket="out", queue_url_prefix="https://q/sdoneks_"
+    )
 
     # Then
     [entry] = Catalog.from_env(environment["RUNTIMES"]).runtimes
@@ -115,7 +119,9 @@ def test_the_most_runtimes_fit_the_lambda_environment_and_names_too_long_are_ref
     long = [{**runtime, "modelFilename": f"{'m' * 90}{runtime['name']}.safetensors"} for runtime in usual]
 
     # Then
-    environment = topology(modelsRuntime=usual).frontend_environment(input_topic_arn="a" * 100, output_bucket="b" * 63)
+    environment = topology(modelsRuntime=usual).frontend_environment(
+        input_topic_arn="a" * 100, output_bucket="b" * 63, queue_url_prefix="c" * 100
+    )
     assert sum(len(name) + len(value) for name, value in environment.items()) <= 4096
     with pytest.raises(ConfigError, match=f"modelsRuntime: the catalogue of {MAX_RUNTIMES} runtimes takes"):
         topology(modelsRuntime=long)

@@ -38,9 +38,11 @@ def a_fetcher(s3: "S3Client", **limits: Any) -> Fetcher:
     return Fetcher(s3, Limits(**{"max_bytes": 1_000_000, "timeout": PATIENCE, **limits}))
 
 
-async def fetch(fetcher: Fetcher, content: Mapping[str, Any]) -> dict[Path, File]:
+async def fetch(
+    fetcher: Fetcher, content: Mapping[str, Any], readable: tuple[str, ...] = (PREFIX,)
+) -> dict[Path, File]:
     """As the agent fetches for one delivery."""
-    return await fetcher.fetch(content, a_trace(), readable=(PREFIX,))
+    return await fetcher.fetch(content, a_trace(), readable=readable)
 
 
 async def fetched(link: str, **limits: Any) -> bytes:

@@ -134,19 +134,19 @@ def runtime_type(tasktype: TaskType) -> RuntimeType:
     return next(kind for kind, served in TASK_TYPES.items() if tasktype in served)
 
 
-def tasks(catalog: Catalog | None) -> dict[str, Schema]:
-    """The schemas of ``task`` in a v1alpha2 request by name, one for each task type.
+def tasks(catalog: Catalog | None, *, with_id: bool = True) -> dict[str, Schema]:
+    """The schemas of ``task`` in a v1alpha2 request by name, one for each task type. ``with_id``: it must have an id.
 
     With a catalogue they name its runtimes, and leave out the task types that none of them serves.
     """
     return {
-        "".join(word.capitalize() for word in tasktype.split("-")) + "Task": _task(tasktype, names)
+        "".join(word.capitalize() for word in tasktype.split("-")) + "Task": _task(tasktype, names, with_id=with_id)
         for tasktype in TaskType
         if (names := _runtimes(tasktype, catalog)) != []
     }
 
 
-def _task(tasktype: TaskType, names: list[str] | None) -> Schema:
+def _task(tasktype: TaskType, names: list[str] | None, *, with_id: bool) -> Schema:
     return {
         "type": "object",
         "title": tasktype.value,
@@ -155,7 +155,7 @@ def _task(tasktype: TaskType, names: list[str] | None) -> Schema:
         "properties": {
             "metadata": {
                 "type": "object",
-                "required": ["id", "runtime", "tasktype", "prefix"],
+                "required": [*(["id"] if with_id else []), "runtime", "tasktype", "prefix"],
                 "additionalProperties": False,
                 "properties": {
                     "id": TASK_ID,

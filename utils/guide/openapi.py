@@ -8,7 +8,7 @@ from contract.errors import MAX_PROBLEMS
 from contract.runtimes import RuntimeType, TaskType
 from frontend_lambda.body import MAX_DEPTH, MAX_INTEGER_CHARACTERS
 from infra.config.model import Throttle
-from utils.guide import bodies
+from utils.guide import bodies, task_api, task_schemas
 from utils.smoke import samples
 
 Document: TypeAlias = dict[str, Any]
@@ -75,6 +75,13 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
 }
 """By status: what it means, and a message. All have the same shape."""
 
+LOCATION = {
+    "Location": {
+        "description": "The task's address in the task API. Absent where the id is that of a task of the task API.",
+        "schema": {"type": "string"},
+    }
+}
+
 HEADERS = {
     "x-amzn-RequestId": {
         "description": "The request's id, as the access log and the function's log have it.",
@@ -88,6 +95,7 @@ def document(version: str, catalog: Catalog | None = None) -> Document:
 
     ``catalog`` makes it that of one deployment, which names its runtimes; without it they are any.
     """
+    newest = version == VERSIONS[-1]
     return {
         "openapi": "3.1.0",
         "info": {
@@ -98,10 +106,15 @@ def document(version: str, catalog: Catalog | None = None) -> Document:
         },
         "servers": [_server("amazonaws.com", "us-east-1"), _server("amazonaws.com.cn", "cn-northwest-1")],
         "security": [{"key": []}],
-        "paths": {f"/{version}": {"post": _operation(version, catalog)}},
+        "paths": {f"/{version}": {"post": _operation(version, catalog)}, **(task_api.paths() if newest else {})},
         "components": {
             "securitySchemes": {"key": {"type": "apiKey", "in": "header", "name": "x-api-key"}},
-            "schemas": {**_requests(version, catalog), "Answer": _answer(version), "Error": _error()},
+            "schemas": {
+                **_requests(version, catalog),
+                "Answer": _answer(version),
+                "Error": _error(),
+                **(task_schemas.schemas(catalog) if newest else {}),
+            },
         },
     }
 
@@ -134,7 +147,7 @@ def _operation(version: str, catalog: Catalog | None) -> dict[str, Any]:
         "responses": {
             "200": {
                 "description": "The task is queued. Its callback follows when it ended.",
-                "headers": HEADERS,
+                "headers": {**HEADERS, **LOCATION},
                 "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Answer"}}},
             },
             **{status: _refusal(*text) for status, text in ANSWERS.items()},

@@ -133,27 +133,32 @@ async def _expire(s3: "S3Client", bucket: str, expiries: tuple[Expiry, ...]) -> 
     )
 
 
-async def create_table(dynamodb: "DynamoDBClient", name: str) -> None:
-    """The table of tasks."""
-    await dynamodb.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys.KEYS],
-        KeySchema=[
+def table_definition(name: str) -> dict[str, Any]:
+    """create_table: the table of tasks."""
+    return {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": key, "AttributeType": "S"} for key in keys.KEYS],
+        "KeySchema": [
             {"AttributeName": keys.PARTITION_KEY, "KeyType": "HASH"},
             {"AttributeName": keys.SORT_KEY, "KeyType": "RANGE"},
         ],
-        GlobalSecondaryIndexes=[
+        "GlobalSecondaryIndexes": [
             {
                 "IndexName": keys.BY_CLIENT,
                 "KeySchema": [
                     {"AttributeName": keys.BY_CLIENT_PARTITION_KEY, "KeyType": "HASH"},
                     {"AttributeName": keys.BY_CLIENT_SORT_KEY, "KeyType": "RANGE"},
                 ],
-                "Projection": {"ProjectionType": "ALL"},
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
             }
         ],
-    )
+    }
+
+
+async def create_table(dynamodb: "DynamoDBClient", name: str) -> None:
+    """The table of tasks, whose items expire."""
+    await dynamodb.create_table(**table_definition(name))
     await dynamodb.update_time_to_live(
         TableName=name, TimeToLiveSpecification={"Enabled": True, "AttributeName": keys.TTL}
     )

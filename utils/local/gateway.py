@@ -12,7 +12,7 @@ import logging
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 from types import TracebackType
@@ -21,6 +21,7 @@ from typing import Any, Self, TypeAlias
 from aiohttp import web
 from multidict import CIMultiDict
 
+from utils.local.gateway_routes import Resource, Resources
 from utils.local.lambda_proxy import LambdaContext, ProxyResponse, proxy_event
 from utils.local.ports import address, listen
 from utils.local.usage import ApiKey, OverLimit, Usage
@@ -39,8 +40,9 @@ READ_SECONDS = 30.0
 
 STOP_SECONDS = 5.0
 
-CONCURRENCY = 8
-"""Calls of the handler at once; further ones wait. Fewer than the ten connections that an AWS client keeps."""
+CONCURRENCY = 256
+"""Calls of the handler at once; further ones wait. Most of them wait for a task (``Prefer: wait``) and must hold
+up nobody; a thread that waits costs next to nothing. In AWS each has a function of its own."""
 
 LOGGER = logging.getLogger("gateway")
 
@@ -64,9 +66,9 @@ class FunctionFailed(Exception):
 class Gateway:
     """One REST API. Serves between ``start`` and ``stop``, or inside ``async with``.
 
-    ``paths`` are the resources, such as ``/v1alpha2``; each takes POST only. ``listening`` is a listening socket of the
-    caller; without one it listens on any free port. ``handler`` is called in threads, several at once, with a proxy
-    event and a context.
+    ``routes`` are pairs of a method and a resource, such as ``/v1alpha2/tasks/{id}``. ``listening`` is a listening
+    socket of the caller; without one it listens on any free port. ``handler`` is called in threads, several at once,
+    with a proxy event and a context.
     """
 
     def __init__(
@@ -74,14 +76,14 @@ class Gateway:
         handler: Handler,
         *,
         stage: str,
-        paths: tuple[str, ...],
+        routes: Sequence[tuple[str, str]],
         keys: Iterable[ApiKey],
         listening: socket.socket | None = None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
         self._handler = handler
         self._stage = stage
-        self._resources = {f"/{stage}{path}": path for path in paths}
+        self._resources = Resources(routes)
         self._usages = tuple(Usage(key) for key in keys)
         self._socket = listening or listen()
         self.endpoint = f"{address(self._socket)}/{stage}/"
@@ -137,14 +139,16 @@ class Gateway:
         )
         return response
 
-    def _admit(self, request: web.Request) -> tuple[str, ApiKey]:
+    def _admit(self, request: web.Request) -> tuple[Resource, ApiKey]:
         """The resource, and the key. Raises Refused for what API Gateway answers before it looks at the body."""
-        path = "/" + "/".join(name for name in request.rel_url.raw_path.split("/") if name)
-        resource = self._resources.get(path)
+        stage, _, path = request.rel_url.raw_path.lstrip("/").partition("/")
+        resource = self._resources.find(path) if stage == self._stage else None
         if resource is None:
-            raise Refused(HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(self._resources)}")
-        if request.method != "POST":
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", Allow="POST")
+            known = " and ".join(f"/{self._stage}{known}" for known in self._resources.templates)
+            raise Refused(HTTPStatus.NOT_FOUND, f"there is no such path; there is {known}")
+        if request.method not in resource.methods:
+            allowed = ", ".join(resource.methods)
+            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", Allow=allowed)
         usage = self._usage(request.headers.get("x-api-key", "").encode(errors="surrogateescape"))
         if usage is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "the header x-api-key is missing or holds no valid key")
@@ -159,7 +163,7 @@ class Gateway:
         found = [usage for usage in self._usages if hmac.compare_digest(value, usage.key.value.encode())]
         return found[0] if found else None
 
-    async def _call(self, request: web.Request, resource: str, request_id: str, api_key: ApiKey) -> ProxyResponse:
+    async def _call(self, request: web.Request, resource: Resource, request_id: str, api_key: ApiKey) -> ProxyResponse:
         body = await _body(request)
         event = proxy_event(request, body, stage=self._stage, resource=resource, request_id=request_id, api_key=api_key)
         context = LambdaContext(time.monotonic() + self._integration_seconds)

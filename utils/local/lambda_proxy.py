@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from utils.local.gateway_routes import Resource
 from utils.local.usage import ApiKey
 
 ACCOUNT = "123456789012"
@@ -86,7 +87,7 @@ class LambdaContext:
 
 
 def proxy_event(
-    request: web.Request, body: bytes, *, stage: str, resource: str, request_id: str, api_key: ApiKey
+    request: web.Request, body: bytes, *, stage: str, resource: Resource, request_id: str, api_key: ApiKey
 ) -> dict[str, Any]:
     """The event of a request to ``resource``. It holds the caller's key, as the real one does: never log it."""
     headers = {name: request.headers.getall(name) for name in request.headers}
@@ -98,14 +99,14 @@ def proxy_event(
     query = {name: request.query.getall(name) for name in request.query}
     now = datetime.now(UTC)
     return {
-        "resource": resource,
-        "path": resource,
+        "resource": resource.template,
+        "path": resource.path,
         "httpMethod": request.method,
         "headers": _last_values(headers),
         "multiValueHeaders": headers,
         "queryStringParameters": _last_values(query) or None,
         "multiValueQueryStringParameters": query or None,
-        "pathParameters": None,
+        "pathParameters": dict(resource.params) or None,
         "stageVariables": None,
         "requestContext": {
             "accountId": ACCOUNT,
@@ -115,13 +116,13 @@ def proxy_event(
             "extendedRequestId": request_id,
             "httpMethod": request.method,
             "identity": _identity(request, api_key),
-            "path": f"/{stage}{resource}",
+            "path": f"/{stage}{resource.path}",
             "protocol": f"HTTP/{request.version.major}.{request.version.minor}",
             "requestId": request_id,
             "requestTime": now.strftime("%d/%b/%Y:%H:%M:%S %z"),
             "requestTimeEpoch": int(now.timestamp() * 1000),
-            "resourceId": resource.strip("/"),
-            "resourcePath": resource,
+            "resourceId": resource.template.strip("/"),
+            "resourcePath": resource.template,
             "stage": stage,
         },
         "body": body.decode(errors="replace") if body else None,

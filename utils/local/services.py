@@ -42,14 +42,17 @@ def gateway_service(
     topology: Topology, cloud: Cloud, keys: Mapping[str, ApiKey], socket: int, telemetry: Mapping[str, str]
 ) -> Service:
     """The front door on a listening socket: the gateway with the Lambda handler behind it. ``keys`` by client."""
+    (route, *_), api = topology.routes, topology.api
     own = topology.frontend_environment(
         input_topic_arn=cloud.input_topic_arn,
         output_bucket=cloud.output_bucket,
+        queue_url_prefix=cloud.queues[route.queue.name].url.removesuffix(route.name),
         key_ids={name: key.id for name, key in keys.items()},
     )
-    api = topology.api
-    gateway = {"stage": api.stage, "paths": api.paths, "keys": [asdict(key) for key in keys.values()]}
-    more = {**cloud.access.environment(), **own, **telemetry, "GATEWAY": json.dumps(gateway)}
+    routes = [(route.method, route.path) for route in api.routes]
+    gateway = {"stage": api.stage, "routes": routes, "keys": [asdict(key) for key in keys.values()]}
+    local = {"LOOPBACK_WEBHOOKS": "true", "GATEWAY": json.dumps(gateway)}
+    more = {**cloud.access.environment(), **own, **telemetry, **local}
     return Service("gateway", "utils.local.gateway_server", (str(socket),), environment(more), sockets=(socket,))
 
 

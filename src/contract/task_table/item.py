@@ -61,13 +61,22 @@ class Webhook(ItemModel):
     last_status: int | None = None
 
 
+class Position(ItemModel):
+    """Where a task was in its runtime's queue when it was sent: ``tasks`` were sent between ``since`` (epoch seconds)
+    and itself, as far as the front door could tell. ``since`` is None where no pod had taken a message yet."""
+
+    tasks: int
+    since: float | None = None
+
+
 class TaskItem(ItemModel):
     """Times of day are ISO 8601 in UTC with milliseconds, as ``timestamp`` writes them.
 
     ``request`` is the identity of the front door's request, which says of a message whether the item is its task's.
     ``deadline`` and ``ttl`` are epoch seconds. ``cancel`` is when somebody asked a running task to stop, ``retry``
     whether it waits for another run. ``record`` is the key of the record in S3. ``fingerprint`` is a hash of the body
-    that made the task; None for the older routes, whose ids may be repeated.
+    that made the task; None for the older routes, whose ids may be repeated. ``published`` is when its message was sent
+    last (epoch seconds), 0 where nobody knows whether it was.
     """
 
     client: str
@@ -98,6 +107,8 @@ class TaskItem(ItemModel):
     record: str | None = None
     webhook: Webhook | None = None
     fingerprint: str | None = None
+    published: int | None = None
+    position: Position | None = None
     ttl: int | None = None
 
     @property

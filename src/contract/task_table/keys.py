@@ -6,7 +6,11 @@ TTL = "ttl"
 """Epoch seconds after which DynamoDB deletes the item."""
 
 BY_CLIENT = "by_client"
-"""The index that lists a client's tasks, the newest last. Pods are not in it, for they have none of its keys."""
+"""The index that lists a client's tasks, the newest last. Pods are not in it, for they have none of its keys.
+
+It holds keys only: a write of a task's progress would otherwise be paid for twice, and lists are rare. They read the
+items themselves from the table.
+"""
 
 BY_CLIENT_PARTITION_KEY, BY_CLIENT_SORT_KEY = "client", "created_id"
 

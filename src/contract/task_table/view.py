@@ -30,11 +30,11 @@ class Waiting:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where things are: ``base_url`` ends in ``/v1alpha2/tasks``, ``bucket`` holds outputs and records, ``sign`` makes
-    a link of an object's key."""
+    a link of an object's key; None where the Task is shown without links."""
 
     base_url: str
     bucket: str
-    sign: Callable[[str], Link]
+    sign: Callable[[str], Link] | None
 
 
 def task_view(item: TaskItem, places: Places, waiting: Waiting | None = None) -> dict[str, Any]:
@@ -76,14 +76,14 @@ def _queue(waiting: Waiting) -> dict[str, Any]:
 
 
 def _output(number: int, output: Output, places: Places) -> dict[str, Any]:
-    link = places.sign(output.key)
+    link = places.sign(output.key) if places.sign else None
     return {
         "n": number,
         "type": output.type,
         "bytes": output.size,
         "s3": f"s3://{places.bucket}/{output.key}",
-        "url": link.url,
-        "url_expires": timestamp(link.expires),
+        "url": link.url if link else None,
+        "url_expires": timestamp(link.expires) if link else None,
     }
 
 

@@ -79,6 +79,20 @@ def withdraw(table: str, item: TaskItem) -> Request:
     }
 
 
+def publish_again(table: str, item: TaskItem, *, now: int) -> Request:
+    """update_item: the message of a task that waits is about to be sent once more. ``now`` is in epoch seconds; 0 says
+    that nobody knows whether it was taken. Refused when somebody else has published it since ``item`` was read."""
+    update = _Update(table, item.key, revision=False)
+    update.set(published=now)
+    return update.request(
+        "#status = :queued AND #request = :request AND #published = :seen",
+        names=("status", "request", "published"),
+        queued=State.QUEUED,
+        request=item.request,
+        seen=item.published,
+    )
+
+
 def claim(table: str, origin: Origin, *, run: str, attempt: int, now: float) -> Request:
     """update_item: a run begins. Refused for what is canceled or has ended, and for another request's item."""
     update = _Update(table, origin.key)

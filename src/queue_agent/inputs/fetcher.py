@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import filetype
 
+from contract.address_guard import Network
 from contract.links import MAX_LINKS, find_links, link_problem
 from contract.metrics import FETCHED_BYTES
 from queue_agent.concurrency import all_of, within
@@ -18,7 +19,6 @@ from queue_agent.inputs.http_source import HttpSource
 from queue_agent.inputs.links import FlakyServer, file_name, in_s3, link_fault, link_unavailable, shown_link
 from queue_agent.inputs.s3_source import S3Source
 from queue_agent.runtimes.base import File, Path
-from queue_agent.settings import Network
 from queue_agent.telemetry.tracing import Trace
 
 if TYPE_CHECKING:

@@ -14,9 +14,8 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from queue_agent.inputs.address_guard import ForbiddenAddress, SocketFactory, guarded
+from contract.address_guard import ForbiddenAddress, Network, SocketFactory, guarded
 from queue_agent.inputs.links import FlakyServer, link_fault
-from queue_agent.settings import Network
 
 MAX_REDIRECTS = 5
 """Shorteners and CDNs take one to three hops."""

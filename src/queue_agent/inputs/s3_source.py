@@ -51,10 +51,12 @@ class S3Source:
             allowed = ", ".join(sorted({*self._input_buckets, self._output_bucket or ""} - {""}))
             raise link_fault(link, f"bucket {bucket!r} is not among the input buckets: {allowed}")
         parts = key.split("/")
-        if not key or parts[0] == RESERVED_PREFIX or not {".", ".."}.isdisjoint(parts):
+        own = any(key.startswith(f"{folder}/") for folder in readable)
+        if not key or (parts[0] == RESERVED_PREFIX and not own) or not {".", ".."}.isdisjoint(parts):
             raise link_fault(link, "it names no object that a task may read")
-        if bucket not in self._input_buckets and not any(key.startswith(f"{folder}/") for folder in readable):
-            folders = f"only what is below {' or '.join(map(repr, readable))}" if readable else "nothing"
+        if bucket not in self._input_buckets and not own:
+            named = [repr(folder) for folder in readable if not folder.startswith(RESERVED_PREFIX)]
+            folders = f"only what is below {' or '.join(named)}" if named else "nothing"
             raise link_fault(link, f"in the output bucket, this task may read {folders}")
         return self.object(bucket, key, link)
 

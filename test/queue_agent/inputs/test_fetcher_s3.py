@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from contract.object_keys import REQUESTS_PREFIX
+from contract.object_keys import REQUESTS_PREFIX, uploads_folder
 from queue_agent.aws.clients import open_clients
 from queue_agent.errors import PermanentError, TransientError
 from queue_agent.inputs.fetcher import Fetcher
@@ -135,6 +135,18 @@ async def test_what_the_platform_keeps_is_not_for_tasks_to_read_nor_by_a_detour(
     assert conditions.calls.total() == before, "S3 was not even asked"
     for key in (f"/{secret}", f"x/%2e%2e/{secret}", secret.replace(".", "%2e")):
         assert (await refusal(fetcher, f"s3://{world.bucket}/{key}")).endswith("S3 says NoSuchKey"), key
+
+
+async def test_a_task_reads_its_own_clients_uploads_only(world: World) -> None:
+    # Given
+    own, foreign = uploads_folder("web"), uploads_folder("batch")
+    mine, theirs = await put(world, f"{own}/1/cat.png"), await put(world, f"{foreign}/1/cat.png")
+
+    async with a_fetcher(world.clients.s3, output_bucket=world.bucket) as fetcher:
+        # Then
+        assert (await fetch(fetcher, {"image": mine}, readable=(PREFIX, own)))["image",].data == PNG
+        with pytest.raises(PermanentError, match="it names no object that a task may read"):
+            await fetch(fetcher, {"image": theirs}, readable=(PREFIX, own))
 
 
 async def test_a_bucket_alone_is_no_file(world: World, fetcher: Fetcher) -> None:

@@ -73,7 +73,7 @@ async def start() -> AsyncIterator[Start]:
 
         async def start(handler: Handler, **options: Any) -> Api:
             key = ApiKey(value=KEY, rate=options.pop("rate", 1e6), burst=options.pop("burst", 1000))
-            settings = {"stage": "dev", "paths": ("/v1alpha1", "/v1alpha2"), "keys": [key]}
+            settings = {"stage": "dev", "routes": [("POST", "/v1alpha1"), ("POST", "/v1alpha2")], "keys": [key]}
             gateway = await stack.enter_async_context(Gateway(handler, **{**settings, **options}))
             client = await stack.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT)))
             return Api(gateway, client)

@@ -2,12 +2,11 @@
 
 import socket
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, TypeAlias
 
-from queue_agent.settings import Network
-
 Address: TypeAlias = IPv4Address | IPv6Address
+Network: TypeAlias = IPv4Network | IPv6Network
 SocketFactory: TypeAlias = Callable[[tuple[Any, ...]], socket.socket]
 
 NAT64 = IPv6Network("64:ff9b::/96")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from queue_agent.inputs.address_guard import ForbiddenAddress, guarded, is_public
+from contract.address_guard import ForbiddenAddress, guarded, is_public
 
 PRIVATE = [
     *("127.0.0.1", "127.255.255.254", "0.0.0.0", "0.1.2.3", "::1", "::"),

@@ -1,0 +1,25 @@
+"""``GET /v1alpha2/runtimes``: what a client may use, and how long a task would wait there now."""
+
+from typing import Any
+
+from contract.catalog import RuntimeEntry
+from contract.runtimes import TASK_TYPES
+from frontend_lambda.tasks.estimate import Load, waiting_of_new
+
+
+def runtime_view(runtime: RuntimeEntry, load: Load) -> dict[str, Any]:
+    """``tasks`` counts those that wait and those that pods have taken; None where SQS did not answer."""
+    estimate = waiting_of_new(load)
+    ready = load.ready
+    start_in = None if estimate.start_in is None else round(estimate.start_in, 1)
+    return {
+        "name": runtime.name,
+        "type": runtime.type.value,
+        "tasktypes": [tasktype.value for tasktype in TASK_TYPES[runtime.type]],
+        "model": runtime.model,
+        "dynamic_model": runtime.dynamic,
+        "tasks": None if load.waiting is None else {"waiting": load.waiting, "taken": load.taken},
+        "pods": {"ready": len(ready), "starting": len(load.present) - len(ready)},
+        "mean_seconds": None if load.mean_seconds is None else round(load.mean_seconds, 3),
+        "start_in": start_in,
+    }

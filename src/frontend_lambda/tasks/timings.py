@@ -1,0 +1,20 @@
+"""How long the task API waits for what."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskTimings:
+    """Seconds. ``wait`` is the longest that ``Prefer: wait`` gets, ``poll`` the time between two looks at a task
+    meanwhile. A request takes less than ``total`` altogether; API Gateway waits for 29 s, cold starts included.
+
+    A replay of a task that waits publishes its message again, if that was ``republish`` or longer ago: a front door may
+    have ended between the table and SNS. The pauses double, since the message usually is there, behind others.
+    ``skip_table`` is for how long the older routes go without the table once it did not answer.
+    """
+
+    wait: float = 20.0
+    poll: float = 0.5
+    total: float = 25.0
+    republish: float = 30.0
+    skip_table: float = 10.0
