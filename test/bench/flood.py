@@ -24,7 +24,12 @@ VERSIONS = ("v1alpha1", "v1alpha2")
 def main() -> None:
     catalog = Catalog((RuntimeEntry("sdruntime", RuntimeType.SDWEBUI, "m"), RuntimeEntry("comfy", RuntimeType.COMFYUI)))
     settings = Settings(
-        input_topic_arn="arn:aws:sns:us-east-1:123456789012:tasks", output_bucket="results", catalog=catalog
+        input_topic_arn="arn:aws:sns:us-east-1:123456789012:tasks",
+        output_bucket="results",
+        catalog=catalog,
+        tasks_table="tasks",
+        task_retention=1,
+        queue_url_prefix="http://sqs/",
     )
     handle = make_handler(settings, boto3.Session(region_name="us-east-1"))
     table = Table(title="A body of 450,000 unknown names")

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from botocore.config import Config
@@ -80,10 +80,13 @@ class Loads:
         return Load(now=self._clock(), waiting=waiting, taken=taken, pods=pods)
 
     def _queue(self, runtime: str) -> tuple[int | None, int]:
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        names: list[Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]] = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+        ]
         try:
             response: Any = self._sqs.get_queue_attributes(
-                QueueUrl=f"{self._queue_url_prefix}{runtime}", AttributeNames=list(names)
+                QueueUrl=f"{self._queue_url_prefix}{runtime}", AttributeNames=names
             )
         except CALL_FAILURES as error:
             _warn("read the queue", runtime, error)

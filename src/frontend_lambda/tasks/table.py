@@ -172,7 +172,7 @@ def _conditional(call: Callable[..., Any], request: writes.Request) -> Refused |
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != writes.CONDITION_FAILED:
             raise TableUnavailable(str(error)) from error
-        found = error.response.get("Item")
+        found: Any = error.response.get("Item")
         return Refused(TaskItem.from_values(found) if found else None)
     except CALL_FAILURES as error:
         raise TableUnavailable(str(error)) from error

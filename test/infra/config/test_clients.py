@@ -138,7 +138,7 @@ def test_as_many_clients_as_are_taken_fit_the_functions_environment() -> None:
 
     # When
     environment = made.frontend_environment(
-        input_topic_arn="a" * 100, output_bucket="b" * 63, key_ids={"web": "k" * 10}
+        input_topic_arn="a" * 100, output_bucket="b" * 63, queue_url_prefix="c" * 100, key_ids={"web": "k" * 10}
     )
 
     # Then

@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from contract.callback import Cause
+from contract.callback import GAVE_UP, Cause
 from queue_agent.errors import LeaseLost, TransientError
 from queue_agent.outcome.delivery_health import DeliveryHealth
 from queue_agent.outcome.delivery_retry import RetryTimings
-from queue_agent.outcome.finisher import GAVE_UP
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
