@@ -13,6 +13,7 @@ from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
 from infra.config.clients import MAX_BURST, MAX_REQUESTS, Client
 from infra.config.errors import ConfigError, Mistake, mistakes_of
 from infra.config.lenient import adapted
+from infra.config.scaling import Scaling
 from infra.config.section import Section
 from infra.config.types import (
     MAX_RETENTION_DAYS,
@@ -84,6 +85,7 @@ class Runtime(Section):
     model_filename: Annotated[ModelFile | None, Emptiable] = None
     dynamic_model: bool = False
     task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
+    scaling: Scaling = Scaling()
     chart_repository: Annotated[ChartSource | None, Emptiable] = None
     chart_version: Annotated[str | None, Emptiable] = None
     extra_values: dict[str, Any] = Field(default_factory=dict)
