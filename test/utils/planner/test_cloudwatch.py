@@ -10,6 +10,7 @@ from moto import mock_aws
 from utils.planner.cloudwatch import PERIOD, history
 from utils.planner.errors import PlannerError
 
+SENT = ("AWS/SQS", "NumberOfMessagesSent")
 NOW = datetime(2026, 11, 20, 12, 3, tzinfo=UTC)
 
 
@@ -21,9 +22,10 @@ def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
         yield boto3.client("cloudwatch", region_name="us-west-2")
 
 
-def put(client: Any, namespace: str, name: str, dimensions: dict[str, str], moment: datetime, value: float) -> None:
+def put(client: Any, namespace: str, name: str, *, hours: float, value: float, **dimensions: str) -> None:
+    """A point of so many hours ago."""
     named = [{"Name": key, "Value": one} for key, one in dimensions.items()]
-    data = [{"MetricName": name, "Dimensions": named, "Timestamp": moment, "Value": value}]
+    data = [{"MetricName": name, "Dimensions": named, "Timestamp": NOW - timedelta(hours=hours), "Value": value}]
     client.put_metric_data(Namespace=namespace, MetricData=data)
 
 
@@ -35,18 +37,10 @@ def read(days: int = 1) -> Any:
 def test_the_rate_of_each_five_minutes_and_the_mean_run_are_read(cloudwatch: Any) -> None:
     # Given 600 tasks in one period, 300 in another, and 900 that took 7200 s
     for hours, count in ((20, 600), (2, 300)):
-        put(
-            cloudwatch,
-            "AWS/SQS",
-            "NumberOfMessagesSent",
-            {"QueueName": "sdoneks_sdruntime"},
-            NOW - timedelta(hours=hours),
-            count,
-        )
-    put(cloudwatch, "AWS/SQS", "NumberOfMessagesSent", {"QueueName": "other"}, NOW - timedelta(hours=1), 10_000)
-    put(cloudwatch, "sdoneksStack", "gpu_busy_seconds_total", {"runtime": "sdruntime"}, NOW - timedelta(hours=2), 7200)
-    tasks = {"outcome": "completed", "runtime": "sdruntime"}
-    put(cloudwatch, "sdoneksStack", "tasks_total", tasks, NOW - timedelta(hours=2), 900)
+        put(cloudwatch, *SENT, hours=hours, value=count, QueueName="sdoneks_sdruntime")
+    put(cloudwatch, *SENT, hours=1, value=10_000, QueueName="other")
+    put(cloudwatch, "sdoneksStack", "gpu_busy_seconds_total", hours=2, value=7200, runtime="sdruntime")
+    put(cloudwatch, "sdoneksStack", "tasks_total", hours=2, value=900, outcome="completed", runtime="sdruntime")
 
     # When
     found = read()
@@ -59,7 +53,7 @@ def test_the_rate_of_each_five_minutes_and_the_mean_run_are_read(cloudwatch: Any
 
 
 def test_without_agents_metrics_the_run_is_not_known(cloudwatch: Any) -> None:
-    put(cloudwatch, "AWS/SQS", "NumberOfMessagesSent", {"QueueName": "sdoneks_sdruntime"}, NOW - timedelta(hours=1), 5)
+    put(cloudwatch, *SENT, hours=1, value=5, QueueName="sdoneks_sdruntime")
 
     assert read().run_seconds is None
 

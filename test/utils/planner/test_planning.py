@@ -8,7 +8,7 @@ from infra.config.model import Runtime, parse_config
 from test.infra.configs import ONE
 from utils.planner import loads
 from utils.planner.errors import PlannerError
-from utils.planner.model import Cloud
+from utils.planner.model import Cloud, Load
 from utils.planner.planning import Planner, pods_for_busiest
 from utils.planner.settings import Setting, as_it_is, by_default, presets, seconds
 
@@ -18,7 +18,7 @@ def runtime(**keys: Any) -> Runtime:
     return parse_config({**ONE, "modelsRuntime": [{**one, **keys}]}).models_runtime[0]
 
 
-def planner(load: loads.Load) -> Planner:
+def planner(load: Load) -> Planner:
     return Planner(load=load, cloud=Cloud(), price=0.5, seed=0, watch=lambda _: lambda _: None)
 
 
