@@ -1,6 +1,7 @@
 """``python -m utils.planner``: what a scaling setting costs, and how long tasks wait with it."""
 
 import argparse
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -67,6 +68,8 @@ def _plan(options: argparse.Namespace) -> None:
     if best:
         console.print(f"\nThe cheapest that was found with p95 of {options.p95:g} s; paste it into {runtime.name}:")
         console.print(report.yaml_of(best[0]), markup=False)
+        if base.values["queueLength"]:
+            console.print("Take queueLength out of its extraValues, where it wins.", style="yellow")
     elif options.p95:
         console.print(f"\nNo setting was found with p95 of {options.p95:g} s; raise it, or --max-pods.", style="yellow")
     if options.svg:
@@ -74,8 +77,10 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _save(console: Console, options: argparse.Namespace) -> None:
+    drawn = console.export_svg(title="python -m utils.planner")
     try:
-        console.save_svg(str(options.svg), title="python -m utils.planner")
+        # Without the fonts that it would fetch from the internet.
+        options.svg.write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL), encoding="utf-8")
     except OSError as error:
         raise PlannerError(f"--svg: {options.svg} cannot be written: {error.strerror}") from error
 

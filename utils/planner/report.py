@@ -13,7 +13,7 @@ from infra.config.scaling import PRESETS
 from utils.planner.model import HOUR, Load
 from utils.planner.planning import pods_for_busiest
 from utils.planner.results import MONTH, THOUSAND, Result
-from utils.planner.settings import Setting
+from utils.planner.settings import Setting, by_default
 
 BARS = " ▁▂▃▄▅▆▇█"
 HEADS = ("setting", "p50 s", "p95 s", "p99 s", "cold", "node h", "USD/month", "USD/1,000", "use", "pods", "vCPUs")
@@ -83,7 +83,8 @@ def yaml_of(setting: Setting) -> str:
     if values["warm"]:
         scaling["warm"] = [dict(one) for one in values["warm"]]
     section: dict[str, Any] = {"scaling": scaling}
-    section["extraValues"] = {"runtime": {"scaling": {"cooldownPeriod": values["cooldownPeriod"]}}}
+    if values["cooldownPeriod"] != by_default().values["cooldownPeriod"]:
+        section["extraValues"] = {"runtime": {"scaling": {"cooldownPeriod": values["cooldownPeriod"]}}}
     return yaml.safe_dump(section, sort_keys=False)
 
 

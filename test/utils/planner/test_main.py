@@ -59,6 +59,9 @@ def test_a_trace_is_planned_and_drawn(capsys: pytest.CaptureFixture[str], tmp_pa
 
     assert "sdruntime: 500 tasks of 7.99 s" in out
     assert image.read_text().startswith("<svg")
+    assert "http" not in image.read_text().replace("http://www.w3.org/2000/svg", "").replace(
+        "https://www.textualize.io", ""
+    )
 
 
 @pytest.mark.parametrize(
