@@ -27,8 +27,7 @@ from infra.observability import run_seconds
 from infra.observability.metrics import BY_BOTH, BY_OUTCOME, BY_RUNTIME, THROTTLED, Dimensions, search
 
 COLUMNS = 24  # of CloudWatch's grid
-THIRD = COLUMNS // 3
-HEIGHT = 6
+THIRD, HEIGHT = COLUMNS // 3, 6
 
 PERIOD = 300
 """Seconds that a point of a graph covers."""

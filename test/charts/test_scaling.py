@@ -1,5 +1,6 @@
 """The ScaledObject: KEDA ignores what stands in the wrong place or has an unknown name, without a word."""
 
+import re
 from typing import Any
 
 import pytest
@@ -246,3 +247,22 @@ def _former(*, window: int, in_flight: str, polling: int, cooldown: int, length:
             }
         ],
     }
+
+
+@pytest.mark.parametrize("warm", [0, 2])
+def test_the_formula_names_triggers_only_and_gives_pods(warm: int) -> None:
+    """KEDA compiles it with expr, with the names of the triggers as numbers; for this formula expr and Python agree.
+    Seen with expr 1.17.8: 12 tasks of which 4 wait give 7.6192 for 8 s."""
+    # Given
+    schedule = {"start": "0 8 * * *", "end": "0 9 * * *", "timezone": "UTC", "replicas": 9}
+    spec = spec_of(runSeconds=8, warm=[schedule] * warm)
+    formula = spec["advanced"]["scalingModifiers"]["formula"]
+    names = {trigger["name"] for trigger in spec["triggers"]}
+
+    # When
+    used = set(re.findall(r"[a-z_]\w*", formula)) - {"max"}
+
+    # Then
+    assert used == names
+    values = {"tasks": 12.0, "waiting": 4.0, **{f"warm{number}": 9.0 for number in range(warm)}}
+    assert eval(formula, {"max": max}, values) == (9.0 if warm else pytest.approx(7.6192))

@@ -32,7 +32,5 @@ def show_scaling(config: Config) -> None:
             f"    scaling       {runtime.name}: {rule_of(setting.values).queue_length} tasks of {run:g} s a pod; "
             f"{BURST} at once take {result.peak} pods,"
         )
-        say(
-            f"                  wait {result.p95:.0f} s (p95) and cost {result.per_thousand:.2f} USD per 1,000"
-        )
+        say(f"                  wait {result.p95:.0f} s (p95) and cost {result.per_thousand:.2f} USD per 1,000")
     say("                  other loads and settings: .venv/bin/python -m utils.planner --help")

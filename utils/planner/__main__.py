@@ -23,18 +23,23 @@ from utils.planner.prices import node_hour, vcpus
 from utils.planner.settings import Setting, as_it_is, instance_types, presets
 from utils.planner.simulator import Progress
 
+INTERRUPTED = 130
+"""128 and SIGINT's number, as shells have it."""
+
 WIDTH = 120
 """Columns of what is printed where there is no terminal."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Returns 0, or 1 after a sentence on what is wrong."""
+    """Returns 0, 1 after a sentence on what is wrong, or 130 after Ctrl-C."""
     options = read(argv)
     try:
         _plan(options)
     except (ConfigError, PlannerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return 0
 
 
@@ -131,7 +136,8 @@ def _cloud(options: argparse.Namespace) -> Cloud:
 @contextmanager
 def _progress() -> Iterator[Watch]:
     """A bar for each simulation, on a terminal."""
-    with Bar(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
 
         def watch(name: str) -> Progress:
             number = bar.add_task(name, total=1.0)

@@ -21,6 +21,12 @@ QUANTILES = 2000
 CURVE_STEPS = 288
 """A day is followed in steps of five minutes."""
 
+LONGEST_RUN = 36_000.0
+"""Seconds: the largest taskTimeout."""
+
+LONGEST = 366 * DAY
+"""Seconds that a load may cover. A pod that is kept is looked at every 15 s of them."""
+
 MOST_TASKS = 5_000_000
 """More do not fit into the memory of a small machine."""
 
@@ -46,6 +52,7 @@ def varying(
     rates: Sequence[float], step: float, run: float, *, length: float, seed: int = 0, spread: float = SPREAD
 ) -> Load:
     """Tasks a second, for ``step`` seconds each, at random within it. Raises PlannerError for too many or none."""
+    _check_length(length)
     expected = sum(rates) * step
     if expected > MOST_TASKS:
         raise PlannerError(f"the load has about {expected:,.0f} tasks; at most {MOST_TASKS:,} can be simulated")
@@ -107,9 +114,15 @@ def from_csv(path: Path, run: float, *, seed: int = 0) -> Load:
     tasks.sort()
     first = tasks[0][0]
     arrivals = array("d", (seconds - first for seconds, _ in tasks))
+    _check_length(arrivals[-1], f"{path}: ")
     if timed:
         return Load(arrivals, array("d", (took for _, took in tasks)), arrivals[-1])
     return made(arrivals, run, length=arrivals[-1], seed=seed)
+
+
+def _check_length(length: float, source: str = "") -> None:
+    if length > LONGEST:
+        raise PlannerError(f"{source}the load covers {length / DAY:,.0f} days; at most {LONGEST / DAY:.0f} can be")
 
 
 def _number(text: str | None, path: Path, line: int, column: str, *, least: float) -> float:
@@ -117,7 +130,7 @@ def _number(text: str | None, path: Path, line: int, column: str, *, least: floa
         number = float(text or "")
     except ValueError:
         number = math.nan
-    if not least < number < math.inf:
-        bound = "" if least == -math.inf else f" above {least:g}"
+    if not least < number < math.inf or (column == "run_seconds" and number > LONGEST_RUN):
+        bound = "" if least == -math.inf else f" above {least:g} and not above {LONGEST_RUN:g}"
         raise PlannerError(f"{path}, line {line}: {column} must be a number{bound}, got {text!r}")
     return number

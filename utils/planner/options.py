@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from infra.app import ROOT
+from utils.planner.loads import LONGEST_RUN
 
 EXAMPLES = """examples:
   python -m utils.planner --rate 0.75 --run-seconds 8
@@ -29,7 +30,7 @@ def read(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--runtime", metavar="NAME", help="of the config; default its first")
     _add_load(parser)
     tasks = parser.add_argument_group("tasks and nodes")
-    tasks.add_argument("--run-seconds", type=_above_zero, metavar="S", help="of a task; default scaling.runSeconds")
+    tasks.add_argument("--run-seconds", type=_run, metavar="S", help="of a task; default scaling.runSeconds")
     tasks.add_argument("--cold-start", type=_above_zero, metavar="S", help="from a task to its pod; default 96")
     tasks.add_argument(
         "--interruptions", type=_from_zero, default=0.0, metavar="N", help="Spot interruptions in an hour of a node"
@@ -75,6 +76,13 @@ def _above_zero(text: str) -> float:
     if number <= 0:
         raise argparse.ArgumentTypeError(f"must be a number above 0, got {text!r}")
     return number
+
+
+def _run(text: str) -> float:
+    run = _above_zero(text)
+    if run > LONGEST_RUN:
+        raise argparse.ArgumentTypeError(f"must not be above {LONGEST_RUN:g}, got {text!r}")
+    return run
 
 
 def _from_zero(text: str) -> float:

@@ -5,6 +5,8 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from utils.planner.errors import PlannerError
+from utils.planner.loads import LONGEST
 from utils.planner.model import HOUR, Cloud, Load
 from utils.planner.results import THOUSAND, Result, result_of
 from utils.planner.settings import Setting
@@ -34,9 +36,13 @@ class Planner:
     watch: Watch
 
     def result(self, setting: Setting) -> Result:
-        """Simulate a setting."""
+        """Simulate a setting. Raises PlannerError for a load that its pods would not have done within a year."""
         progress = self.watch(setting.name)
         scaling = setting.scaling(self.load.length)
+        if self.load.work > scaling.max_pods * (self.load.length + LONGEST):
+            raise PlannerError(
+                f"{scaling.max_pods} pods would take more than a year for these tasks; allow more with --max-pods"
+            )
         outcome = Simulation(self.load, scaling, self.cloud, seed=self.seed, progress=progress).run()
         progress(1.0)
         return result_of(setting.name, self.load, outcome, self.price)

@@ -72,9 +72,13 @@ def test_a_trace_without_run_times_gets_those_that_are_stated(tmp_path: Path) ->
         ("time\n1\n", r"must name a column seconds, got time"),
         ("seconds\n", r"holds no tasks"),
         ("seconds\n1\nsoon\n", r"line 3: seconds must be a number, got 'soon'"),
+        ("seconds\n0\n1e18\n", r"the load covers 11,574,074,074,074 days; at most 366 can be"),
         ("seconds\nnan\n", r"line 2: seconds must be a number, got 'nan'"),
-        ("seconds,run_seconds\n1,-3\n", r"line 2: run_seconds must be a number above 0.001, got '-3'"),
-        ("seconds,run_seconds\n1\n", r"line 2: run_seconds must be a number above 0.001, got None"),
+        (
+            "seconds,run_seconds\n1,-3\n",
+            r"line 2: run_seconds must be a number above 0.001 and not above 36000, got '-3'",
+        ),
+        ("seconds,run_seconds\n1\n", r"line 2: run_seconds must be a number above 0.001 and not above 36000, got None"),
     ],
 )
 def test_a_wrong_trace_is_refused_with_its_line(tmp_path: Path, text: str, complaint: str) -> None:
