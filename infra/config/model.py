@@ -45,8 +45,7 @@ from infra.config.yaml_file import read_yaml
 MAX_TASK_TIMEOUT = 36_000
 """Seconds. SQS hides a message for 12 h at most; the rest is for fetching, storing and the stop of the pod."""
 
-DAY = 86_400
-"""Seconds."""
+DAY = 86_400  # seconds
 
 COLD_START = 900
 """Seconds. The longest that the first task waits for a node, its images and the model, unless something is wrong."""

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra.config.clients import shared_folders
 from infra.chart_defaults import scaling_values
+from infra.config.clients import shared_folders
 from infra.config.model import Config, Runtime
 from infra.config.scaling import PRESETS, rule_of
 
