@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from infra.config.scaling import Scaling
 from infra.topology import Route, Topology
 
 CHINA_GPUS = ("g5.xlarge", "g5.2xlarge", "g4dn.xlarge", "g4dn.2xlarge")
@@ -71,6 +72,7 @@ def chart_values(topology: Topology, route: Route, place: Place, extra: Mapping[
             "type": route.type.value,
             "taskTimeout": topology.task_timeout,
             "serviceAccountName": place.service_account,
+            **_scaling(route.scaling),
             "inferenceApi": {"modelFilename": route.model or "", **_image(place.runtime_image)},
             "queueAgent": {
                 **_image(place.agent_image),
@@ -101,6 +103,11 @@ def agent_environment(topology: Topology, route: Route, place: Place) -> dict[st
         output_bucket=place.output_bucket,
     )
     return {name: value for name, value in environment.items() if value}
+
+
+def _scaling(scaling: Scaling) -> dict[str, Any]:
+    values = scaling.chart_values()
+    return {"scaling": values} if values else {}
 
 
 def _image(image: ImageReference | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from contract.runtimes import RuntimeType
 from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
+from infra.config.scaling import Scaling
 
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What takes a task and answers with its place, by POST only."""
@@ -64,6 +65,7 @@ class Route:
     model: str | None
     dynamic_model: bool
     policy: TaskPolicy
+    scaling: Scaling
     queue: Queue
     dead_letters: Queue
 
@@ -263,6 +265,7 @@ def _route(config: Config, runtime: Runtime) -> Route:
         model=runtime.model_filename,
         dynamic_model=runtime.dynamic_model,
         policy=config.policy_of(runtime),
+        scaling=runtime.scaling,
         queue=Queue(
             name=queue_name(config.stack_name, runtime.name),
             visibility=config.task_timeout + LEASE_SECONDS,

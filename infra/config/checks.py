@@ -41,6 +41,7 @@ def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
         *_claimed_twice(CLIENTS, clients, "name", "clients have the name {}; each needs its own"),
         *_unknown_runtimes(runtimes, clients),
         *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
+        *(mistake for number, runtime in runtimes for mistake in _in_scaling(number, runtime)),
         *_foreign_partition(raw),
         *_alarm_for_every_task(raw),
     )
@@ -116,6 +117,25 @@ def _in_runtime(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
             _key(number, "chartVersion"),
             f"needs chartRepository, without which the chart in charts/ is used, got {shown(runtime['chartVersion'])}",
         )
+
+
+def _in_scaling(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
+    scaling = runtime.get("scaling")
+    if not isinstance(scaling, Mapping):
+        return
+    if scaling.get("preset") is not None and scaling.get("targetWaitSeconds") is not None:
+        yield Mistake(
+            _key(number, "scaling.targetWaitSeconds"), f"is set by preset, too ({scaling['preset']}); leave one out"
+        )
+    least, most = scaling.get("minReplicas"), scaling.get("maxReplicas")
+    if type(least) is int and type(most) is int and least > most:
+        yield Mistake(_key(number, "scaling.minReplicas"), f"must not be above maxReplicas, {most}, got {least}")
+    schedules = scaling.get("warm")
+    for place, warm in enumerate(schedules if isinstance(schedules, list) else ()):
+        if isinstance(warm, Mapping) and warm.get("start") is not None and warm.get("start") == warm.get("end"):
+            yield Mistake(
+                _key(number, f"scaling.warm[{place}].end"), f"must differ from start, got {shown(warm['end'])} for both"
+            )
 
 
 def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Mistake]:

@@ -13,6 +13,7 @@ from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
 from infra.config.clients import MAX_BURST, MAX_REQUESTS, Client
 from infra.config.errors import ConfigError, Mistake, mistakes_of
 from infra.config.lenient import adapted
+from infra.config.scaling import Scaling
 from infra.config.section import Section
 from infra.config.types import (
     MAX_RETENTION_DAYS,
@@ -44,8 +45,7 @@ from infra.config.yaml_file import read_yaml
 MAX_TASK_TIMEOUT = 36_000
 """Seconds. SQS hides a message for 12 h at most; the rest is for fetching, storing and the stop of the pod."""
 
-DAY = 86_400
-"""Seconds."""
+DAY = 86_400  # seconds
 
 COLD_START = 900
 """Seconds. The longest that the first task waits for a node, its images and the model, unless something is wrong."""
@@ -84,6 +84,7 @@ class Runtime(Section):
     model_filename: Annotated[ModelFile | None, Emptiable] = None
     dynamic_model: bool = False
     task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
+    scaling: Scaling = Scaling()
     chart_repository: Annotated[ChartSource | None, Emptiable] = None
     chart_version: Annotated[str | None, Emptiable] = None
     extra_values: dict[str, Any] = Field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import zoneinfo
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -32,6 +33,8 @@ _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _CHART_SOURCE = re.compile(r"(oci|https|http)://[^\s/]+(/\S*)?")
 _IMAGE_FOLDER = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
+_CRON_PART = re.compile(r"(\*|(?P<first>[0-9]{1,2})(-(?P<last>[0-9]{1,2}))?)(/[1-9][0-9]?)?")
+_CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
@@ -100,6 +103,33 @@ def _enough_zones(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _checked_time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        raise ValueError("must be a time zone such as 'UTC' or 'Europe/Berlin'") from None
+    return value
+
+
+def _checked_cron(value: str) -> str:
+    fields = value.split()
+    if len(fields) != len(_CRON_FIELDS) or not all(map(_is_cron_field, fields, _CRON_FIELDS)):
+        raise ValueError("must be five fields of cron such as '0 8 * * 1-5': minute, hour, day, month, weekday")
+    return " ".join(fields)
+
+
+def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
+    lowest, highest = bounds
+    for part in text.split(","):
+        found = _CRON_PART.fullmatch(part)
+        if not found:
+            return False
+        numbers = [int(number) for number in found.group("first", "last") if number]
+        if not all(lowest <= number <= highest for number in numbers) or numbers != sorted(numbers):
+            return False
+    return True
+
+
 def _at_least_one(value: Any) -> Any:
     if value == []:
         raise ValueError("must hold at least one runtime")
@@ -144,6 +174,8 @@ ImageFolder = Annotated[
     str, matching(_IMAGE_FOLDER, "a registry's host and folder such as 'public.ecr.aws/docker/library', without a tag")
 ]
 WebAddress = Annotated[str, matching(_WEB_ADDRESS, "an address that begins with https:// or http://")]
+TimeZone = Annotated[str, AfterValidator(_checked_time_zone)]
+Cron = Annotated[str, AfterValidator(_checked_cron)]
 Days = Annotated[int, Field(ge=1, le=MAX_RETENTION_DAYS)]
 NotEmpty = BeforeValidator(_not_empty)
 AtLeastOne = BeforeValidator(_at_least_one)

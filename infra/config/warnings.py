@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from infra.chart_defaults import scaling_values
 from infra.config.clients import shared_folders
 from infra.config.model import Config, Runtime
+from infra.config.scaling import PRESETS, rule_of
 
 MOUNT_GRACE = 600
 """Seconds. The S3 CSI driver's pods, which serve the models, are killed so long after their node is drained."""
@@ -15,7 +17,12 @@ STOP_SECONDS = 60
 
 def warnings_of(config: Config) -> tuple[str, ...]:
     """Each begins with the key's path, as errors do."""
-    return (*map(str, config.notes), *_long_tasks_on_a_mount(config), *_shared_folders(config))
+    return (
+        *map(str, config.notes),
+        *_long_tasks_on_a_mount(config),
+        *_shared_folders(config),
+        *_scaling(config),
+    )
 
 
 def _shared_folders(config: Config) -> Iterator[str]:
@@ -31,6 +38,24 @@ def _long_tasks_on_a_mount(config: Config) -> Iterator[str]:
             f"drained: a task of {', '.join(names)} that loads a model later than that fails and runs again elsewhere; "
             f"{longest} or less is safe"
         )
+
+
+def _scaling(config: Config) -> Iterator[str]:
+    for number, runtime in enumerate(config.models_runtime):
+        values = scaling_values(runtime)
+        if values is None:
+            continue
+        path, run, length = f"modelsRuntime[{number}]", float(values["runSeconds"]), rule_of(values).queue_length
+        backlog = length * run
+        if values["queueLength"] and backlog > max(PRESETS.values()):
+            yield (
+                f"{path}.extraValues.runtime.scaling.queueLength: {length} x {run:g} s = {backlog:g} s of backlog per "
+                f"pod, which tasks wait for; leave it out, and set {path}.scaling.targetWaitSeconds"
+            )
+        if run > config.task_timeout:
+            yield f"{path}.scaling.runSeconds: is {run:g}, and taskTimeout ends a task after {config.task_timeout} s"
+        if not values["enabled"] and runtime.scaling.chart_values():
+            yield f"{path}.scaling: has no effect, because extraValues.runtime.scaling.enabled is false"
 
 
 def _mounts_bucket(runtime: Runtime) -> bool:

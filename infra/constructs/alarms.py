@@ -7,7 +7,6 @@ runtimes has an alarm for each.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
 import aws_cdk as cdk
@@ -18,7 +17,9 @@ from constructs import Construct
 
 from contract.metrics import DELIVERY_SUSPENDED, TASKS
 from infra.config.model import Alarms as AlarmsConfig
+from infra.observability import run_seconds
 from infra.observability.metrics import OUTCOME, THROTTLED
+from infra.observability.queries import MetricQuery
 from infra.topology import Route, Topology
 
 PERIOD = 300
@@ -38,21 +39,6 @@ ENDED = ("completed", "failed", "given_up", "undecodable")
 HELP = "docs/en/why-not-done.md"
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class MetricQuery:
-    """One metric of an alarm."""
-
-    id: str
-    namespace: str
-    name: str
-    dimensions: Mapping[str, str]
-    stat: str
-
-    @classmethod
-    def at_queue(cls, id_: str, queue: str, name: str, stat: str) -> "MetricQuery":
-        return cls(id_, "AWS/SQS", name, {"QueueName": queue}, stat)
 
 
 class Alarms(Construct):
@@ -83,6 +69,7 @@ class Alarms(Construct):
         self._dead_letters()
         self._throttled(function_name)
         if agents:
+            self._run_seconds()
             self._failures()
             self._suspended()
 
@@ -195,6 +182,21 @@ class Alarms(Construct):
             period=FAILURE_PERIOD,
         )
 
+    def _run_seconds(self) -> None:
+        for number, routes in enumerate(_parted(self._topology.routes, PAIRED_GROUPS), 1):
+            stated = {route.name: route.scaling.counted_run_seconds for route in routes}
+            far = run_seconds.conditions(list(stated.values()))
+            self._alarm(
+                f"run_seconds_{number}",
+                f"{run_seconds.explanation(stated)} Next: {HELP}, 'Nobody takes it' for the tasks that wait, and "
+                "docs/en/scaling.md: set scaling.runSeconds to the seconds of a run that the dashboard shows.",
+                run_seconds.queries(self._stack, list(stated)),
+                f"MAX([{', '.join(far)}])",
+                steps=far,
+                threshold=1,
+                period=run_seconds.PERIOD,
+            )
+
     def _suspended(self) -> None:
         queries = [MetricQuery("suspended", self._stack, DELIVERY_SUSPENDED.name, {}, "Maximum")]
         self._alarm(
@@ -238,7 +240,7 @@ class Alarms(Construct):
     ) -> None:
         """Missing data is no alarm, as in what ``_filled`` makes of it."""
         metrics: list[dict[str, Any]] = [
-            *(_query(query, period) for query in queries),
+            *(query.data(period) for query in queries),
             *({"id": id_, "expression": step, "returnData": False} for id_, step in (steps or {}).items()),
             {"id": "result", "expression": result, "returnData": True},
         ]
@@ -257,16 +259,6 @@ class Alarms(Construct):
             ok_actions=[self.topic.topic_arn],
         )
         self.arns.append(made.attr_arn)
-
-
-def _query(query: MetricQuery, period: int) -> dict[str, Any]:
-    dimensions = [{"name": name, "value": value} for name, value in query.dimensions.items()]
-    metric = {"namespace": query.namespace, "metricName": query.name, "dimensions": dimensions}
-    return {
-        "id": query.id,
-        "metricStat": {"metric": metric, "period": period, "stat": query.stat},
-        "returnData": False,
-    }
 
 
 def _parted(items: Sequence[Item], most: int) -> list[Sequence[Item]]:

@@ -55,6 +55,7 @@ class Dashboard(Construct):
             agents=config.add_ons.tracing,
             insights=config.add_ons.observability,
             gpu_metrics=config.add_ons.gpu_metrics,
+            run_seconds={route.name: route.scaling.counted_run_seconds for route in topology.routes},
             gpu_hour_price=config.dashboard.gpu_hour_price or price_book()["prices"]["gpu_spot_hour"],
         )
         made = cloudwatch.CfnDashboard(

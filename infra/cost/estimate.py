@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from infra.app import synthesise
+from infra.chart_defaults import default_values
 from infra.chart_values import BASE_IOPS, BASE_THROUGHPUT, merged, pays_for_throughput
 from infra.config.model import parse_config
+from infra.config.scaling import rule_of
 from infra.observability.metrics import OUTCOME, RUNTIME, WRITTEN
 
 GUIDE = 436.72
@@ -144,8 +146,12 @@ class Calculator:
 
     def _looks(self) -> float:
         """How often KEDA asks for the lengths of queues in a month."""
-        pauses = [values["runtime"].get("scaling", {}).get("pollingInterval", 1) for values in self._runtime_values()]
-        return float(sum(self._hours * SECONDS_OF_HOUR / pause for pause in pauses))
+        defaults = default_values()["runtime"]["scaling"]
+        scalings = [merged(defaults, values["runtime"].get("scaling", {})) for values in self._runtime_values()]
+        asked = [1 if rule_of(scaling).busy_weight is None else 2 for scaling in scalings if scaling["enabled"]]
+        pauses = [scaling["pollingInterval"] for scaling in scalings if scaling["enabled"]]
+        seconds = self._hours * SECONDS_OF_HOUR
+        return float(sum(seconds * triggers / pause for triggers, pause in zip(asked, pauses, strict=True)))
 
     def _runtime_values(self) -> list[Mapping[str, Any]]:
         charts = (json.loads(_text(chart["Values"])) for chart in self._all("Custom::AWSCDK-EKS-HelmChart"))

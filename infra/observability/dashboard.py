@@ -23,13 +23,11 @@ from contract.metrics import (
     TASKS,
     Metric,
 )
+from infra.observability import run_seconds
 from infra.observability.metrics import BY_BOTH, BY_OUTCOME, BY_RUNTIME, THROTTLED, Dimensions, search
 
-COLUMNS = 24
-"""Of CloudWatch's grid."""
-
-THIRD = COLUMNS // 3
-HEIGHT = 6
+COLUMNS = 24  # of CloudWatch's grid
+THIRD, HEIGHT = COLUMNS // 3, 6
 
 PERIOD = 300
 """Seconds that a point of a graph covers."""
@@ -54,7 +52,7 @@ class Subject:
     ``queues`` and ``dead_letters`` by runtime. ``agents``: whether their metrics arrive (the collector is there);
     ``insights``: whether Container Insights is, and ``gpu_metrics`` whether it measures the GPUs. ``controllers``: how
     many of the cluster's nodes are not GPU nodes. ``interruptions``: EventBridge rules by what they match.
-    ``gpu_hour_price`` in US dollars.
+    ``run_seconds``: what config.yaml says of a run, by runtime. ``gpu_hour_price`` in US dollars.
     """
 
     stack: str
@@ -74,6 +72,7 @@ class Subject:
     insights: bool
     gpu_metrics: bool
     gpu_hour_price: float
+    run_seconds: Mapping[str, float]
 
 
 def dashboard_body(subject: Subject) -> dict[str, Any]:
@@ -86,7 +85,7 @@ def dashboard_body(subject: Subject) -> dict[str, Any]:
         [_time_to_picture(subject), _time_by_runtime(subject), _stages(subject)] if subject.agents else [],
         [*([_pods(subject), _busy(subject)] if subject.agents else []), *_gpu_use(subject)],
         [*_nodes(subject), _interruptions(subject), *_cost(subject)],
-        [_completed(subject), _retries(subject)] if subject.agents else [],
+        [_completed(subject), _retries(subject), _runs(subject)] if subject.agents else [],
     ]
     return {"widgets": _laid_out([row for row in rows if row])}
 
@@ -160,6 +159,11 @@ def _completed(subject: Subject) -> Widget:
 
 def _retries(subject: Subject) -> Widget:
     return _graph(subject, "Runs put back to run again", [_expression(_each(subject, RETRIES, BY_RUNTIME, "Sum"))])
+
+
+def _runs(subject: Subject) -> Widget:
+    lines = run_seconds.lines(subject.stack, subject.run_seconds)
+    return _graph(subject, "Seconds of a run, by runtime", lines, stat="Sum", period=HOUR)
 
 
 def _waiting(subject: Subject) -> Widget:

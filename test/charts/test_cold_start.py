@@ -56,7 +56,7 @@ def test_every_setting_of_the_chart_that_the_page_names_is_a_value() -> None:
 def test_the_defaults_are_those_that_the_budget_counts_with() -> None:
     rendered = render()
 
-    assert rendered.one("ScaledObject")["spec"]["pollingInterval"] == 1
+    assert rendered.one("ScaledObject")["spec"]["pollingInterval"] == 2
     assert rendered.runtime["startupProbe"]["periodSeconds"] == 1
     assert rendered.node_class["instanceStorePolicy"] == "RAID0"
     assert "parallel-pull-unpack" in rendered.node_class["userData"]

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from infra.app import ROOT
+from infra.observability import run_seconds
 from test.infra.configs import MOST, ONE, THREE
 from test.infra.reading import of_type, the_one
 
@@ -152,3 +153,28 @@ def test_alarms_can_be_left_out(unwatched: dict[str, Any]) -> None:
     assert not of_type(unwatched, "AWS::CloudWatch::Alarm")
     assert not [name for name in unwatched["Resources"] if name.startswith("Alarms")]
     assert "AlarmsTopicArn" not in unwatched["Outputs"]
+
+
+@pytest.mark.parametrize(
+    ("busy", "done", "fires"),
+    [(200, 20, 0), (401, 20, 1), (399, 20, 0), (99, 20, 1), (101, 20, 0), (9000, 19, 0), (0, 0, 0)],
+)
+def test_the_alarm_of_run_seconds_fires_below_half_and_above_twice(busy: float, done: float, fires: int) -> None:
+    # Given a runtime that is said to take 10 s, and what its agents sent within an hour
+    (condition,) = run_seconds.conditions([10.0]).values()
+
+    # When
+    parts = re.fullmatch(r"IF\((.*), 1, 0\)", condition)
+    assert parts
+    rule = re.sub(r"FILL\((\w+), 0\)", r"\1", parts[1]).replace("AND", "and").replace("OR", "or")
+
+    # Then
+    assert int(eval(rule, {"busy0": busy, "done0": done})) == fires
+    assert run_seconds.PERIOD == 3600
+
+
+def test_the_alarm_of_run_seconds_names_each_runtime_with_what_is_said(default: dict[str, Any]) -> None:
+    (alarm,) = [one for one in alarms(default) if "run_seconds" in one["AlarmName"]]
+
+    assert "sdruntime 10 s" in alarm["AlarmDescription"]
+    assert {look["MetricName"] for look in looked_at(alarm)} == {"gpu_busy_seconds_total", "tasks_total"}

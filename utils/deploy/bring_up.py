@@ -26,6 +26,7 @@ from utils.deploy.image_cache.plan import plan_of
 from utils.deploy.next_steps import show_next_steps
 from utils.deploy.options import Options
 from utils.deploy.plan import Plan, make_plan, raw_config, with_snapshot
+from utils.deploy.scaling import show_scaling
 
 
 def bring_up(options: Options, path: Path) -> None:
@@ -61,6 +62,7 @@ def _show_plan(subject: Subject, options: Options, plan: Plan) -> None:
     for runtime in config.models_runtime:
         say(f"    runtime       {runtime.name}, {runtime.type}")
     say(f"    stack         {subject.stack_name} in {account.region}")
+    show_scaling(config)
     show_cost(raw_config(plan))
     say(f"Nothing was made in the account. {plan.path} is ready; edit it if you like, and deploy it:")
     say(f"  deploy/deploy.sh --region {account.region}{' --image-cache' if options.image_cache else ''}")

@@ -1,13 +1,9 @@
 """The values of the runtimes' chart that matter to the account: nodes and the number of pods."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import yaml
-
-from infra.chart_values import merged
+from infra.chart_defaults import values_of
 from infra.config.model import Runtime
-from infra.versions import RUNTIME_CHART_FOLDER
 
 SPOT, ON_DEMAND = "spot", "on-demand"
 
@@ -26,14 +22,9 @@ def node_demand(runtime: Runtime) -> NodeDemand:
 
     A chart of the user's own is taken to have the same defaults.
     """
-    values = merged(_defaults(), runtime.extra_values)
+    values = values_of(runtime)
     provisioner, scaling = values["karpenter"]["provisioner"], values["runtime"]["scaling"]
     kinds = provisioner["capacityType"]
     capacity = [name for name, key in ((SPOT, "spot"), (ON_DEMAND, "onDemand")) if kinds.get(key)]
     most = scaling["maxReplicaCount"] if scaling.get("enabled", True) else values["runtime"]["replicas"]
     return NodeDemand(tuple(map(str, provisioner["instanceType"])), tuple(capacity), int(most))
-
-
-def _defaults() -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load((RUNTIME_CHART_FOLDER / "values.yaml").read_text(encoding="utf-8"))
-    return values

@@ -137,13 +137,17 @@ def _allowed(schema: dict[str, Any], rule: str, language: str) -> str:
 
 def _number(schema: dict[str, Any], language: str) -> str:
     bounds = [
-        f"{sign} {int(schema[key]):,}"
+        f"{sign} {_written(schema[key])}"
         for sign, key in ((">", "exclusiveMinimum"), ("≥", "minimum"), ("≤", "maximum"))
         if key in schema
     ]
     if "multipleOf" in schema:
         bounds.append(f"{translated('a multiple of', language)} {schema['multipleOf']}")
     return ", ".join([translated(schema["type"], language), *bounds])
+
+
+def _written(number: float) -> str:
+    return f"{int(number):,}" if number == int(number) else f"{number:g}"
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:

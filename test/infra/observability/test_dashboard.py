@@ -179,6 +179,7 @@ def test_it_shows_what_one_wants_to_know(default: dict[str, Any]) -> None:
         "GPU cost of 1,000 images, USD, at 0.4968 an hour of a node",
         "Tasks completed, by runtime",
         "Runs put back to run again",
+        "Seconds of a run, by runtime",
     ]
     assert [line[-1]["stat"] for line in shown["Time from task to image, s"]] == ["p50", "p95", "p99"]
 
@@ -294,3 +295,10 @@ def test_the_output_opens_it(everything: dict[str, Any], china: dict[str, Any], 
 def text(template: dict[str, Any]) -> str:
     (widget,) = [one for one in body(template)["widgets"] if one["type"] == "text"]
     return str(widget["properties"]["markdown"])
+
+
+def test_the_seconds_of_a_run_are_shown_with_what_the_config_says(default: dict[str, Any]) -> None:
+    lines = graphs(default)["Seconds of a run, by runtime"]
+
+    assert [line[-1].get("expression") for line in lines] == [None, None, "busy0 / done0"]
+    assert lines[-1][-1]["label"] == "sdruntime (runSeconds 10)"
