@@ -18,6 +18,7 @@ from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 from infra.config.scaling import Scaling
+from infra.cost.prices import price_book
 
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What takes a task and answers with its place, by POST only."""
@@ -128,7 +129,10 @@ class TaskTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Everything that carries tasks. ``output_bucket`` is the local name; on AWS the bucket's name is made unique."""
+    """Everything that carries tasks. ``output_bucket`` is the local name; on AWS the bucket's name is made unique.
+
+    ``gpu_hour_price`` in US dollars: what tasks are said to cost follows from it.
+    """
 
     stack_name: str
     api: Api
@@ -139,6 +143,7 @@ class Topology:
     expiries: tuple[Expiry, ...]
     task_table: TaskTable
     routes: tuple[Route, ...]
+    gpu_hour_price: float
     task_timeout: int
     input_buckets: tuple[str, ...]
     allowed_link_hosts: tuple[str, ...]
@@ -207,6 +212,7 @@ class Topology:
         return {
             "TASKS_TABLE": self.task_table.name,
             "TASK_RETENTION_DAYS": str(self.task_table.retention_days),
+            "GPU_HOUR_PRICE": f"{self.gpu_hour_price:g}",
         }
 
     def agent_limits(self) -> dict[str, str]:
@@ -248,6 +254,7 @@ def topology_of(config: Config) -> Topology:
             point_in_time_recovery=config.task_api.point_in_time_recovery,
         ),
         routes=tuple(_route(config, runtime) for runtime in config.models_runtime),
+        gpu_hour_price=config.dashboard.gpu_hour_price or price_book()["prices"]["gpu_spot_hour"],
         task_timeout=config.task_timeout,
         input_buckets=config.input_buckets,
         allowed_link_hosts=config.allowed_link_hosts,

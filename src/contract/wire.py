@@ -31,9 +31,6 @@ one task."""
 CLIENT_ATTRIBUTE = "client"
 """Message attribute: the name of the client whose task it is (``contract.clients``)."""
 
-DEADLINE_ATTRIBUTE = "deadline"
-"""Message attribute: epoch seconds after which the task expires; absent for a task without one."""
-
 REPEAT_ATTRIBUTE = "repeat"
 """Message attribute, ``true`` on a message that is published again because nobody knows whether the first one was."""
 

@@ -1,6 +1,7 @@
 """The front door's settings. The only place that reads its environment."""
 
 import logging
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -19,7 +20,8 @@ _TOPIC = re.compile(r"arn:[^:]+:sns:(?P<region>[^:]+):[^:]+:[^:]+")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Where tasks go. The URL of a runtime's queue is ``queue_url_prefix`` and its name. An item of the table is kept
-    for ``task_retention`` seconds after its task's end. ``loopback_webhooks`` allows URLs of this machine.
+    for ``task_retention`` seconds after its task's end. ``gpu_hour_price`` is in US dollars, None where nobody
+    knows it. ``loopback_webhooks`` allows URLs of this machine.
 
     ``endpoint_url`` replaces AWS's own endpoints, as AWS_ENDPOINT_URL does for every AWS SDK."""
 
@@ -29,6 +31,7 @@ class Settings:
     tasks_table: str
     task_retention: int
     queue_url_prefix: str
+    gpu_hour_price: float | None = None
     loopback_webhooks: bool = False
     clients: Clients = field(default_factory=Clients)
     log_level: str = "INFO"
@@ -59,6 +62,9 @@ def read(environment: Mapping[str, str]) -> Settings:
     days = environment.get("TASK_RETENTION_DAYS", "")
     if days and not (days.isdecimal() and int(days) > 0):
         problems.append(f"TASK_RETENTION_DAYS must be a whole number of days, got {days!r}")
+    price = environment.get("GPU_HOUR_PRICE", "")
+    if price and not _is_price(price):
+        problems.append(f"GPU_HOUR_PRICE must be US dollars for an hour, got {price!r}")
     if problems:
         raise ValueError("; ".join(problems))
     return Settings(
@@ -68,8 +74,16 @@ def read(environment: Mapping[str, str]) -> Settings:
         tasks_table=environment["TASKS_TABLE"],
         task_retention=int(days) * DAY,
         queue_url_prefix=environment["QUEUE_URL_PREFIX"],
+        gpu_hour_price=float(price) if price else None,
         loopback_webhooks=environment.get("LOOPBACK_WEBHOOKS") == "true",
         clients=Clients.from_env(environment.get("CLIENTS", "")),
         log_level=level,
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),
     )
+
+
+def _is_price(text: str) -> bool:
+    try:
+        return 0 < float(text) < math.inf
+    except ValueError:
+        return False

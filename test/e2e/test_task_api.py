@@ -69,7 +69,9 @@ async def test_an_uploaded_file_is_what_a_task_starts_from(platform: Running, ht
     # Given
     file = Path(__file__).parents[2] / "docs" / "images" / "text-to-image.jpg"
     data = file.read_bytes()
-    async with http.post("v1alpha2/files", json={"bytes": len(data), "name": file.name}) as answer:
+    async with http.post(
+        "v1alpha2/files", json={"bytes": len(data), "name": file.name, "type": "image/jpeg"}
+    ) as answer:
         assert answer.status == 201
         upload = await answer.json()
     put = urllib.request.Request(upload["url"], data, upload["headers"], method=upload["method"])

@@ -55,3 +55,9 @@ def test_a_retention_that_is_no_number_of_days_is_refused(days: str) -> None:
 def test_a_catalogue_that_cannot_be_read_is_refused() -> None:
     with pytest.raises(ValueError, match="catalogue cannot be read"):
         read({**GOOD, "RUNTIMES": "{"})
+
+
+@pytest.mark.parametrize("price", ["0", "-1", "nan", "inf", "half a dollar"])
+def test_a_price_that_is_none_is_refused(price: str) -> None:
+    with pytest.raises(ValueError, match="GPU_HOUR_PRICE must be US dollars for an hour"):
+        read({**GOOD, "GPU_HOUR_PRICE": price})

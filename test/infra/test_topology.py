@@ -162,6 +162,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         "LOGLEVEL": "INFO",
         "TASKS_TABLE": "sdoneks_tasks",
         "TASK_RETENTION_DAYS": "30",
+        "GPU_HOUR_PRICE": "0.4968",
         "TASK_TIMEOUT": "90",
         "LEASE_SECONDS": "20",
         "MAX_ATTEMPTS": "3",

@@ -236,6 +236,7 @@ def _runtimes() -> Operation:
             },
             "pods": {"type": "object", "properties": {"ready": COUNT, "starting": COUNT}},
             "mean_seconds": {**NUMBER, "description": "Of a run; null before the first."},
+            "usd_per_task": {**NUMBER, "description": "Of a run, by the mean and the price of a GPU."},
             "start_in": {**NUMBER, "description": "Seconds that a task would wait that is sent now; an estimate."},
         },
     }

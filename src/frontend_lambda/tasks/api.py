@@ -56,7 +56,7 @@ class TaskApi:
     def __init__(
         self, settings: Settings, session: boto3.Session, table: TaskTable, sender: Sender, timings: TaskTimings
     ) -> None:
-        self._bucket = settings.output_bucket
+        self._bucket, self._gpu_hour_price = settings.output_bucket, settings.gpu_hour_price
         self._signer = Signer(settings, session)
         self._loads = Loads(settings, session, table)
         self._reader = Reader(table, timings)
@@ -130,7 +130,10 @@ class TaskApi:
         return files.upload(request, _json(request), self._signer, self._bucket)
 
     def runtimes(self, request: TaskRequest) -> Response:
-        views = [runtime_view(runtime, self._loads.of(runtime.name)) for runtime in request.caller.catalog.runtimes]
+        views = [
+            runtime_view(runtime, self._loads.of(runtime.name), self._gpu_hour_price)
+            for runtime in request.caller.catalog.runtimes
+        ]
         return respond(HTTPStatus.OK, {"runtimes": views}, {"Cache-Control": "no-store"})
 
     def _submit_all(self, request: TaskRequest, body: dict[str, Any]) -> Response:

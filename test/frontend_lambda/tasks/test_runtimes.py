@@ -37,6 +37,7 @@ def test_a_runtime_says_what_it_serves_and_who_waits(api: Api) -> None:
         "tasks": {"waiting": 2, "taken": 0},
         "pods": {"ready": 0, "starting": 0},
         "mean_seconds": None,
+        "usd_per_task": None,
         "start_in": None,
     }
 
@@ -60,6 +61,7 @@ def test_pods_make_an_estimate_possible(api: Api) -> None:
     assert view["pods"] == {"ready": 1, "starting": 1}
     assert (view["tasks"], view["mean_seconds"]) == ({"waiting": 1, "taken": 0}, 4.0)
     assert view["start_in"] == 6.0
+    assert view["usd_per_task"] == round(4 / 3600 * 0.4968, 6)
 
 
 def test_a_client_sees_its_own_runtimes(api: Api) -> None:
