@@ -99,6 +99,7 @@ def test_a_million_tasks_cost_what_the_price_list_says(options: dict[str, Any], 
     # When a task of 1.5 s is sent, waited for with three looks at it, and shown
     assert front.submit(task_id, options=options).status == 202
     origin, table = api.origin(task_id), api.table
+    counted.get_item(**writes.look(table, origin.client, task_id))
     counted.update_item(**writes.claim(table, origin, run="run", attempt=1, now=2e9))
     for _ in range(3):
         assert front.get(task_id).status == 200
