@@ -18,6 +18,7 @@ from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
 from infra.config.scaling import Scaling
+from infra.cost.prices import price_book
 
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What takes a task and answers with its place, by POST only."""
@@ -128,7 +129,8 @@ class TaskTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topology:
-    """Everything that carries tasks. ``output_bucket`` is the local name; on AWS the bucket's name is made unique."""
+    """Everything that carries tasks. ``output_bucket`` is the local name; on AWS the bucket's name is made unique.
+    ``gpu_hour_price`` is in US dollars."""
 
     stack_name: str
     api: Api
@@ -142,6 +144,7 @@ class Topology:
     task_timeout: int
     input_buckets: tuple[str, ...]
     allowed_link_hosts: tuple[str, ...]
+    gpu_hour_price: float
     catalogue: str
     clients: Clients
 
@@ -217,6 +220,7 @@ class Topology:
             "MAX_ATTEMPTS": str(MAX_ATTEMPTS),
             "INPUT_BUCKETS": ",".join(self.input_buckets),
             "ALLOWED_LINK_HOSTS": ",".join(self.allowed_link_hosts),
+            "GPU_HOUR_PRICE": f"{self.gpu_hour_price:g}",
             "CLIENTS": self.clients.to_env(),
         }
 
@@ -251,6 +255,7 @@ def topology_of(config: Config) -> Topology:
         task_timeout=config.task_timeout,
         input_buckets=config.input_buckets,
         allowed_link_hosts=config.allowed_link_hosts,
+        gpu_hour_price=config.dashboard.gpu_hour_price or price_book()["prices"]["gpu_spot_hour"],
         catalogue=catalogue,
         clients=clients_of(config, room=MAX_ENV_BYTES - len(catalogue)),
     )

@@ -167,6 +167,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         "MAX_ATTEMPTS": "3",
         "INPUT_BUCKETS": "in-a,in-b",
         "ALLOWED_LINK_HOSTS": "files.local,10.1.0.0/16",
+        "GPU_HOUR_PRICE": "0.4968",
         "CLIENTS": "",
     }
 

@@ -11,6 +11,8 @@ import pytest
 
 from contract.task_table.item import State
 from contract.wire import encode_task
+from queue_agent.errors import RuntimeHung, TaskCanceled
+from queue_agent.processing.stages import Failed
 from queue_agent.runtimes.base import Job, Result
 from queue_agent.settings import Timings
 from queue_agent.telemetry.metrics import Metrics
@@ -159,6 +161,44 @@ async def test_a_canceled_run_is_stopped_and_the_next_task_runs(table_world: Wor
     assert canceled.error is None
     assert canceled.record is not None
     assert await world.dead_letters() == []
+
+
+async def test_a_canceled_run_that_ignores_interrupts_ends_all_the_same(table_world: World) -> None:
+    # Given a runtime that cannot be stopped
+    world = table_world
+
+    class Deaf(ScriptedRuntime):
+        async def interrupt(self) -> bool:
+            self.interrupts += 1
+            return False
+
+    runtime = Deaf(never_finish)
+    await submit(world)
+    deaf = replace(BEATING, idle_limit=0.3, interrupt_pause=0.05, trial_pauses=(60.0,))
+    async with assembled(world, runtime, timings=deaf) as parts, at_work(parts):
+        await until(lambda: has_status(world, State.RUNNING))
+        # When its task is canceled
+        assert await cancel(world)
+        (callback,) = await until(world.callbacks)
+        # Then the task is over, and the runtime gets no other one
+        assert callback["status"] == "canceled"
+        assert await has_status(world, State.CANCELED) is not None
+        assert not parts.state.taking.is_set()
+    assert await world.depth() == (0, 0)
+
+
+async def test_a_cancellation_counts_also_where_the_runtime_alone_is_to_blame(table_world: World) -> None:
+    # Given a canceled run on a suspect runtime, whose failures do not count
+    world = table_world
+    await submit(world)
+    async with assembled(world, ScriptedRuntime(), timings=BEATING) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        failed = Failed(prepared.delivery.begun(), TaskCanceled(), RuntimeHung(1.0))
+        await parts.processor.settle(failed, counted=False)
+    # Then it does not run again
+    assert [callback["status"] for callback in await world.callbacks()] == ["canceled"]
+    assert await world.depth() == (0, 0)
 
 
 async def test_a_finished_result_beats_a_late_cancellation(table_world: World) -> None:
