@@ -62,7 +62,7 @@ class Tracking:
         self._delivery = delivery
         self._ended = asyncio.Event()
         self._announcing = asyncio.create_task(self._announce())
-        self._keeping = asyncio.create_task(self._keep()) if tracker.ledger.kept else None
+        self._keeping = asyncio.create_task(self._keep_safely()) if tracker.ledger.kept else None
         self._deadline = self._until_deadline()
 
     def end(self) -> None:
@@ -101,6 +101,13 @@ class Tracking:
                 await self._parts.notifier.notify(delivery.running())
         except AgentError as error:
             log.warning("a run was not announced", extra=self._said("note", error))
+
+    async def _keep_safely(self) -> None:
+        """What the table holds must not cost a run, whatever it is."""
+        try:
+            await self._keep()
+        except Exception:
+            log.exception("a run is not kept in the task table", extra={"action": "claim", **self._delivery.fields})
 
     async def _keep(self) -> None:
         await set_within(self._ended, HANDOVER_SECONDS)
