@@ -11,7 +11,7 @@ cp -R "$project/src/contract" "$project/src/queue_agent" "$target"
 
 # botocore describes every service of AWS; these are the ones that the agent calls, or signs in with.
 find "$target/botocore/data" -mindepth 1 -maxdepth 1 -type d \
-  ! -name s3 ! -name sns ! -name sqs ! -name sts ! -name sso ! -name sso-oidc -exec rm -rf {} +
+  ! -name dynamodb ! -name s3 ! -name sns ! -name sqs ! -name sts ! -name sso ! -name sso-oidc -exec rm -rf {} +
 rm -rf "${target:?}/bin"
 find "$target" -name __pycache__ -type d -prune -exec rm -rf {} +
 

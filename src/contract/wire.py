@@ -31,19 +31,13 @@ one task."""
 CLIENT_ATTRIBUTE = "client"
 """Message attribute: the name of the client whose task it is (``contract.clients``)."""
 
+DEADLINE_ATTRIBUTE = "deadline"
+"""Message attribute: epoch seconds after which the task expires; absent for a task without one."""
+
 REPEAT_ATTRIBUTE = "repeat"
 """Message attribute, ``true`` on a message that is published again because nobody knows whether the first one was."""
 
 REPEAT = "true"
-
-DEADLINE_ATTRIBUTE = "deadline"
-"""Message attribute: the time in epoch seconds after which nobody wants the result; absent without one."""
-
-WEBHOOK_ATTRIBUTE = "webhook"
-"""Message attribute: the events that the task's webhook wants, separated by commas; absent without a webhook."""
-
-STARTED_EVENT = "started"
-"""A webhook's event: the first run of the task begins."""
 
 MAX_READABLE_ID = 256
 """Characters of an id that breaks the rules and is still sent back to its sender; a message attribute must hold it."""

@@ -47,6 +47,16 @@ def test_a_failure_carries_its_cause() -> None:
     assert sent["output_url"] is None
 
 
+@pytest.mark.parametrize(
+    ("type_", "retryable"),
+    [("gave-up", True), ("link-unavailable", True), ("timeout", False), ("unknown-model", False), ("new", False)],
+)
+def test_a_cause_says_whether_sending_again_may_help_without_a_further_key(type_: str, retryable: bool) -> None:
+    cause = Cause(type=type_, message="m")
+    assert cause.retryable is retryable
+    assert list(cause.model_dump()) == ["type", "message"]
+
+
 def test_a_callback_is_the_same_after_it_was_stored_and_read_again() -> None:
     callback = Callback(
         id="a",

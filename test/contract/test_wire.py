@@ -13,6 +13,8 @@ from contract.wire import (
     MAX_BODY_BYTES,
     MAX_READABLE_ID,
     UndecodableMessage,
+    client_of,
+    deadline_of,
     decode,
     encode_content,
     encode_reference,
@@ -264,3 +266,18 @@ def test_a_field_that_a_newer_front_door_added_does_not_bury_the_task() -> None:
     body["task"]["metadata"]["priority"] = 7
     # When it is decoded, then the task is read all the same
     assert decode(json.dumps(body)).metadata == a_task().metadata
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("shop", "shop"), ("a.b_c-1", "a.b_c-1"), ("", "default"), (None, "default"), ("a#b", "default")],
+)
+def test_a_message_is_that_of_a_client_whose_name_can_be_one(value: str | None, name: str) -> None:
+    assert client_of(value) == name
+
+
+@pytest.mark.parametrize(
+    ("value", "deadline"), [("1800000000", 1_800_000_000), ("", None), ("soon", None), ("1.5", None), ("-1", None)]
+)
+def test_a_deadline_is_a_whole_number_of_seconds(value: str, deadline: int | None) -> None:
+    assert deadline_of(value) == deadline

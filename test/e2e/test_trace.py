@@ -23,7 +23,7 @@ from utils.local.trace_file import read
 
 RUNTIMES = [{"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "m.safetensors"}]
 
-STAGES = ["receive", "fetch", "hold", "run", "store", "notify", "delete"]
+STAGES = ["receive", "fetch", "hold", "run", "store", "end", "notify", "delete"]
 GAPS = 0.05
 """Of the time between the first stage and the last, what no stage accounts for."""
 

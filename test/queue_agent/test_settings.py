@@ -45,6 +45,12 @@ def test_the_environment_of_existing_charts_is_enough() -> None:
     assert settings.log_level == "DEBUG"
 
 
+def test_an_empty_name_of_a_table_means_none() -> None:
+    assert read_settings({**REQUIRED, "TASKS_TABLE": ""}).tasks_table is None
+    settings = read_settings({**REQUIRED, "TASKS_TABLE": "tasks", "GPU_HOUR_PRICE": "0.4968"})
+    assert (settings.tasks_table, settings.gpu_hour_price) == ("tasks", 0.4968)
+
+
 def test_every_other_setting_has_the_default_that_is_documented() -> None:
     settings = read_settings(REQUIRED)
     assert settings.dynamic_model is False
@@ -55,6 +61,8 @@ def test_every_other_setting_has_the_default_that_is_documented() -> None:
     assert settings.max_attempts == 3
     assert settings.runtime_away_limit == 900
     assert (settings.health_host, settings.health_port) == ("0.0.0.0", 8090)
+    assert (settings.tasks_table, settings.task_retention_days) == (None, 30)
+    assert (settings.webhooks_queue_url, settings.gpu_hour_price) == (None, None)
     assert settings.input_buckets == ()
     assert settings.allowed_link_hosts == ()
     assert settings.allow_loopback_links is False

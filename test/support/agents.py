@@ -23,6 +23,10 @@ from test.support.world import World, running, until
 
 QUICK = Timings(away_poll=0.05, ready_poll=0.2, trial_pauses=(0.2,))
 """Waits of the agent, for tests."""
+BEATING = replace(QUICK, beat=0.1, look=5.0)
+"""A run beats often, and a look at the task table is waited for however slow the machine is."""
+BLIND = replace(BEATING, look=0.0)
+"""No look is waited for, as with a table that is far away."""
 QUICK_RETRIES = RetryTimings(first_pause=0.05, longest_pause=0.2, suspend_after=0.2)
 
 

@@ -27,10 +27,10 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.trace import ATTRIBUTE
+from contract.webhook import ATTRIBUTE as WEBHOOK_ATTRIBUTE
 from contract.wire import (
     CLIENT_ATTRIBUTE,
     DEADLINE_ATTRIBUTE,
-    WEBHOOK_ATTRIBUTE,
     UndecodableMessage,
     decode,
     message_group,

@@ -63,9 +63,8 @@ class Ledger:
         """The delivery's run begins; why it is not to, if so."""
         if self._table is None:
             return None
-        with delivery.lease.trace.span("claim"):
-            claim = self._table.claim(self._origin(delivery), run=delivery.run_id, attempt=delivery.runs or 1)
-            return await self._counted("claim", claim)
+        claim = self._table.claim(self._origin(delivery), run=delivery.run_id, attempt=delivery.runs or 1)
+        return await self._counted("claim", claim)
 
     async def beat(self, delivery: Delivery, progress: float | None) -> Refusal | None:
         """The delivery's run goes on; ``progress`` (0..1) when it has changed. Why it is not to go on, if so; ANOTHER

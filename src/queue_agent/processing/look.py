@@ -5,7 +5,6 @@ import logging
 
 from contract.task_table.writes import Refusal
 from queue_agent.concurrency import cancel_all
-from queue_agent.errors import AwsError
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.outcome.ledger import Ledger
 
@@ -35,6 +34,6 @@ class Look:
     async def _look(self, ledger: Ledger, delivery: Delivery) -> Refusal | None:
         try:
             return await ledger.look(delivery)
-        except AwsError as error:
-            log.debug("not looked up", extra={"action": "look", "cause": error.message, **delivery.fields})
+        except Exception as error:  # noqa: BLE001 - what the table holds must not cost a run, whatever it is
+            log.debug("not looked up", extra={"action": "look", "cause": str(error), **delivery.fields})
             return None

@@ -15,6 +15,7 @@ from queue_agent.aws.lease import Lease
 from queue_agent.concurrency import Background, within
 from queue_agent.errors import (
     AgentError,
+    CalledOff,
     Interrupted,
     LeaseLost,
     LinkUnavailable,
@@ -205,7 +206,7 @@ class Processor:
         error = failed.error
         if isinstance(error, RuntimeFault):
             self._revisits.add(failed.delivery.lease.message_id)
-        if not counted and isinstance(error, AgentError):
+        if not counted and isinstance(error, AgentError) and not isinstance(error, CalledOff):
             error = Interrupted(error.type, error.message)
         try:
             if failed.tracking is not None:

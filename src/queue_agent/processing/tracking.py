@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from contract.task_table.writes import Refusal
-from contract.wire import STARTED_EVENT, client_of
+from contract.webhook import STARTED
+from contract.wire import client_of
 from queue_agent.aws.webhook_queue import WebhookQueue
 from queue_agent.concurrency import cancel_all, set_within
 from queue_agent.errors import AgentError, AwsError, TaskExpired
@@ -62,7 +63,7 @@ class Tracking:
         self._delivery = delivery
         self._ended = asyncio.Event()
         self._announcing = asyncio.create_task(self._announce())
-        self._keeping = asyncio.create_task(self._keep()) if tracker.ledger.kept else None
+        self._keeping = asyncio.create_task(self._keep_safely()) if tracker.ledger.kept else None
         self._deadline = self._until_deadline()
 
     def end(self) -> None:
@@ -101,6 +102,13 @@ class Tracking:
                 await self._parts.notifier.notify(delivery.running())
         except AgentError as error:
             log.warning("a run was not announced", extra=self._said("note", error))
+
+    async def _keep_safely(self) -> None:
+        """What the table holds must not cost a run, whatever it is."""
+        try:
+            await self._keep()
+        except Exception:
+            log.exception("a run is not kept in the task table", extra={"action": "claim", **self._delivery.fields})
 
     async def _keep(self) -> None:
         await set_within(self._ended, HANDOVER_SECONDS)
@@ -158,7 +166,7 @@ class Tracking:
     async def _send_started(self) -> None:
         delivery = self._delivery
         lease, metadata = delivery.lease, delivery.metadata
-        if STARTED_EVENT not in lease.webhook.split(",") or delivery.runs != 1:
+        if STARTED not in lease.webhook.split(",") or delivery.runs != 1:
             return
         try:
             await self._parts.webhooks.started(

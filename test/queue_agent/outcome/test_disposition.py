@@ -12,6 +12,8 @@ from queue_agent.errors import (
     LinkUnavailable,
     PermanentError,
     RuntimeUnavailable,
+    TaskCanceled,
+    TaskExpired,
     TaskTimeout,
     TransientError,
 )
@@ -45,6 +47,12 @@ def disposition(error: BaseException, *, runs: int = 1, receives: int = 1) -> Di
 @pytest.mark.parametrize("runs", [0, 1, MAX_ATTEMPTS])
 def test_the_callers_fault_fails_at_once(error: Exception, runs: int) -> None:
     assert disposition(error, runs=runs, receives=MAX_RECEIVES) is Disposition.FAIL
+
+
+@pytest.mark.parametrize("error", [TaskCanceled(), TaskExpired()])
+def test_what_nobody_wants_any_more_ends_at_once(error: Exception) -> None:
+    assert disposition(error, runs=0, receives=1) is Disposition.CALL_OFF
+    assert disposition(error, runs=MAX_ATTEMPTS, receives=MAX_RECEIVES) is Disposition.CALL_OFF
 
 
 def test_a_link_whose_server_is_not_reached_is_tried_elsewhere_but_not_for_ever() -> None:

@@ -4,28 +4,21 @@ import asyncio
 import json
 import time
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
 
 from contract.task_table.item import State
 from contract.wire import encode_task
+from queue_agent.errors import RuntimeHung, TaskCanceled
+from queue_agent.processing.stages import Failed
 from queue_agent.runtimes.base import Job, Result
-from queue_agent.settings import Timings
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agents import QUICK, QUICK_RETRIES, assembled, at_work, key_of, received, told, worked
+from test.support.agents import BEATING, BLIND, assembled, at_work, key_of, received, told, worked
 from test.support.tables import CLIENT, an_item, cancel, has_status, item_of, submit
 from test.support.world import ScriptedRuntime, World, a_result, a_task, finish_at_once, never_finish, until
-from utils.local.aws_proxy import Call, Conditions, down, error_answer
-
-BEATING: Timings = replace(QUICK, beat=0.1, look=5.0)
-"""A run beats often, and a look at the table is waited for however slow the machine is."""
-BLIND: Timings = replace(BEATING, look=0.0)
-"""No look is waited for, as with a table that is far away."""
-IMPATIENT = replace(QUICK_RETRIES, hold=0.3, brief_hold=0.3)
-"""Nothing is held for long."""
+from utils.local.aws_proxy import Conditions
 
 
 @pytest.fixture(autouse=True)
@@ -161,6 +154,44 @@ async def test_a_canceled_run_is_stopped_and_the_next_task_runs(table_world: Wor
     assert await world.dead_letters() == []
 
 
+async def test_a_canceled_run_that_ignores_interrupts_ends_all_the_same(table_world: World) -> None:
+    # Given a runtime that cannot be stopped
+    world = table_world
+
+    class Deaf(ScriptedRuntime):
+        async def interrupt(self) -> bool:
+            self.interrupts += 1
+            return False
+
+    runtime = Deaf(never_finish)
+    await submit(world)
+    deaf = replace(BEATING, idle_limit=0.3, interrupt_pause=0.05, trial_pauses=(60.0,))
+    async with assembled(world, runtime, timings=deaf) as parts, at_work(parts):
+        await until(lambda: has_status(world, State.RUNNING))
+        # When its task is canceled
+        assert await cancel(world)
+        (callback,) = await until(world.callbacks)
+        # Then the task is over, and the runtime gets no other one
+        assert callback["status"] == "canceled"
+        assert await has_status(world, State.CANCELED) is not None
+        assert not parts.state.taking.is_set()
+    assert await world.depth() == (0, 0)
+
+
+async def test_a_cancellation_counts_also_where_the_runtime_alone_is_to_blame(table_world: World) -> None:
+    # Given a canceled run on a suspect runtime, whose failures do not count
+    world = table_world
+    await submit(world)
+    async with assembled(world, ScriptedRuntime(), timings=BEATING) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        failed = Failed(prepared.delivery.begun(), TaskCanceled(), RuntimeHung(1.0))
+        await parts.processor.settle(failed, counted=False)
+    # Then it does not run again
+    assert [callback["status"] for callback in await world.callbacks()] == ["canceled"]
+    assert await world.depth() == (0, 0)
+
+
 async def test_a_finished_result_beats_a_late_cancellation(table_world: World) -> None:
     # Given a runtime that finishes in the moment in which it is asked to stop
     world = table_world
@@ -222,66 +253,6 @@ async def test_a_task_whose_retry_was_canceled_does_not_run_again(table_world: W
     item_now = await item_of(world)
     assert item_now is not None
     assert item_now.status is State.CANCELED
-
-
-async def test_a_task_beyond_its_deadline_is_not_run(table_world: World) -> None:
-    world, runtime = table_world, ScriptedRuntime()
-    await submit(world, deadline=int(time.time()) - 1)
-    async with assembled(world, runtime, timings=BEATING) as parts:
-        await worked(parts)
-    (callback,) = await world.callbacks()
-    assert (callback["status"], callback["result"]) == ("expired", False)
-    assert runtime.jobs == []
-    assert await has_status(world, State.EXPIRED) is not None
-    assert await world.depth() == (0, 0)
-
-
-async def test_a_cancellation_before_the_deadline_counts(table_world: World) -> None:
-    # Given a task that was canceled in time, and is taken too late
-    world, runtime = table_world, ScriptedRuntime()
-    await submit(world, deadline=int(time.time()) - 1)
-    assert await cancel(world)
-    async with assembled(world, runtime, timings=BEATING) as parts:
-        await worked(parts)
-    # Then the callback says what the client was promised
-    assert [callback["status"] for callback in await world.callbacks()] == ["canceled"]
-    assert runtime.jobs == []
-
-
-async def test_a_deadline_holds_without_a_table_too(world: World) -> None:
-    runtime = ScriptedRuntime()
-    await world.send(encode_task(a_task()), {"deadline": str(int(time.time()) - 1)})
-    async with assembled(world, runtime) as parts:
-        await worked(parts)
-    assert [callback["status"] for callback in await world.callbacks()] == ["expired"]
-    assert runtime.jobs == []
-
-
-async def test_a_task_whose_deadline_passes_while_it_is_prepared_is_not_run(table_world: World) -> None:
-    # Given a task that was prepared in time
-    world, runtime = table_world, ScriptedRuntime()
-    await submit(world, deadline=int(time.time()) + 3600)
-    async with assembled(world, runtime, timings=BEATING) as parts:
-        prepared = await parts.processor.prepare(await received(parts))
-        assert prepared is not None
-        prepared.delivery.lease.deadline = int(time.time()) - 1
-        # When the runtime is free too late
-        failed = await parts.processor.run(prepared, parts.stop)
-        await parts.processor.settle(failed, counted=True)  # type: ignore[arg-type]  # it has failed
-    assert [callback["status"] for callback in await world.callbacks()] == ["expired"]
-    assert runtime.jobs == []
-
-
-async def test_a_run_is_stopped_at_its_deadline(table_world: World) -> None:
-    world, runtime = table_world, ScriptedRuntime(never_finish)
-    await submit(world, deadline=int(time.time()) + 2)
-    async with assembled(world, runtime, timings=BEATING) as parts, at_work(parts):
-        expired = await until(lambda: has_status(world, State.EXPIRED))
-        (callback,) = await until(world.callbacks)
-    assert callback["status"] == "expired"
-    assert len(runtime.jobs) == 1
-    assert expired.gpu_seconds > 0
-    assert time.time() >= expired.deadline
 
 
 async def test_a_failure_says_whether_sending_again_may_help(table_world: World) -> None:
@@ -375,91 +346,6 @@ async def test_a_redelivery_of_a_task_that_has_ended_and_whose_record_is_gone_is
         await parts.processor.release_unopened(await received(parts))
         await worked(parts)
     assert (await world.callbacks(), runtime.jobs, await world.depth()) == ([], [], (0, 0))
-
-
-async def test_runs_go_on_while_the_table_is_away_and_end_there_when_it_is_back(
-    table_world: World, conditions: Conditions
-) -> None:
-    # Given a table that does not answer
-    world, runtime, metrics = table_world, ScriptedRuntime(), Metrics("r")
-    for number in range(3):
-        await submit(world, f"t{number}")
-    conditions.failure = down("dynamodb")
-    async with assembled(world, runtime, timings=BLIND, telemetry=Telemetry(metrics)) as parts, at_work(parts):
-        # When tasks come, then they all run, and their results are held
-        await until(lambda: len(runtime.jobs) == 3)
-        await until(lambda: 'task_table_failures_total{runtime="r",call="end"}' in metrics.text())
-        assert parts.delivery.ok.is_set()
-        assert await world.callbacks() == []
-        # When the table is back, then all end there
-        conditions.failure = None
-        for number in range(3):
-            await until(partial(has_status, world, State.COMPLETED, f"t{number}"))
-        await until(lambda: told(world, 3))
-    assert len(runtime.jobs) == 3
-
-
-async def test_an_outcome_that_the_table_does_not_take_goes_back_and_needs_no_gpu_again(
-    table_world: World, conditions: Conditions
-) -> None:
-    # Given a table that stays away for longer than an outcome is held
-    world, runtime = table_world, ScriptedRuntime()
-    await submit(world)
-    conditions.failure = down("dynamodb")
-    async with assembled(world, runtime, timings=BLIND, retry_timings=IMPATIENT) as parts:
-        await worked(parts)
-        assert await world.depth() == (1, 0)
-        assert await world.callbacks() == []
-        # When the message comes again and the table is back
-        conditions.failure = None
-        await worked(parts)
-    # Then the record ends the task, its outputs and its cost included
-    assert len(runtime.jobs) == 1
-    item = await item_of(world)
-    assert item is not None
-    assert (item.status, len(item.outputs), item.gpu_seconds) == (State.COMPLETED, 1, 1.25)
-    assert [callback["status"] for callback in await world.callbacks()] == ["completed"]
-
-
-async def test_a_table_that_stays_away_does_not_keep_a_callback_for_ever(
-    table_world: World, conditions: Conditions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given an outage that outlasts the deliveries of a message
-    monkeypatch.setattr("queue_agent.outcome.closer.MAX_TABLE_RECEIVES", 2)
-    world, runtime = table_world, ScriptedRuntime()
-    await submit(world)
-    conditions.failure = down("dynamodb")
-    async with assembled(world, runtime, timings=BLIND, retry_timings=IMPATIENT) as parts:
-        await worked(parts)
-        assert await world.callbacks() == []
-        await worked(parts)
-    # Then the caller gets its callback without the table
-    assert [callback["status"] for callback in await world.callbacks()] == ["completed"]
-    assert (len(runtime.jobs), await world.depth()) == (1, (0, 0))
-
-
-async def test_a_denied_table_stops_the_intake_until_it_is_allowed(table_world: World, conditions: Conditions) -> None:
-    # Given an agent that may not write to the table
-    world, runtime = table_world, ScriptedRuntime()
-    await submit(world)
-    conditions.failure = _denied
-    async with assembled(world, runtime, timings=BLIND) as parts, at_work(parts):
-        # Then it takes no more tasks, and says what it lacks
-        await until(lambda: not parts.delivery.ok.is_set())
-        cause = parts.delivery.cause
-        assert cause is not None
-        assert (cause.type, "dynamodb:UpdateItem" in cause.message) == ("aws-denied", True)
-        await submit(world, "t2")
-        await asyncio.sleep(1.5)
-        assert len(runtime.jobs) == 1
-        # When it may, then it goes on by itself
-        conditions.failure = None
-        await until(lambda: has_status(world, State.COMPLETED, "t2"))
-    assert len(runtime.jobs) == 2
-
-
-def _denied(call: Call) -> Any:
-    return error_answer("AccessDeniedException", 400) if call.service == "dynamodb" else None
 
 
 async def test_the_beginning_of_a_task_is_sent_to_the_webhooks_once(table_world: World) -> None:
