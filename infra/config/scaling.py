@@ -16,6 +16,9 @@ PRESETS: Mapping[str, float] = {"quick": 30.0, "balanced": 100.0, "thrifty": 300
 DEFAULT_RUN_SECONDS = 10.0
 """With the balanced preset 10 tasks a pod, as many as before there was a choice."""
 
+SHORTEST_RUN = 0.1
+"""Seconds that ``runSeconds`` may be."""
+
 SHORTEST_BUSY_RUN = 5.0
 """Seconds. For shorter runs the time after the run weighs so much that counting busy pods by messages costs more."""
 
@@ -44,7 +47,7 @@ class Scaling(Section):
 
     preset: Literal["quick", "balanced", "thrifty"] | None = None
     target_wait_seconds: float | None = Field(default=None, ge=1, le=86_400)
-    run_seconds: float | None = Field(default=None, ge=0.1, le=36_000)
+    run_seconds: float | None = Field(default=None, ge=SHORTEST_RUN, le=36_000)
     min_replicas: int | None = Field(default=None, ge=0, le=MOST_REPLICAS)
     max_replicas: int | None = Field(default=None, ge=1, le=MOST_REPLICAS)
     warm: Annotated[tuple[Warm, ...], Many, Field(max_length=10)] = ()

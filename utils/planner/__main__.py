@@ -12,6 +12,7 @@ from rich.progress import Progress as Bar
 
 from infra.config.errors import ConfigError
 from infra.config.model import Config, Runtime, load_config
+from infra.config.scaling import SHORTEST_RUN
 from infra.topology import queue_name
 from utils.planner import loads, report
 from utils.planner.cloudwatch import PERIOD, history
@@ -51,12 +52,11 @@ def _plan(options: argparse.Namespace) -> None:
         base = base.changed(base.name, maxReplicaCount=options.max_pods)
     load = _load(options, config, runtime, base)
     run = load.work / len(load)
-    sizes = [vcpus(kind) for kind in instance_types(runtime)]
+    sizes = [size for kind in instance_types(runtime) if (size := vcpus(kind))]
     price = node_hour(options.gpu_hour_price)
     with _progress() as watch:
         planner = Planner(load=load, cloud=_cloud(options), price=price, seed=options.seed, watch=watch)
-        rounded = round(run, 2)
-        others = presets(base, rounded)
+        others = presets(base, max(SHORTEST_RUN, round(run, 2)))
         results = [planner.result(setting) for setting in (base, *others)]
         best = planner.cheapest(others[0], options.p95) if options.p95 else None
     console = Console(width=None if sys.stdout.isatty() else WIDTH, record=bool(options.svg), highlight=False)
@@ -73,8 +73,8 @@ def _plan(options: argparse.Namespace) -> None:
     if best:
         console.print(f"\nThe cheapest that was found with p95 of {options.p95:g} s; paste it into {runtime.name}:")
         console.print(report.yaml_of(best[0]), markup=False)
-        if base.values["queueLength"]:
-            console.print("Take queueLength out of its extraValues, where it wins.", style="yellow")
+        if base.values["queueLength"] or not base.values["enabled"]:
+            console.print("Take queueLength and enabled out of its extraValues, where they win.", style="yellow")
     elif options.p95:
         console.print(f"\nNo setting was found with p95 of {options.p95:g} s; raise it, or --max-pods.", style="yellow")
     if options.svg:

@@ -3,7 +3,6 @@
 import re
 
 from infra.cost.prices import price_book
-from utils.planner.errors import PlannerError
 
 
 def node_hour(gpu_hour: float | None) -> float:
@@ -13,9 +12,7 @@ def node_hour(gpu_hour: float | None) -> float:
     return float((book["prices"]["gpu_spot_hour"] if gpu_hour is None else gpu_hour) + volumes)
 
 
-def vcpus(instance_type: str) -> int:
-    """Of EC2's G instances: four for an xlarge, and as many times as the size says. Raises PlannerError for others."""
+def vcpus(instance_type: str) -> int | None:
+    """Of EC2's G instances: four for an xlarge, and as many times as the size says. None for other instances."""
     found = re.fullmatch(r"g\w*\.(\d*)xlarge", instance_type)
-    if not found:
-        raise PlannerError(f"the vCPUs of {instance_type} are not known; G instances are, such as g5.xlarge")
-    return 4 * int(found[1] or 1)
+    return 4 * int(found[1] or 1) if found else None

@@ -22,7 +22,7 @@ FAR = 2.0
 
 
 def show_table(console: Console, results: Sequence[Result], sizes: Sequence[int]) -> None:
-    """A row for each setting. ``sizes``: vCPUs of the instance types."""
+    """A row for each setting. ``sizes``: vCPUs of the instance types, where they are known."""
     table = Table(header_style="bold", box=None, pad_edge=False)
     for head in (
         "setting",
@@ -38,12 +38,13 @@ def show_table(console: Console, results: Sequence[Result], sizes: Sequence[int]
         "vCPUs",
     ):
         table.add_column(head, justify="left" if head == "setting" else "right", no_wrap=True)
+    ends = sorted({min(sizes), max(sizes)}) if sizes else []
     for one in results:
-        quota = " to ".join(str(size * one.peak) for size in sorted({min(sizes), max(sizes)}))
+        quota = " to ".join(str(size * one.peak) for size in ends)
         table.add_row(
             *(one.name, *(f"{wait:,.0f}" for wait in (one.p50, one.p95, one.p99)), f"{one.cold:.1%}"),
             *(f"{one.node_hours:,.1f}", f"{one.month:,.2f}", f"{one.per_thousand:,.3f}", f"{one.use:.0%}"),
-            *(str(one.peak), quota),
+            *(str(one.peak), quota or "?"),
         )
     console.print(table)
     console.print(

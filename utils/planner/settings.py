@@ -34,7 +34,7 @@ class Setting:
     def scaling(self, length: float) -> Scaling:
         """For a simulation of ``length`` seconds."""
         values, rule = self.values, rule_of(self.values)
-        least, most = values["minReplicaCount"], values["maxReplicaCount"]
+        least, most = int(values["minReplicaCount"]), int(values["maxReplicaCount"])
         if values["enabled"] and not 0 <= least <= max(1, most):
             raise PlannerError(f"minReplicas must be from 0 to maxReplicas, {most}, got {least}")
         if most < 1 or not (values["enabled"] or values["replicas"]):
@@ -46,9 +46,9 @@ class Setting:
             busy_weight=rule.busy_weight,
             min_pods=least if fixed is None else fixed,
             max_pods=most if fixed is None else fixed,
-            polling=values["pollingInterval"],
-            cooldown=values["cooldownPeriod"],
-            window=down.get("stabilizationWindowSeconds", WINDOW),
+            polling=max(1.0, float(values["pollingInterval"])),
+            cooldown=float(values["cooldownPeriod"]),
+            window=float(down.get("stabilizationWindowSeconds", WINDOW)),
             consolidate_after=self.consolidate_after,
             floors=floors(values["warm"], length),
         )

@@ -51,6 +51,19 @@ def test_what_is_to_be_pasted_is_a_config_and_is_what_was_asked_for(
     assert float(cheapest[2]) <= 60
 
 
+def test_instances_whose_size_is_not_known_and_the_shortest_runs_are_planned(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (runtime,) = ONE["modelsRuntime"]
+    values = {"karpenter": {"provisioner": {"instanceType": ["p4d.24xlarge"]}}}
+    file = tmp_path / "config.yaml"
+    file.write_text(yaml.safe_dump({**ONE, "modelsRuntime": [{**runtime, "extraValues": values}]}))
+
+    out = printed(capsys, "--config", str(file), "--burst", "10", "--run-seconds", "0.001")
+
+    assert next(line for line in out.splitlines() if line.startswith("as it is")).endswith(" ?")
+
+
 def test_a_trace_is_planned_and_drawn(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     trace, image = tmp_path / "tasks.csv", tmp_path / "plan.svg"
     trace.write_text("seconds,run_seconds\n" + "".join(f"{30 * n},{5 + n % 7}\n" for n in range(500)))

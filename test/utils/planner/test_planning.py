@@ -58,6 +58,7 @@ def test_a_fixed_number_of_pods_is_one() -> None:
             "extraValues of sdruntime: are not what the chart allows",
         ),
         ({"karpenter": {"provisioner": "none"}}, "extraValues of sdruntime: are not what the chart allows"),
+        ({"runtime": {"scaling": {"cooldownPeriod": "long"}}}, "extraValues of sdruntime: are not what"),
         ({"runtime": {"scaling": {"minReplicaCount": 30}}}, "minReplicas must be from 0 to maxReplicas, 20, got 30"),
         ({"runtime": {"replicas": 0, "scaling": {"enabled": False}}}, "no pod is allowed"),
     ],
