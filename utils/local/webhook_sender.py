@@ -1,0 +1,48 @@
+"""The sender of webhooks in a process of its own: the Lambda handler behind its queue, with a Lambda's environment."""
+
+import logging
+import signal
+import threading
+
+import boto3
+
+from contract.json_log import write_to_stdout
+from utils.local.event_source import EventSource
+from webhook_lambda.handler import WebhookSender
+from webhook_lambda.logs import LOGGER
+from webhook_lambda.settings import Settings, load
+
+CONCURRENCY = 2
+"""Batches at the same time, so that a slow one holds up no other."""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    settings = load()
+    write_to_stdout(LOGGER, settings.log_level)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threads = [
+        threading.Thread(target=_serve, args=(settings, stop), name=f"batches-{number}")
+        for number in range(CONCURRENCY)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _serve(settings: Settings, stop: threading.Event) -> None:
+    """Each thread is what an execution environment is on Lambda: a handler of its own, one batch at a time."""
+    session = boto3.Session()
+    sender = WebhookSender(settings, session)
+    try:
+        sqs = session.client("sqs", endpoint_url=settings.endpoint_url)
+        EventSource(sqs, settings.queue_url, sender).run(stop)
+    finally:
+        sender.close()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    main()
