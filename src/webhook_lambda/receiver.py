@@ -62,7 +62,11 @@ class Receivers:
     async def __aenter__(self) -> Self:
         # A connection of its own for each request: between two calls of the function nobody keeps one open.
         connector = aiohttp.TCPConnector(
-            socket_factory=self._guard, use_dns_cache=False, force_close=True, limit=0
+            socket_factory=self._guard,
+            resolver=aiohttp.ThreadedResolver(),
+            use_dns_cache=False,
+            force_close=True,
+            limit=0,
         )
         self._session = aiohttp.ClientSession(
             connector=connector,
