@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from contract.errors import ContractError, Problem, shown
-from contract.webhook import ATTRIBUTE, CLIENT_ATTRIBUTE, ENDED, EVENTS
-from contract.wire import REQUEST_ID_ATTRIBUTE
+from contract.webhook import ATTRIBUTE, ENDED, EVENTS
+from contract.wire import CLIENT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

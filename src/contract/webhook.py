@@ -22,8 +22,6 @@ DEFAULT_EVENTS = (ENDED,)
 ATTRIBUTE = "webhook"
 """Message attribute of a task that has a webhook, and of its callback: its events, separated by commas."""
 
-CLIENT_ATTRIBUTE = "client"
-
 FIELD = "options.webhook"
 
 MAX_URL_LENGTH = 2048

@@ -63,9 +63,9 @@ def load() -> Settings:
 def read(environment: Mapping[str, str]) -> Settings:
     """Settings from environment variables. Raises ValueError with everything that is missing or wrong."""
     problems = [f"{name} is not set" for name in REQUIRED if not environment.get(name)]
-    loopback = environment.get("ALLOW_LOOPBACK_WEBHOOKS", "").lower()
+    loopback = environment.get("LOOPBACK_WEBHOOKS", "").lower()
     if loopback not in TRUTHS:
-        problems.append(f"ALLOW_LOOPBACK_WEBHOOKS must be true or false, got {loopback!r}")
+        problems.append(f"LOOPBACK_WEBHOOKS must be true or false, got {loopback!r}")
     level = environment.get("LOGLEVEL", "INFO").upper()
     if level not in logging.getLevelNamesMapping():
         problems.append(f"LOGLEVEL must be one of {', '.join(logging.getLevelNamesMapping())}, got {level!r}")

@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+import time
 
 import boto3
 
@@ -15,6 +16,9 @@ from webhook_lambda.settings import Settings, load
 CONCURRENCY = 2
 """Batches at the same time, so that a slow one holds up no other."""
 
+STOP_SECONDS = 2.0
+"""For the batches to end on a signal."""
+
 
 def main() -> None:
     """Serve until SIGTERM."""
@@ -23,13 +27,16 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threads = [
-        threading.Thread(target=_serve, args=(settings, stop), name=f"batches-{number}")
+        threading.Thread(target=_serve, args=(settings, stop), name=f"batches-{number}", daemon=True)
         for number in range(CONCURRENCY)
     ]
     for thread in threads:
         thread.start()
+    stop.wait()
+    # A receiver may still be slow. The queue ends with the platform, so nobody needs to know what it answers.
+    end = time.monotonic() + STOP_SECONDS
     for thread in threads:
-        thread.join()
+        thread.join(max(0.0, end - time.monotonic()))
 
 
 def _serve(settings: Settings, stop: threading.Event) -> None:
