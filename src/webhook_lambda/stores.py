@@ -10,6 +10,7 @@ from contract.task_event import TaskEvent
 from contract.task_table import webhooks
 from contract.task_table.item import TaskItem
 from contract.task_table.writes import CONDITION_FAILED
+from contract.wire import message_group, text_attributes
 from webhook_lambda.record import Record
 from webhook_lambda.settings import Settings
 
@@ -78,5 +79,6 @@ class Queue:
             self._sqs.send_message,
             QueueUrl=self._dead_letter_url,
             MessageBody=event.encode() if event else record.body,
-            MessageAttributes={name: {"DataType": "String", "StringValue": value} for name, value in facts.items()},
+            MessageAttributes=text_attributes(facts),
+            **message_group(event.client if event else None),
         )
