@@ -61,9 +61,7 @@ class Delivery:
             async with asyncio.timeout(self.total):
                 done = await self._deliver(record, receivers, facts)
         except Exception as error:  # noqa: BLE001 - one message's error is not that of the others of its batch
-            facts |= {"outcome": ERROR, "error": type(error).__name__, "stack": stack_of(error)}
-            if isinstance(error, AWS_FAILURES):
-                facts["detail"] = str(error)
+            facts |= _failure(error)
         level = logging.ERROR if facts["outcome"] == ERROR else logging.INFO
         LOGGER.log(level, "webhook %s", facts["outcome"], extra=facts)
         return done
@@ -81,9 +79,10 @@ class Delivery:
         except Undeliverable as error:
             await self.tasks.tried(event, None, FAILED)
             return await self._dead_letter(record, event, str(error), facts)
-        except AWS_FAILURES as error:
-            done = await self._again(record, event, Answer(verdict=Verdict.FAILED, reason=f"AWS: {error}"), facts)
-            facts |= {"outcome": ERROR, "error": type(error).__name__, "stack": stack_of(error)}
+        except Exception as error:  # noqa: BLE001 - whatever it is, it must not come again at once and for ever
+            reason = f"the platform failed: {_said(error)}"
+            done = await self._again(record, event, Answer(verdict=Verdict.FAILED, reason=reason), facts)
+            facts |= _failure(error)
             return done
 
     async def _send(self, record: Record, event: TaskEvent, receivers: Receivers, facts: dict[str, Any]) -> bool:
@@ -155,3 +154,14 @@ class Delivery:
 
     def _pause(self, record: Record, retry_after: float | None) -> float | None:
         return self.schedule.pause(self.clock() - record.first_received, retry_after)
+
+
+def _said(error: Exception) -> str:
+    """The text of AWS's errors only: those of others may hold values of the task."""
+    name = type(error).__name__
+    return f"{name}: {error}" if isinstance(error, AWS_FAILURES) else name
+
+
+def _failure(error: Exception) -> dict[str, Any]:
+    """What the log says about a failure that is the platform's own."""
+    return {"outcome": ERROR, "error": _said(error), "stack": stack_of(error)}

@@ -26,7 +26,7 @@ function last, which end the links with them. The task's URL gives new ones."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Seconds. ``own_error`` is the pause after a failed call of AWS, ``total`` what one message may take."""
+    """Seconds. ``total`` is what one message may take, ``link`` how long the links of a payload open."""
 
     timeouts: Timeouts = field(default_factory=Timeouts)
     schedule: Schedule = field(default_factory=Schedule)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import socket
 import uuid
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import closing
@@ -11,7 +13,6 @@ from typing import Any
 import boto3
 import pytest
 from aiohttp import web
-from moto.server import ThreadedMotoServer
 from standardwebhooks import Webhook as Verifier
 
 from contract.runtimes import TaskType
@@ -20,6 +21,7 @@ from contract.task_table import writes
 from contract.task_table.item import Output, State, TaskItem, Webhook
 from contract.task_table.keys import PARTITION_KEY, SORT_KEY, task_key
 from contract.webhook_secret import new_secret, secret_name
+from test.support.moto_server import running_moto
 from test.support.web import Site, a_site
 from utils.local.event_source import EventSource
 from webhook_lambda.handler import WebhookSender
@@ -33,6 +35,10 @@ AT_ONCE = Schedule(first=0, factor=0, jitter=0)
 
 QUICK = Timings(timeouts=Timeouts(connect=1, total=1), schedule=AT_ONCE, unreachable=0)
 PATIENT = Timings(timeouts=Timeouts(connect=30, total=30), schedule=AT_ONCE, unreachable=0)
+
+
+OVER = replace(QUICK, schedule=Schedule(window=-1))
+"""The three days are over."""
 
 
 @dataclass
@@ -159,13 +165,26 @@ class World:
         return sum(int(value) for value in answer["Attributes"].values())
 
 
+def facts(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    """The fields of every line about a webhook."""
+    return [vars(record) for record in caplog.records if record.name == "webhook_lambda"]
+
+
+def down() -> str:
+    """A URL at which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return f"http://127.0.0.1:{listening.getsockname()[1]}/hook"
+
+
+@pytest.fixture(autouse=True)
+def every_line(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="webhook_lambda")
+
+
 @pytest.fixture(scope="session")
 def aws_endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with running_moto() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
