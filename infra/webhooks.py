@@ -52,7 +52,7 @@ class Webhooks:
         return {
             "WEBHOOKS_QUEUE_URL": queue_url,
             "WEBHOOKS_DEAD_LETTER_QUEUE_URL": dead_letter_url,
-            "WEBHOOK_SECRETS": self.secrets,
+            "SIGNING_KEYS": self.secrets,
             "OUTPUT_BUCKET": output_bucket,
             "TASKS_URL": f"{api_url}{TASKS_PATH}",
             "LOGLEVEL": log_level,

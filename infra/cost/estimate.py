@@ -133,7 +133,7 @@ class Calculator:
     def _polls(self) -> float:
         """Receives of an event source mapping while nothing comes: long polls, several at the same time."""
         mappings = len(self._all("AWS::Lambda::EventSourceMapping"))
-        return mappings * IDLE_POLLERS * self._hours * SECONDS_OF_HOUR / LONG_POLL_SECONDS
+        return float(mappings * IDLE_POLLERS * self._hours * SECONDS_OF_HOUR / LONG_POLL_SECONDS)
 
     def _front_door(self) -> Line:
         (function,) = [one for one in self._all("AWS::Lambda::Function") if "frontend" in str(one["Handler"])]

@@ -8,6 +8,12 @@ from pathlib import Path
 from pythonjsonlogger.json import JsonFormatter
 
 
+def level_problems(level: str) -> list[str]:
+    """What is wrong with the value of LOGLEVEL, in capitals."""
+    levels = logging.getLevelNamesMapping()
+    return [] if level in levels else [f"LOGLEVEL must be one of {', '.join(levels)}, got {level!r}"]
+
+
 def write_to_stdout(logger: logging.Logger, level: str) -> None:
     """Called once, by the process that owns the output: Lambda's own handler would wrap our lines in its text."""
     handler = logging.StreamHandler(sys.stdout)

@@ -1,10 +1,10 @@
 """The function's settings. The only place that reads its environment."""
 
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contract.json_log import level_problems
 from webhook_lambda.receiver import Timeouts
 from webhook_lambda.schedule import Schedule
 
@@ -12,7 +12,7 @@ REQUIRED = (
     "TASKS_TABLE",
     "WEBHOOKS_QUEUE_URL",
     "WEBHOOKS_DEAD_LETTER_QUEUE_URL",
-    "WEBHOOK_SECRETS",
+    "SIGNING_KEYS",
     "OUTPUT_BUCKET",
     "TASKS_URL",
 )
@@ -67,15 +67,14 @@ def read(environment: Mapping[str, str]) -> Settings:
     if loopback not in TRUTHS:
         problems.append(f"LOOPBACK_WEBHOOKS must be true or false, got {loopback!r}")
     level = environment.get("LOGLEVEL", "INFO").upper()
-    if level not in logging.getLevelNamesMapping():
-        problems.append(f"LOGLEVEL must be one of {', '.join(logging.getLevelNamesMapping())}, got {level!r}")
+    problems += level_problems(level)
     if problems:
         raise ValueError("; ".join(problems))
     return Settings(
         table=environment["TASKS_TABLE"],
         queue_url=environment["WEBHOOKS_QUEUE_URL"],
         dead_letter_url=environment["WEBHOOKS_DEAD_LETTER_QUEUE_URL"],
-        secrets=environment["WEBHOOK_SECRETS"],
+        secrets=environment["SIGNING_KEYS"],
         bucket=environment["OUTPUT_BUCKET"],
         tasks_url=environment["TASKS_URL"],
         allow_loopback=TRUTHS[loopback],

@@ -54,7 +54,7 @@ def test_one_runtime_more_is_refused_with_a_clear_error(synthesise: Synthesis) -
         synthesise("too-many", {**MOST, "modelsRuntime": [*MOST["modelsRuntime"], one_more]})
 
     # Then
-    assert "modelsRuntime: a stack has room for 40 runtimes, got 41" in str(caught.value)
+    assert f"modelsRuntime: a stack has room for {MAX_RUNTIMES} runtimes, got {MAX_RUNTIMES + 1}" in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
 
@@ -70,7 +70,7 @@ def test_names_too_long_for_the_function_are_refused_with_a_clear_error(synthesi
         synthesise("too-long", {**MOST, "modelsRuntime": runtimes})
 
     # Then
-    assert "modelsRuntime: the catalogue of 40 runtimes takes" in str(caught.value)
+    assert f"modelsRuntime: the catalogue of {MAX_RUNTIMES} runtimes takes" in str(caught.value)
     assert "Traceback" not in str(caught.value)
 
 

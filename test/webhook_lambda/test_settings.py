@@ -10,7 +10,7 @@ COMPLETE = {name: f"the {name}" for name in REQUIRED}
 def test_a_complete_environment_is_read() -> None:
     settings = read(COMPLETE)
     assert settings.table == "the TASKS_TABLE"
-    assert settings.secrets == "the WEBHOOK_SECRETS"
+    assert settings.secrets == "the SIGNING_KEYS"
     assert not settings.allow_loopback
     assert read({**COMPLETE, "LOOPBACK_WEBHOOKS": "true"}).allow_loopback
 

@@ -88,3 +88,17 @@ def test_an_unknown_client_and_a_missing_stack_are_told(secrets: Secrets) -> Non
     code, _, error = secrets.run()
     assert code == 2
     assert f"{secrets.stack}/webhooks/default" in error
+
+
+def test_each_of_several_clients_has_its_own(secrets: Secrets) -> None:
+    clients = [{"name": "web"}, {"name": "batch"}]
+    (secrets.folder / "config.yaml").write_text(
+        yaml.safe_dump({**CONFIG, "stackName": secrets.stack, "clients": clients})
+    )
+    for letter, client in zip("BC", clients, strict=True):
+        secrets.client.create_secret(Name=f"{secrets.stack}/webhooks/{client['name']}", SecretString=letter * 40)
+    code, _, error = secrets.run()
+    assert (code, error) == (2, "error: --client must name one of web, batch\n")
+    assert secrets.run("--client", "web", "--rotate")[0] == 0
+    assert secrets.run("--client", "batch")[1] == f"whsec_{'C' * 40}\n"
+    assert secrets.run("--client", "web")[1] != f"whsec_{'B' * 40}\n"
