@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from contract.webhook import ATTRIBUTE
 from contract.webhook_secret import secret_name
+from contract.wire import WEBHOOK_ATTRIBUTE
 from infra.queues import Queue
 
 FUNCTION_SECONDS = 60
@@ -38,7 +38,7 @@ class Webhooks:
     @property
     def filter_policy(self) -> Mapping[str, Any]:
         """Of the queue's subscription to the output topic: ends of tasks that have a webhook."""
-        return {ATTRIBUTE: [{"exists": True}], "status": [{"anything-but": ["running"]}]}
+        return {WEBHOOK_ATTRIBUTE: [{"exists": True}], "status": [{"anything-but": ["running"]}]}
 
     @property
     def secret_names(self) -> Mapping[str, str]:

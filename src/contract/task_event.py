@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 from contract.errors import ContractError, Problem, shown
-from contract.webhook import ATTRIBUTE, ENDED, EVENTS
-from contract.wire import CLIENT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE
+from contract.webhook import ENDED, EVENTS
+from contract.wire import CLIENT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, WEBHOOK_ATTRIBUTE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class TaskEvent:
             raise ContractError([Problem("", f"the message is not JSON: {error}")]) from error
         if not isinstance(value, dict):
             raise ContractError([Problem("", f"the message must be an object, got {shown(value)}")])
-        if ATTRIBUTE in attributes:
+        if WEBHOOK_ATTRIBUTE in attributes:
             return cls._read(_of_callback(value, attributes))
         return cls._read(value)
 

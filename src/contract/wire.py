@@ -45,9 +45,6 @@ DEADLINE_ATTRIBUTE = "deadline"
 WEBHOOK_ATTRIBUTE = "webhook"
 """Message attribute: the events that the task's webhook wants, separated by commas; absent without a webhook."""
 
-STARTED_EVENT = "started"
-"""A webhook's event: the first run of the task begins."""
-
 MAX_READABLE_ID = 256
 """Characters of an id that breaks the rules and is still sent back to its sender; a message attribute must hold it."""
 

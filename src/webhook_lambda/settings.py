@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from contract.json_log import level_problems
+from contract.presign import LINK_SECONDS
 from webhook_lambda.receiver import Timeouts
 from webhook_lambda.schedule import Schedule
 
@@ -18,10 +19,6 @@ REQUIRED = (
 )
 
 TRUTHS = {"true": True, "false": False, "": False}
-
-LINK_SECONDS = 3600
-"""For how long the links of a delivery open: long enough to fetch at leisure, and shorter than the credentials of a
-function last, which end the links with them. The task's URL gives new ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from contract.task_table.writes import Refusal
-from contract.wire import STARTED_EVENT, client_of
+from contract.webhook import STARTED
+from contract.wire import client_of
 from queue_agent.aws.webhook_queue import WebhookQueue
 from queue_agent.concurrency import cancel_all, set_within
 from queue_agent.errors import AgentError, AwsError, TaskExpired
@@ -158,7 +159,7 @@ class Tracking:
     async def _send_started(self) -> None:
         delivery = self._delivery
         lease, metadata = delivery.lease, delivery.metadata
-        if STARTED_EVENT not in lease.webhook.split(",") or delivery.runs != 1:
+        if STARTED not in lease.webhook.split(",") or delivery.runs != 1:
             return
         try:
             await self._parts.webhooks.started(
