@@ -46,6 +46,7 @@ class Place:
     output_topic_arn: str
     queue_url: str
     dead_letter_queue_url: str
+    webhooks_queue_url: str
     telemetry_endpoint: str
     agent_image: ImageReference | None = None
     runtime_image: ImageReference | None = None
@@ -101,6 +102,7 @@ def agent_environment(topology: Topology, route: Route, place: Place) -> dict[st
         dead_letter_queue_url=place.dead_letter_queue_url,
         output_topic_arn=place.output_topic_arn,
         output_bucket=place.output_bucket,
+        webhooks_queue_url=place.webhooks_queue_url,
     )
     return {name: value for name, value in environment.items() if value}
 

@@ -1,6 +1,6 @@
-"""Packs the front door's Lambda, without Docker and from pinned packages only.
+"""Packs the Lambda functions that have packages, without Docker and from pinned packages only.
 
-CDK runs ``python -m infra.packaging front-door ARCHITECTURE`` when it publishes assets, not when it synthesises: a
+CDK runs ``python -m infra.packaging FUNCTION ARCHITECTURE`` when it publishes assets, not when it synthesises: a
 synthesis needs no network. The last line printed is the path of the zip, as CDK wants it.
 """
 
@@ -12,13 +12,14 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LOCK = ROOT / "requirements" / "lambda.txt"
-"""Without boto3 and what it needs: they are part of the Lambda runtime."""
+SOURCES = ROOT / "src"
 
-SOURCES = (ROOT / "src" / "contract", ROOT / "src" / "frontend_lambda")
+LOCKS = ROOT / "requirements"
+"""Without boto3 and what it needs: they are part of the Lambda runtime."""
 
 BUILT = ROOT / "cdk.out" / "packages"
 """Not under version control, like all that CDK makes."""
@@ -32,33 +33,50 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """One time for all files, so that equal contents make equal zips."""
 
 
-def fingerprint(architecture: str) -> str:
-    """Changes when, and only when, what ``build`` makes would change."""
-    digest = hashlib.sha256(f"{PYTHON_VERSION} {PLATFORMS[architecture]}\n".encode())
-    for path in (Path(__file__), LOCK, *_source_files()):
-        digest.update(f"{path.relative_to(ROOT)}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+@dataclass(frozen=True, slots=True)
+class Package:
+    """One function's: our own packages below ``src``, and the lock of all others."""
+
+    name: str
+    sources: tuple[str, ...]
+    lock: Path
+
+    def fingerprint(self, architecture: str) -> str:
+        """Changes when, and only when, what ``build`` makes would change."""
+        digest = hashlib.sha256(f"{PYTHON_VERSION} {PLATFORMS[architecture]}\n".encode())
+        for path in (Path(__file__), self.lock, *self._files()):
+            digest.update(f"{path.relative_to(ROOT)}\n".encode())
+            digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+    def build(self, architecture: str, target: Path) -> Path:
+        """Write the zip to ``target``. Raises CalledProcessError when pip cannot fetch a package."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            _install(self.lock, architecture, folder)
+            for source in self.sources:
+                shutil.copytree(SOURCES / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
+            part = target.with_suffix(".part")
+            _zip(folder, part)
+            part.replace(target)
+        return target
+
+    def _files(self) -> Iterator[Path]:
+        for source in self.sources:
+            yield from sorted((SOURCES / source).rglob("*.py"))
 
 
-def build(architecture: str, target: Path) -> Path:
-    """Write the zip to ``target``. Raises CalledProcessError when pip cannot fetch a package."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        _install(architecture, folder)
-        for source in SOURCES:
-            shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-        part = target.with_suffix(".part")
-        _zip(folder, part)
-        part.replace(target)
-    return target
+FRONT_DOOR = Package("front-door", ("contract", "frontend_lambda"), LOCKS / "lambda.txt")
+WEBHOOKS = Package("webhooks", ("contract", "webhook_lambda"), LOCKS / "webhooks.txt")
+
+PACKAGES = {package.name: package for package in (FRONT_DOOR, WEBHOOKS)}
 
 
-def _install(architecture: str, folder: Path) -> None:
+def _install(lock: Path, architecture: str, folder: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-deps", "--require-hashes", "--no-compile", "--only-binary=:all:", "--implementation=cp"]
     command += [f"--python-version={PYTHON_VERSION}", f"--platform={PLATFORMS[architecture]}"]
-    command += [f"--target={folder}", f"--requirement={LOCK}"]
+    command += [f"--target={folder}", f"--requirement={lock}"]
     subprocess.run(command, check=True, stdout=sys.stderr)  # noqa: S603 (our own interpreter and arguments)
 
 
@@ -71,21 +89,17 @@ def _zip(folder: Path, target: Path) -> None:
                 archive.writestr(info, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-def _source_files() -> Iterator[Path]:
-    for source in SOURCES:
-        yield from sorted(path for path in source.rglob("*.py"))
-
-
 def main() -> None:
     """Build, or take what an earlier run built from the same contents."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("function", choices=["front-door"])
+    parser.add_argument("function", choices=sorted(PACKAGES))
     parser.add_argument("architecture", choices=sorted(PLATFORMS))
     arguments = parser.parse_args()
-    target = BUILT / f"front-door-{fingerprint(arguments.architecture)}.zip"
+    package = PACKAGES[arguments.function]
+    target = BUILT / f"{package.name}-{package.fingerprint(arguments.architecture)}.zip"
     if not target.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
-        build(arguments.architecture, target)
+        package.build(arguments.architecture, target)
     print(target)  # noqa: T201 (the answer that CDK reads)
 
 

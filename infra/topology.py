@@ -16,9 +16,11 @@ from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.errors import ConfigError, Mistake
-from infra.config.model import SQS_RETENTION_DAYS, Config, Runtime
+from infra.config.model import Config, Runtime
 from infra.config.scaling import Scaling
 from infra.cost.prices import price_book
+from infra.queues import Queue
+from infra.webhooks import Webhooks, webhooks_of
 
 API_PATHS = ("/v1alpha1", "/v1alpha2")
 """What takes a task and answers with its place, by POST only."""
@@ -33,26 +35,9 @@ within this time."""
 MAX_ATTEMPTS = 3
 """Runs of one task before the agent gives up, tells the caller and moves the message to the dead letters itself."""
 
-MAX_RECEIVE_COUNT = 100
-"""SQS's own redrive is only the net below the agent. Messages that are handed back unstarted (Spot notices, runtimes
-that are not ready) count as received too, so the net hangs far below what the agent tolerates."""
-
-DAY = 86_400
-
 NO_KEYS: Mapping[str, str] = MappingProxyType({})
 
 FilterPolicy = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """An SQS queue. ``visibility`` and ``retention`` in seconds; ``dead_letters`` is the name of the queue that takes
-    what was received more than ``MAX_RECEIVE_COUNT`` times."""
-
-    name: str
-    visibility: int
-    retention: int = SQS_RETENTION_DAYS * DAY
-    dead_letters: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +127,7 @@ class Topology:
     output_bucket: str
     expiries: tuple[Expiry, ...]
     task_table: TaskTable
+    webhooks: Webhooks
     routes: tuple[Route, ...]
     gpu_hour_price: float
     task_timeout: int
@@ -183,6 +169,7 @@ class Topology:
         dead_letter_queue_url: str,
         output_topic_arn: str,
         output_bucket: str,
+        webhooks_queue_url: str,
         api_base_url: str = "",
         log_level: str = "INFO",
     ) -> dict[str, str]:
@@ -197,6 +184,7 @@ class Topology:
             "DEAD_LETTER_QUEUE_URL": dead_letter_queue_url,
             "SNS_TOPIC_ARN": output_topic_arn,
             "S3_BUCKET": output_bucket,
+            "WEBHOOKS_QUEUE_URL": webhooks_queue_url,
             "RUNTIME_TYPE": route.type.value,
             "RUNTIME_NAME": route.name,
             "API_BASE_URL": api_base_url,
@@ -239,10 +227,10 @@ def dead_letters_name(stack_name: str, runtime: str) -> str:
 
 def topology_of(config: Config) -> Topology:
     """Derive the topology. Raises ConfigError when runtimes and clients do not fit the Lambda's environment."""
-    name, catalogue = config.stack_name, _catalogue(config)
+    name, catalogue, plans = config.stack_name, _catalogue(config), usage_plans(config)
     return Topology(
         stack_name=f"{name}Stack",
-        api=Api(stage=config.apigw.stage_name, plans=usage_plans(config), named=bool(config.clients)),
+        api=Api(stage=config.apigw.stage_name, plans=plans, named=bool(config.clients)),
         input_topic=f"{name}_tasks",
         output_topic=f"{name}_callbacks",
         undelivered=Queue(name=f"{name}_undelivered_tasks", visibility=LEASE_SECONDS),
@@ -253,6 +241,7 @@ def topology_of(config: Config) -> Topology:
             retention_days=config.task_api.retention_days,
             point_in_time_recovery=config.task_api.point_in_time_recovery,
         ),
+        webhooks=webhooks_of(name, [plan.client for plan in plans]),
         routes=tuple(_route(config, runtime) for runtime in config.models_runtime),
         gpu_hour_price=config.dashboard.gpu_hour_price or price_book()["prices"]["gpu_spot_hour"],
         task_timeout=config.task_timeout,

@@ -15,11 +15,11 @@ from infra.config.errors import Mistake, path_of
 DEFAULT_TASK_TIMEOUT = 300
 
 MAX_RESOURCES = 500
-"""Of a stack. At most 200 are the platform's."""
+"""Of a stack. At most 245 are the platform's."""
 
-PLATFORM_RESOURCES, RUNTIME_RESOURCES, CLIENT_RESOURCES = 200, 7, 3
+PLATFORM_RESOURCES, RUNTIME_RESOURCES, CLIENT_RESOURCES = 245, 7, 4
 
-MAX_RUNTIMES = 40
+MAX_RUNTIMES = 35
 """The rest is left for clients."""
 
 RUNTIMES, CLIENTS = "modelsRuntime", "clients"

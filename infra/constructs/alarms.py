@@ -18,8 +18,8 @@ from constructs import Construct
 from contract.metrics import DELIVERY_SUSPENDED, TASKS
 from infra.config.model import Alarms as AlarmsConfig
 from infra.observability import run_seconds
-from infra.observability.metrics import OUTCOME, THROTTLED
-from infra.observability.queries import MetricQuery
+from infra.observability.metrics import OUTCOME, THROTTLED, WEBHOOK_OUTCOMES
+from infra.observability.queries import MetricQuery, filled
 from infra.topology import Route, Topology
 
 PERIOD = 300
@@ -32,6 +32,9 @@ GROUPS = 5
 
 PAIRED_GROUPS = 9
 """… and where two do: five runtimes for each."""
+
+WEBHOOK_ERROR_PERIODS = 3
+"""A call of AWS fails now and then, and is made again."""
 
 ENDED = ("completed", "failed", "given_up", "undecodable")
 """Outcomes; all but the first are failures. A task that came again after its end (repeated) does not count twice."""
@@ -56,6 +59,7 @@ class Alarms(Construct):
         config: AlarmsConfig,
         oldest_message_seconds: int,
         function_name: str,
+        webhooks_function_name: str,
         agents: bool,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -67,6 +71,7 @@ class Alarms(Construct):
         self._oldest_message(oldest_message_seconds)
         self._no_pods()
         self._dead_letters()
+        self._webhooks(webhooks_function_name)
         self._throttled(function_name)
         if agents:
             self._run_seconds()
@@ -110,7 +115,7 @@ class Alarms(Construct):
                 f"A task of {_names(routes)} is older than {seconds} s, counted from its sending. "
                 f"Next: {HELP}, 'Nobody takes it': kubectl get pods,nodes -A, and the log of the agents.",
                 queries,
-                f"MAX([{_filled(queries)}])",
+                f"MAX([{filled(queries)}])",
                 threshold=seconds,
                 comparison="GreaterThanThreshold",
             )
@@ -166,7 +171,31 @@ class Alarms(Construct):
             MetricQuery.at_queue(f"dead{n}", queue, "ApproximateNumberOfMessagesVisible", "Maximum")
             for n, queue in enumerate(queues)
         ]
-        self._alarm(name, description, queries, f"SUM([{_filled(queries)}])", threshold=threshold)
+        self._alarm(name, description, queries, f"SUM([{filled(queries)}])", threshold=threshold)
+
+    def _webhooks(self, function_name: str) -> None:
+        self._alarm_of_dead_letters(
+            "webhook_dead_letters",
+            f"{self._config.dead_letters} or more webhooks were given up after three days. Next: {HELP}, 'It is a dead "
+            "letter': python -m utils.operate.dead_letters list webhook_events tells the reasons, redrive sends them "
+            "again once their receivers answer.",
+            [self._topology.webhooks.dead_letters.name],
+            threshold=self._config.dead_letters,
+        )
+        queries = [
+            MetricQuery("failed", self._stack, WEBHOOK_OUTCOMES["error"], {}, "Sum"),
+            MetricQuery("crashed", "AWS/Lambda", "Errors", {"FunctionName": function_name}, "Sum"),
+        ]
+        self._alarm(
+            "webhook_errors",
+            f"For {WEBHOOK_ERROR_PERIODS * PERIOD // 60} minutes webhooks were not sent: their function failed. "
+            f"They are kept and tried again. Next: {HELP}, 'It is a dead letter': the function's log names the call of "
+            "AWS that fails, in its lines with outcome error.",
+            queries,
+            f"SUM([{filled(queries)}])",
+            threshold=1,
+            periods=WEBHOOK_ERROR_PERIODS,
+        )
 
     def _failures(self) -> None:
         queries = [MetricQuery(name, self._stack, TASKS.name, {OUTCOME: name}, "Sum") for name in ENDED]
@@ -177,7 +206,7 @@ class Alarms(Construct):
             "'Where is it?' with the id of one: the callback and the agents' log tell the cause.",
             queries,
             f"IF(ended >= {self._config.failure_tasks}, 100 * failing / ended, 0)",
-            steps={"failing": f"SUM([{_filled(queries[1:])}])", "ended": f"SUM([{_filled(queries)}])"},
+            steps={"failing": f"SUM([{filled(queries[1:])}])", "ended": f"SUM([{filled(queries)}])"},
             threshold=self._config.failure_percent,
             period=FAILURE_PERIOD,
         )
@@ -205,7 +234,7 @@ class Alarms(Construct):
             f"callbacks or deletions. Next: {HELP}, 'Nobody takes it': the agents' log names the permission that is "
             "missing, or the outage; they continue by themselves.",
             queries,
-            f"MAX([{_filled(queries)}])",
+            f"MAX([{filled(queries)}])",
             threshold=1,
             periods=2,
         )
@@ -221,7 +250,7 @@ class Alarms(Construct):
             f"came too fast (429). Next: {HELP}, 'Was it accepted?': raise APIGW.throttle or "
             "lambda.reservedConcurrency in config.yaml, or let the client send slower.",
             queries,
-            f"SUM([{_filled(queries)}])",
+            f"SUM([{filled(queries)}])",
             threshold=self._config.throttled_requests,
         )
 
@@ -238,7 +267,7 @@ class Alarms(Construct):
         period: int = PERIOD,
         periods: int = 1,
     ) -> None:
-        """Missing data is no alarm, as in what ``_filled`` makes of it."""
+        """Missing data is no alarm, as in what ``filled`` makes of it."""
         metrics: list[dict[str, Any]] = [
             *(query.data(period) for query in queries),
             *({"id": id_, "expression": step, "returnData": False} for id_, step in (steps or {}).items()),
@@ -269,8 +298,3 @@ def _parted(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
 
 def _names(routes: Sequence[Route]) -> str:
     return ", ".join(route.name for route in routes)
-
-
-def _filled(queries: Sequence[MetricQuery]) -> str:
-    """Zero where a metric has no point: it is sent only when something happened, or while its queue is used."""
-    return ", ".join(f"FILL({query.id}, 0)" for query in queries)

@@ -9,7 +9,8 @@ from constructs import Construct
 
 from infra.config.model import Config
 from infra.cost.prices import price_book
-from infra.observability.dashboard import Subject, dashboard_body
+from infra.observability.dashboard import dashboard_body
+from infra.observability.subject import Subject
 from infra.topology import Topology
 
 CONSOLES = {"aws": "console.aws.amazon.com", "aws-cn": "console.amazonaws.cn"}
@@ -48,6 +49,7 @@ class Dashboard(Construct):
             function=function_name,
             input_topic=topology.input_topic,
             undelivered=topology.undelivered.name,
+            webhooks_dead_letters=topology.webhooks.dead_letters.name,
             queues={route.name: route.queue.name for route in topology.routes},
             dead_letters={route.name: route.dead_letters.name for route in topology.routes},
             interruptions={text: interruption_rules[name].rule_name for name, text in INTERRUPTIONS.items()},

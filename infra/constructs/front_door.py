@@ -1,23 +1,20 @@
 """What clients talk to: a REST API with an API key for each, and the function behind it."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from contract.clients import DEFAULT_NAME
 from infra.clients import UsagePlan
 from infra.constructs.acceptance import accept, policy_of_aws
-from infra.constructs.function import Function, FunctionProps, FunctionSettings
+from infra.constructs.function import Function, FunctionProps, FunctionSettings, packaged
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
-from infra.packaging import fingerprint
+from infra.packaging import FRONT_DOOR
 from infra.topology import API_PATHS, Api, ApiRoute
 
 KEY = "Key"
@@ -102,7 +99,7 @@ class FrontDoor(Construct):
             self,
             "Handler",
             FunctionProps(
-                code=self._code(settings.architecture),
+                code=packaged(self, FRONT_DOOR, settings.architecture),
                 handler=HANDLER,
                 description="Checks a request and hands the task to its runtime's queue",
                 settings=settings,
@@ -134,20 +131,6 @@ class FrontDoor(Construct):
             api_stages=[apigateway.UsagePlanPerApiStage(api=self.api, stage=self.api.deployment_stage)],
         )
         usage.add_api_key(self.keys[plan.client])
-
-    def _code(self, architecture: str) -> lambda_.Code:
-        """An asset that is packed when it is published, so that a synthesis needs no network."""
-        command = [sys.executable, "-m", "infra.packaging", "front-door", architecture]
-        place = cdk.Stack.of(self).synthesizer.add_file_asset(
-            source_hash=fingerprint(architecture), executable=command, display_name="Front door"
-        )
-        bucket = s3.Bucket.from_bucket_name(self, "Assets", place.bucket_name)
-        accept(
-            self,
-            "The key is a hash of the contents.",
-            "Annotation::@aws-cdk/aws-lambda:codeFromBucketObjectVersionNotSpecified",
-        )
-        return lambda_.Code.from_bucket(bucket, place.object_key)
 
     def _api(self, plan: Api, log_retention_days: int, *, tracing: bool) -> apigateway.RestApi:
         access_log = log_group(self, "AccessLogs", retention_days=log_retention_days)

@@ -29,6 +29,10 @@ FAST_THROUGHPUT = 1000
 FAST_IOPS = 4000
 """What the chart gives a data volume with an image cache."""
 
+IDLE_POLLERS, LONG_POLL_SECONDS = 5, 20
+"""Of an event source mapping of SQS. Source: "Configuring scaling behavior for SQS event source mappings", Lambda's
+documentation, says that it begins with five."""
+
 OBSERVER = "amazon-cloudwatch-observability"
 
 Resource = Mapping[str, Any]
@@ -95,6 +99,8 @@ class Calculator:
         yield Line("Images in ECR", self._image_gb(), "GB", p["ecr_gb"])
         yield Line("Flow logs", len(self._all("AWS::EC2::FlowLog")) * self._usage["flow_log_gb"], "GB", p["log_gb"])
         yield Line("KEDA looking at the queues", self._looks() / MILLION, "million", p["sqs_request_million"])
+        yield Line("Lambda looking at the webhooks", self._polls() / MILLION, "million", p["sqs_request_million"])
+        yield Line("Secrets of the webhooks", len(self._all("AWS::SecretsManager::Secret")), "secrets", p["secret"])
         yield Line("Alarms", self._watched(), "metrics watched", p["alarm"])
         yield Line("Dashboard", len(self._all("AWS::CloudWatch::Dashboard")), "dashboards", p["dashboard"])
 
@@ -123,6 +129,11 @@ class Calculator:
         yield Line("Logs", MILLION * u["log_kb"] / GB_IN_KB, "GB", p["log_gb"])
         traced = any(stage.get("TracingEnabled") for stage in self._all("AWS::ApiGateway::Stage"))
         yield Line("Traces (if all are kept)", int(traced), "million", p["trace_million"])
+
+    def _polls(self) -> float:
+        """Receives of an event source mapping while nothing comes: long polls, several at the same time."""
+        mappings = len(self._all("AWS::Lambda::EventSourceMapping"))
+        return float(mappings * IDLE_POLLERS * self._hours * SECONDS_OF_HOUR / LONG_POLL_SECONDS)
 
     def _front_door(self) -> Line:
         (function,) = [one for one in self._all("AWS::Lambda::Function") if "frontend" in str(one["Handler"])]

@@ -5,7 +5,6 @@ runtimes show without a change; queues are named one by one, since the queues of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from contract.metrics import (
@@ -24,7 +23,8 @@ from contract.metrics import (
     Metric,
 )
 from infra.observability import run_seconds
-from infra.observability.metrics import BY_BOTH, BY_OUTCOME, BY_RUNTIME, THROTTLED, Dimensions, search
+from infra.observability.metrics import BY_BOTH, BY_OUTCOME, BY_RUNTIME, THROTTLED, WEBHOOK_OUTCOMES, Dimensions, search
+from infra.observability.subject import Subject
 
 COLUMNS = 24  # of CloudWatch's grid
 THIRD, HEIGHT = COLUMNS // 3, 6
@@ -45,36 +45,6 @@ Series = list[Any]
 Widget = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What is shown, by the names that CloudWatch knows it by.
-
-    ``queues`` and ``dead_letters`` by runtime. ``agents``: whether their metrics arrive (the collector is there);
-    ``insights``: whether Container Insights is, and ``gpu_metrics`` whether it measures the GPUs. ``controllers``: how
-    many of the cluster's nodes are not GPU nodes. ``interruptions``: EventBridge rules by what they match.
-    ``run_seconds``: what config.yaml says of a run, by runtime. ``gpu_hour_price`` in US dollars.
-    """
-
-    stack: str
-    region: str
-    cluster: str
-    controllers: int
-    api: str
-    stage: str
-    function: str
-    input_topic: str
-    undelivered: str
-    queues: Mapping[str, str]
-    dead_letters: Mapping[str, str]
-    interruptions: Mapping[str, str]
-    alarms: Sequence[str]
-    agents: bool
-    insights: bool
-    gpu_metrics: bool
-    gpu_hour_price: float
-    run_seconds: Mapping[str, float]
-
-
 def dashboard_body(subject: Subject) -> dict[str, Any]:
     """The body, before it is made JSON."""
     rows = [
@@ -86,6 +56,7 @@ def dashboard_body(subject: Subject) -> dict[str, Any]:
         [*([_pods(subject), _busy(subject)] if subject.agents else []), *_gpu_use(subject)],
         [*_nodes(subject), _interruptions(subject), *_cost(subject)],
         [_completed(subject), _retries(subject), _runs(subject)] if subject.agents else [],
+        [_webhooks(subject)],
     ]
     return {"widgets": _laid_out([row for row in rows if row])}
 
@@ -176,8 +147,15 @@ def _oldest(subject: Subject) -> Widget:
 
 
 def _dead_letters(subject: Subject) -> Widget:
-    queues = {**subject.dead_letters, "no queue took it": subject.undelivered}
-    return _graph(subject, "Dead letters", _of_queues("ApproximateNumberOfMessagesVisible", queues))
+    others = {"no queue took it": subject.undelivered, "webhooks": subject.webhooks_dead_letters}
+    return _graph(
+        subject, "Dead letters", _of_queues("ApproximateNumberOfMessagesVisible", {**subject.dead_letters, **others})
+    )
+
+
+def _webhooks(subject: Subject) -> Widget:
+    series = [_metric(subject.stack, metric, {}, label=outcome) for outcome, metric in WEBHOOK_OUTCOMES.items()]
+    return _graph(subject, "Webhooks: tries by outcome", series, stat="Sum")
 
 
 def _time_to_picture(subject: Subject) -> Widget:

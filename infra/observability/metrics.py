@@ -60,6 +60,15 @@ THROTTLED = "throttled_requests"
 dimensions."""
 
 
+WEBHOOK_OUTCOMES: Mapping[str, str] = {
+    "delivered": "webhooks_delivered",
+    "retried": "webhooks_retried",
+    "error": "webhook_errors",
+}
+"""Metrics without dimensions, by the outcome of a try in the log of the webhooks' function: receivers that answered
+2xx, those that did not, and failures of our own."""
+
+
 def search(namespace: str, metric: str, dimensions: Dimensions, stat: str, period: int, **values: str) -> str:
     """CloudWatch's SEARCH for every series of a metric with exactly these dimensions; ``values`` of some of them."""
     schema = ",".join(name if name.isalnum() else f'"{name}"' for name in (namespace, *dimensions))

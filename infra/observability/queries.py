@@ -1,6 +1,6 @@
 """What an alarm looks at."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,3 +28,8 @@ class MetricQuery:
             "metricStat": {"metric": metric, "period": period, "stat": self.stat},
             "returnData": False,
         }
+
+
+def filled(queries: Sequence[MetricQuery]) -> str:
+    """Zero where a metric has no point: it is sent only when something happened, or while its queue is used."""
+    return ", ".join(f"FILL({query.id}, 0)" for query in queries)

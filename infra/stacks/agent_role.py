@@ -21,6 +21,7 @@ def make_agent_role(stack: cdk.Stack, config: Config, tasks: Tasks) -> iam.Role:
     consume = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"]
     allow(role, consume, [queues_arn(stack, queue_name(config.stack_name, OWN))])
     allow(role, ["sqs:SendMessage"], [queues_arn(stack, dead_letters_name(config.stack_name, OWN))])
+    allow(role, ["sqs:SendMessage"], [tasks.webhook_events.queue.queue_arn])
     allow(role, ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"], [tasks.table.table.table_arn])
     allow(role, ["sns:Publish"], [tasks.routing.output_topic.topic_arn])
     allow(

@@ -226,6 +226,7 @@ def _place(
         output_topic_arn=tasks.routing.output_topic.topic_arn,
         queue_url=queues.queue.queue_url,
         dead_letter_queue_url=queues.dead_letters.queue_url,
+        webhooks_queue_url=tasks.webhook_events.queue.queue_url,
         telemetry_endpoint=ENDPOINT if config.add_ons.tracing else "",
         agent_image=None if names_agent_image(runtime) else images.get(AGENT),
         runtime_image=None if names_runtime_image(runtime) else images.get(route.type.value),

@@ -90,6 +90,7 @@ def _make_alarms(stack: cdk.Stack, config: Config, topology: Topology, tasks: Ta
         config=config.alarms,
         oldest_message_seconds=config.oldest_message_seconds,
         function_name=tasks.front_door.function.function_name,
+        webhooks_function_name=tasks.webhook_sender.function.function_name,
         agents=config.add_ons.tracing,
     )
 

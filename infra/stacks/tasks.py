@@ -14,6 +14,7 @@ from infra.constructs.routing import Routing
 from infra.constructs.stack_hooks import queue_guard
 from infra.constructs.storage import OutputBucket
 from infra.constructs.task_table import TaskTable
+from infra.constructs.webhooks import WebhookEvents, WebhookSender
 from infra.topology import Topology, queue_name
 
 
@@ -25,6 +26,8 @@ class Tasks:
     table: TaskTable
     routing: Routing
     front_door: FrontDoor
+    webhook_events: WebhookEvents
+    webhook_sender: WebhookSender
 
 
 def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: FunctionSettings) -> Tasks:
@@ -40,7 +43,11 @@ def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: F
     )
     front_door = _front_door(stack, config, topology, settings, routing=routing, output=bucket, table=table)
     _guard_queues(stack, config, settings, routing=routing, front_door=front_door)
-    return Tasks(bucket, table, routing, front_door)
+    events = WebhookEvents(stack, "WebhookEvents", plan=topology.webhooks, output_topic=routing.output_topic)
+    sender = _webhook_sender(
+        stack, config, topology, settings, events=events, output=bucket, table=table, front_door=front_door
+    )
+    return Tasks(bucket, table, routing, front_door, events, sender)
 
 
 def queues_arn(stack: cdk.Stack, name: str) -> str:
@@ -105,6 +112,58 @@ def _front_door(
         because="Links to the outputs of tasks, whose folders their callers choose.",
     )
     return made
+
+
+def _webhook_sender(
+    stack: cdk.Stack,
+    config: Config,
+    topology: Topology,
+    settings: FunctionSettings,
+    *,
+    events: WebhookEvents,
+    output: s3.Bucket,
+    table: TaskTable,
+    front_door: FrontDoor,
+) -> WebhookSender:
+    environment = topology.webhooks.environment(
+        queue_url=events.queue.queue_url,
+        dead_letter_url=events.dead_letters.queue_url,
+        output_bucket=output.bucket_name,
+        api_url=front_door.api.url,
+    )
+    made = WebhookSender(
+        stack,
+        "WebhookSender",
+        plan=topology.webhooks,
+        events=events,
+        environment={**environment, **topology.task_table_environment()},
+        settings=settings,
+        tracing=config.add_ons.tracing,
+    )
+    allow(
+        made.role,
+        ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"],
+        [events.queue.queue_arn],
+    )
+    allow(made.role, ["sqs:SendMessage"], [events.dead_letters.queue_arn])
+    allow(made.role, ["dynamodb:GetItem", "dynamodb:UpdateItem"], [table.table.table_arn])
+    allow(
+        made.role,
+        ["secretsmanager:GetSecretValue"],
+        [_secrets_arn(stack, topology.webhooks.secrets)],
+        because="The clients' secrets, and nothing else, are in this folder; AWS ends their ARNs with random letters.",
+    )
+    allow(
+        made.role,
+        ["s3:GetObject"],
+        [output.arn_for_objects("*")],
+        because="A webhook's links to results open with this permission; tasks name the folders of their results.",
+    )
+    return made
+
+
+def _secrets_arn(stack: cdk.Stack, folder: str) -> str:
+    return f"arn:{cdk.Aws.PARTITION}:secretsmanager:{stack.region}:{stack.account}:secret:{folder}/*"
 
 
 def _guard_queues(

@@ -19,11 +19,6 @@ EVENTS = (STARTED, ENDED)
 
 DEFAULT_EVENTS = (ENDED,)
 
-ATTRIBUTE = "webhook"
-"""Message attribute of a task that has a webhook, and of its callback: its events, separated by commas."""
-
-CLIENT_ATTRIBUTE = "client"
-
 FIELD = "options.webhook"
 
 MAX_URL_LENGTH = 2048

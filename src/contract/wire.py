@@ -39,6 +39,9 @@ REPEAT_ATTRIBUTE = "repeat"
 
 REPEAT = "true"
 
+WEBHOOK_ATTRIBUTE = "webhook"
+"""Message attribute: the events that the task's webhook wants, separated by commas; absent without a webhook."""
+
 MAX_READABLE_ID = 256
 """Characters of an id that breaks the rules and is still sent back to its sender; a message attribute must hold it."""
 

@@ -1,6 +1,5 @@
 """The front door's settings. The only place that reads its environment."""
 
-import logging
 import math
 import os
 import re
@@ -9,6 +8,7 @@ from dataclasses import dataclass, field
 
 from contract.catalog import Catalog
 from contract.clients import Clients
+from contract.json_log import level_problems
 
 REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "QUEUE_URL_PREFIX", "RUNTIMES", "TASKS_TABLE", "TASK_RETENTION_DAYS")
 
@@ -57,8 +57,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     if topic and not _TOPIC.fullmatch(topic):
         problems.append(f"INPUT_TOPIC_ARN must be the ARN of an SNS topic, got {topic!r}")
     level = environment.get("LOGLEVEL", "INFO").upper()
-    if level not in logging.getLevelNamesMapping():
-        problems.append(f"LOGLEVEL must be one of {', '.join(logging.getLevelNamesMapping())}, got {level!r}")
+    problems += level_problems(level)
     days = environment.get("TASK_RETENTION_DAYS", "")
     if days and not (days.isdecimal() and int(days) > 0):
         problems.append(f"TASK_RETENTION_DAYS must be a whole number of days, got {days!r}")

@@ -31,6 +31,7 @@ ONE = [{"name": "flow", "namespace": "default", "type": "comfyui"}]
         ("agent-flow-1", ["queue_agent"]),
         ("runtime-flow-1", ["utils.simulators", "comfyui"]),
         ("gateway", ["utils.local.gateway_server"]),
+        ("webhooks", ["utils.local.webhook_sender"]),
     ],
 )
 async def test_a_process_that_is_killed_is_named_and_restarted(

@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from infra.app import ROOT
+from infra.config.checks import MAX_RUNTIMES
 
 SDWEBUI = {"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "v1-5-pruned.safetensors"}
 COMFYUI = {"name": "comfy", "namespace": "comfy", "type": "comfyui"}
@@ -113,7 +114,7 @@ MOST: dict[str, Any] = {
             "modelFilename": f"sd_xl_base_{number}.safetensors",
             "extraValues": CACHED_IMAGES,
         }
-        for number in range(40)
+        for number in range(MAX_RUNTIMES)
     ],
 }
 """As many runtimes as a stack holds, with everything on that makes it larger."""

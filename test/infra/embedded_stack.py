@@ -18,7 +18,19 @@ from utils.local.cloud import Access
 ACCOUNT = "123456789012"
 """moto's own."""
 
-WITHOUT_CLUSTER = ("ApiGateway", "Lambda", "SNS", "SQS", "S3", "IAM", "Logs", "StepFunctions", "Events", "DynamoDB")
+WITHOUT_CLUSTER = (
+    "ApiGateway",
+    "Lambda",
+    "SNS",
+    "SQS",
+    "S3",
+    "IAM",
+    "Logs",
+    "StepFunctions",
+    "Events",
+    "DynamoDB",
+    "SecretsManager",
+)
 """The services of the part that needs no cluster."""
 
 PARTS = (
@@ -26,6 +38,8 @@ PARTS = (
     "TaskTable",
     "Routing",
     "FrontDoor",
+    "WebhookEvents",
+    "WebhookSender",
     "QueueGuard",
     "NodeDrain",
     "EbsThroughputTuner",
@@ -33,6 +47,9 @@ PARTS = (
     "GpuNodeRole",
 )
 """The constructs of that part, by how their logical ids begin."""
+
+EVENT_SOURCE = "AWS::Lambda::EventSourceMapping"
+"""Left out: moto would run the function in Docker."""
 
 UNKNOWN_TO_MOTO = {
     "AWS::ApiGateway::Account",
@@ -46,6 +63,7 @@ UNKNOWN_TO_MOTO = {
     "AWS::Logs::MetricFilter",
     "AWS::S3::BucketPolicy",
     "AWS::SNS::Subscription",
+    "AWS::SecretsManager::Secret",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 }
@@ -127,6 +145,7 @@ def create(template: Mapping[str, Any], access: Access) -> EmbeddedStack:
     )
     _make_subscriptions(made, session.client("sns", endpoint_url=access.endpoint_url))
     _make_lifecycles(made, s3)
+    _make_secrets(made, session.client("secretsmanager", endpoint_url=access.endpoint_url))
     return made
 
 
@@ -134,7 +153,7 @@ def _without_cluster(template: Mapping[str, Any]) -> dict[str, Any]:
     resources = {
         name: dict(one)
         for name, one in template["Resources"].items()
-        if one["Type"].split("::")[1] in WITHOUT_CLUSTER and name.startswith(PARTS)
+        if one["Type"].split("::")[1] in WITHOUT_CLUSTER and name.startswith(PARTS) and one["Type"] != EVENT_SOURCE
     }
     for one in resources.values():
         depends = one.pop("DependsOn", [])
@@ -193,6 +212,17 @@ def _make_subscriptions(made: EmbeddedStack, sns: Any) -> None:
                 "RedrivePolicy": json.dumps(properties["RedrivePolicy"]),
             },
         )
+
+
+def _make_secrets(made: EmbeddedStack, secrets: Any) -> None:
+    for properties in made.of_type("AWS::SecretsManager::Secret").values():
+        asked = properties["GenerateSecretString"]
+        password = secrets.get_random_password(
+            PasswordLength=asked["PasswordLength"],
+            ExcludePunctuation=asked["ExcludePunctuation"],
+            RequireEachIncludedType=asked["RequireEachIncludedType"],
+        )["RandomPassword"]
+        secrets.create_secret(Name=properties["Name"], SecretString=password)
 
 
 def _make_lifecycles(made: EmbeddedStack, s3: Any) -> None:

@@ -19,6 +19,7 @@ KNOWN: Mapping[tuple[str, str, frozenset[str]], str] = {
     ("AWS/ApiGateway", "4XXError", frozenset({"ApiName", "Stage"})): API_GATEWAY,
     ("AWS/ApiGateway", "5XXError", frozenset({"ApiName", "Stage"})): API_GATEWAY,
     ("AWS/Lambda", "Throttles", frozenset({"FunctionName"})): LAMBDA,
+    ("AWS/Lambda", "Errors", frozenset({"FunctionName"})): LAMBDA,
     ("AWS/Events", "Invocations", frozenset({"RuleName"})): EVENTS,
     ("ContainerInsights", "cluster_node_count", frozenset({"ClusterName"})): INSIGHTS,
     ("ContainerInsights", "node_gpu_utilization", frozenset({"ClusterName"})): GPU,

@@ -21,6 +21,7 @@ PLACE = Place(
     output_bucket="results",
     output_topic_arn="arn:callbacks",
     queue_url="https://queue",
+    webhooks_queue_url="https://sqs/webhook_events",
     dead_letter_queue_url="https://dead",
     telemetry_endpoint="http://collector",
 )

@@ -114,7 +114,7 @@ def test_no_role_has_policies_beside_those_that_are_read_here(template: dict[str
 def test_agents_work_on_the_queue_of_their_own_name(default: dict[str, Any]) -> None:
     assert of_role(default, "AgentRole") == {
         ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"): (f"{QUEUES}{OWN}",),
-        ("sqs:SendMessage",): (f"{QUEUES}{OWN}_dead",),
+        ("sqs:SendMessage",): (_queue(default, "WebhookEventsQueue"), f"{QUEUES}{OWN}_dead"),
         ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"): (_arn(default, "AWS::DynamoDB::Table"),),
         ("sns:Publish",): (_the(default, "AWS::SNS::Topic", "RoutingCallbacks"),),
         ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"): (f"{_arn(default, 'AWS::S3::Bucket')}/*",),
@@ -132,7 +132,7 @@ def test_agents_cannot_forge_the_contents_of_a_task(default: dict[str, Any]) -> 
 def test_the_queues_that_agents_may_use_are_those_that_there_are(three: dict[str, Any]) -> None:
     # Given
     allowed = of_role(three, "AgentRole")
-    ((consumed,), (buried,)) = (resources for actions, resources in allowed.items() if actions[0].startswith("sqs:"))
+    ((consumed,), (_, buried)) = (resources for actions, resources in allowed.items() if actions[0].startswith("sqs:"))
     names = {queue.get("QueueName") for queue in of_type(three, "AWS::SQS::Queue").values()}
 
     # Then
@@ -165,6 +165,24 @@ def test_models_are_read_and_never_written(default: dict[str, Any]) -> None:
     assert of_role(default, "EksAddonsModelReader") == {
         ("s3:ListBucket",): ("arn:aws:s3:::your-model-bucket",),
         ("s3:GetObject",): ("arn:aws:s3:::your-model-bucket/*",),
+    }
+
+
+def test_the_sender_of_webhooks_reads_and_does_no_more(default: dict[str, Any]) -> None:
+    allowed = of_role(default, "WebhookSenderHandlerRole")
+    allowed.pop(TRACES)
+    allowed.pop(LOGS)
+
+    assert allowed == {
+        ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"): (
+            _queue(default, "WebhookEventsQueue"),
+        ),
+        ("sqs:SendMessage",): (_queue(default, "WebhookEventsDeadLetters"),),
+        ("dynamodb:GetItem", "dynamodb:UpdateItem"): (_arn(default, "AWS::DynamoDB::Table"),),
+        ("secretsmanager:GetSecretValue",): (
+            "arn:<Partition>:secretsmanager:<Region>:<AccountId>:secret:sdoneks/webhooks/*",
+        ),
+        ("s3:GetObject",): (f"{_arn(default, 'AWS::S3::Bucket')}/*",),
     }
 
 
@@ -284,6 +302,10 @@ def test_a_managed_policy_is_no_longer_than_iam_takes(template: dict[str, Any]) 
 def _the(template: dict[str, Any], kind: str, prefix: str = "") -> str:
     (name,) = [one for one in of_type(template, kind) if one.startswith(prefix)]
     return str(plain({"Ref": name}))
+
+
+def _queue(template: dict[str, Any], prefix: str) -> str:
+    return f"{_the(template, 'AWS::SQS::Queue', prefix)[:-1]}.Arn>"
 
 
 def _arn(template: dict[str, Any], kind: str) -> str:

@@ -9,7 +9,8 @@ from contract.policy import TaskPolicy
 from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import MAX_TASK_TIMEOUT, parse_config
-from infra.topology import DAY, LEASE_SECONDS, Expiry, Topology, topology_of
+from infra.queues import DAY
+from infra.topology import LEASE_SECONDS, Expiry, Topology, topology_of
 
 SQS_MAX_VISIBILITY = 12 * 3600
 SQS_MAX_NAME = 80
@@ -61,13 +62,14 @@ def test_the_longest_names_and_times_are_within_what_sqs_allows() -> None:
 
     # Then
     queues = [made.undelivered, made.routes[0].queue, made.routes[0].dead_letters]
+    queues += [made.webhooks.queue, made.webhooks.dead_letters]
     assert all(len(queue.name) <= SQS_MAX_NAME for queue in queues)
     assert all(queue.visibility <= SQS_MAX_VISIBILITY for queue in queues)
 
 
 def test_no_runtime_can_take_the_name_of_another_queue() -> None:
     # Given names that would meet if '-' joined them
-    names = ["a", "a-dead", "undelivered-tasks", "tasks"]
+    names = ["a", "a-dead", "undelivered-tasks", "tasks", "webhook-events", "webhook-events-dead"]
     runtimes = [{"name": name, "namespace": "x", "type": "comfyui"} for name in names]
 
     # When
@@ -77,7 +79,12 @@ def test_no_runtime_can_take_the_name_of_another_queue() -> None:
     queues = [
         queue.name
         for made in (first, second)
-        for queue in (made.undelivered, *(q for r in made.routes for q in (r.queue, r.dead_letters)))
+        for queue in (
+            made.undelivered,
+            made.webhooks.queue,
+            made.webhooks.dead_letters,
+            *(q for r in made.routes for q in (r.queue, r.dead_letters)),
+        )
     ]
     assert len(set(queues)) == len(queues)
 
@@ -144,6 +151,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         dead_letter_queue_url="http://sqs/any_dead",
         output_topic_arn="arn:out",
         output_bucket="pictures",
+        webhooks_queue_url="http://sqs/webhook_events",
         api_base_url="http://localhost:8080",
     )
 
@@ -154,6 +162,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
         "DEAD_LETTER_QUEUE_URL": "http://sqs/any_dead",
         "SNS_TOPIC_ARN": "arn:out",
         "S3_BUCKET": "pictures",
+        "WEBHOOKS_QUEUE_URL": "http://sqs/webhook_events",
         "RUNTIME_TYPE": "sdwebui",
         "RUNTIME_NAME": "any",
         "API_BASE_URL": "http://localhost:8080",

@@ -13,8 +13,7 @@ from contract.task_table import writes
 from contract.task_table.item import State, TaskItem, Webhook, timestamp
 from contract.task_table.keys import task_key
 from contract.task_table.writes import CONDITION_FAILED
-from contract.webhook import ATTRIBUTE as WEBHOOK_ATTRIBUTE
-from contract.wire import CLIENT_ATTRIBUTE, DEADLINE_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, encode_task
+from contract.wire import CLIENT_ATTRIBUTE, DEADLINE_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, WEBHOOK_ATTRIBUTE, encode_task
 from queue_agent.aws.clients import code_of
 from test.support.world import World, a_task
 

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
 from contract.task_table import keys
-from infra.topology import MAX_RECEIVE_COUNT, Expiry, Queue, Topology
+from contract.webhook_secret import new_secret
+from infra.queues import Queue
+from infra.topology import Expiry, Topology
+from infra.webhooks import Webhooks
 from queue_agent.aws.clients import Clients
 
 if TYPE_CHECKING:
@@ -49,6 +52,14 @@ class Access:
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[Clients]:
         """For this process: clients that read neither AWS variables nor files; closed on exit."""
+        async with AsyncExitStack() as stack:
+            sqs, sns, s3, dynamodb = [
+                await stack.enter_async_context(self.client(service)) for service in ("sqs", "sns", "s3", "dynamodb")
+            ]
+            yield Clients(sqs=sqs, sns=sns, s3=s3, dynamodb=dynamodb)
+
+    def client(self, service: Any) -> AbstractAsyncContextManager[Any]:
+        """A client of one service, as those of ``clients``."""
         session = AioSession(
             session_vars={
                 "profile": (None, None, None, None),
@@ -66,14 +77,7 @@ class Access:
             read_timeout=30,
             retries={"mode": "standard"},
         )
-        options: dict[str, Any] = {"endpoint_url": self.endpoint_url, "config": config}
-        async with AsyncExitStack() as stack:
-            yield Clients(
-                sqs=await stack.enter_async_context(session.create_client("sqs", self.region, **options)),
-                sns=await stack.enter_async_context(session.create_client("sns", self.region, **options)),
-                s3=await stack.enter_async_context(session.create_client("s3", self.region, **options)),
-                dynamodb=await stack.enter_async_context(session.create_client("dynamodb", self.region, **options)),
-            )
+        return session.create_client(service, self.region, endpoint_url=self.endpoint_url, config=config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,17 @@ async def apply(topology: Topology, access: Access, clients: Clients) -> Cloud:
     output_topic = (await clients.sns.create_topic(Name=topology.output_topic))["TopicArn"]
 
     queues: dict[str, QueueAddress] = {}
-    pairs = ((route.dead_letters, route.queue) for route in topology.routes)
+    webhooks = topology.webhooks
+    pairs = [(route.dead_letters, route.queue) for route in topology.routes]
+    pairs.append((webhooks.dead_letters, webhooks.queue))
     for queue in (topology.undelivered, *(queue for pair in pairs for queue in pair)):
         queues[queue.name] = await _create_queue(clients.sqs, queue, queues)
     undelivered = queues[topology.undelivered.name]
     for route in topology.routes:
         await _subscribe(clients.sns, input_topic, queues[route.queue.name], undelivered, route.filter_policy)
+    dead = queues[webhooks.dead_letters.name]
+    await _subscribe(clients.sns, output_topic, queues[webhooks.queue.name], dead, webhooks.filter_policy)
+    await _create_secrets(access, webhooks)
     return Cloud(access, input_topic, output_topic, topology.output_bucket, queues)
 
 
@@ -164,6 +173,12 @@ async def create_table(dynamodb: "DynamoDBClient", name: str) -> None:
     )
 
 
+async def _create_secrets(access: Access, webhooks: Webhooks) -> None:
+    async with access.client("secretsmanager") as secrets:
+        for name in webhooks.secret_names.values():
+            await secrets.create_secret(Name=name, SecretString=new_secret())
+
+
 async def _create_queue(sqs: "SQSClient", queue: Queue, made: Mapping[str, QueueAddress]) -> QueueAddress:
     attributes: dict[QueueAttributeNameType, str] = {
         "VisibilityTimeout": str(queue.visibility),
@@ -172,7 +187,7 @@ async def _create_queue(sqs: "SQSClient", queue: Queue, made: Mapping[str, Queue
     }
     if queue.dead_letters:
         target = made[queue.dead_letters].arn
-        attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": MAX_RECEIVE_COUNT})
+        attributes["RedrivePolicy"] = json.dumps({"deadLetterTargetArn": target, "maxReceiveCount": queue.max_receives})
     url = (await sqs.create_queue(QueueName=queue.name, Attributes=attributes))["QueueUrl"]
     response = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
     return QueueAddress(url, response["Attributes"]["QueueArn"])

@@ -115,12 +115,14 @@ async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Plat
         keys = _api_keys(plan.topology)
         gateway = services.gateway_service(plan.topology, cloud, keys, gateway_socket.fileno(), telemetry)
         await supervisor.start(gateway)
+        endpoint = f"{address(gateway_socket)}/{plan.topology.api.stage}/"
+        await supervisor.start(services.webhook_service(plan.topology, cloud, endpoint))
         health = await _start_runtimes(plan, cloud, supervisor, stack, telemetry)
         # Agents stop while their runtimes still run, so that they can interrupt them; then the rest stops.
         stack.push_async_callback(supervisor.stop, gateway.name, *health)
         stack.callback(gateway_socket.close)
         addresses = Addresses(
-            endpoint=f"{address(gateway_socket)}/{plan.topology.api.stage}/",
+            endpoint=endpoint,
             api_key=next(iter(keys.values())).value,
             api_keys={name: key.value for name, key in keys.items()},
             bucket=cloud.output_bucket,

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 
 from infra.topology import Route, Topology
 from utils.local.cloud import Cloud
@@ -26,6 +27,10 @@ OTHER_MODELS = ("sd_xl_base_1.0.safetensors", "sd_xl_turbo_1.0_fp16.safetensors"
 """What a simulated runtime with dynamicModel can switch to, in addition to its own model."""
 
 DEFAULT_MODEL = "v1-5-pruned-emaonly.safetensors"
+
+
+LOOPBACK_WEBHOOKS: Mapping[str, str] = MappingProxyType({"LOOPBACK_WEBHOOKS": "true"})
+"""Receivers of webhooks may be on this machine, where users' own programs are, and without TLS."""
 
 
 def telemetry(endpoint: str | None) -> dict[str, str]:
@@ -51,9 +56,22 @@ def gateway_service(
     )
     routes = [(route.method, route.path) for route in api.routes]
     gateway = {"stage": api.stage, "routes": routes, "keys": [asdict(key) for key in keys.values()]}
-    local = {"LOOPBACK_WEBHOOKS": "true", "GATEWAY": json.dumps(gateway)}
+    local = {**LOOPBACK_WEBHOOKS, "GATEWAY": json.dumps(gateway)}
     more = {**cloud.access.environment(), **own, **telemetry, **local}
     return Service("gateway", "utils.local.gateway_server", (str(socket),), environment(more), sockets=(socket,))
+
+
+def webhook_service(topology: Topology, cloud: Cloud, api_url: str) -> Service:
+    """What sends webhooks. ``api_url`` ends in the stage and a slash."""
+    webhooks = topology.webhooks
+    own = webhooks.environment(
+        queue_url=cloud.queues[webhooks.queue.name].url,
+        dead_letter_url=cloud.queues[webhooks.dead_letters.name].url,
+        output_bucket=cloud.output_bucket,
+        api_url=api_url,
+    )
+    more = {**cloud.access.environment(), **topology.task_table_environment(), **own, **LOOPBACK_WEBHOOKS}
+    return Service("webhooks", "utils.local.webhook_sender", environment=environment(more))
 
 
 def runtime_service(route: Route, number: int, port: int, seconds_per_step: float) -> Service:
@@ -89,6 +107,7 @@ def agent_service(
         dead_letter_queue_url=cloud.queues[route.dead_letters.name].url,
         output_topic_arn=cloud.output_topic_arn,
         output_bucket=cloud.output_bucket,
+        webhooks_queue_url=cloud.queues[topology.webhooks.queue.name].url,
         api_base_url=api_base_url,
     )
     local = {

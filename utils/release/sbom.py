@@ -45,6 +45,7 @@ class Artifact:
 
 ARTIFACTS = (
     Artifact("front-door", "application", "requirements/lambda.txt"),
+    Artifact("webhooks", "application", "requirements/webhooks.txt"),
     Artifact("queue-agent", "container", "requirements/agent.txt", "images/queue-agent/Dockerfile"),
     *(
         Artifact(name, "container", f"images/{name}/requirements.txt", f"images/{name}/Dockerfile")

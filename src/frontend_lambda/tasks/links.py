@@ -12,11 +12,9 @@ from dataclasses import dataclass
 import boto3
 from botocore.config import Config
 
+from contract.presign import LINK_SECONDS, signer
 from contract.task_table.view import Link
 from frontend_lambda.settings import Settings
-
-LINK_SECONDS = 3600
-"""Life of a link. The credentials of a function live for hours; most links are used within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +39,8 @@ class Signer:
             config=Config(signature_version="s3v4"),
         )
 
-    def download(self, key: str) -> Link:
-        """A link that a GET of the object takes."""
-        params = {"Bucket": self._bucket, "Key": key}
-        expires = self._clock() + LINK_SECONDS
-        return Link(self._s3.generate_presigned_url("get_object", Params=params, ExpiresIn=LINK_SECONDS), expires)
+        self.download: Callable[[str], Link] = signer(self._s3, self._bucket, clock=clock)
+        """A link that a GET of the object with this key takes."""
 
     def upload(self, key: str, *, size: int, media_type: str | None) -> Upload:
         """A link that takes an object of exactly ``size`` bytes."""

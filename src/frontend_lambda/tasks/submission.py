@@ -8,8 +8,7 @@ from typing import Any
 from contract.errors import ContractError, Problem
 from contract.task_table.item import State, TaskItem, timestamp
 from contract.trace import ATTRIBUTE as TRACE_ATTRIBUTE
-from contract.webhook import ATTRIBUTE as WEBHOOK_ATTRIBUTE
-from contract.wire import CLIENT_ATTRIBUTE, DEADLINE_ATTRIBUTE
+from contract.wire import CLIENT_ATTRIBUTE, DEADLINE_ATTRIBUTE, WEBHOOK_ATTRIBUTE
 from frontend_lambda import v1alpha2
 from frontend_lambda.admission import Admission
 from frontend_lambda.logs import LOGGER, loggable_id

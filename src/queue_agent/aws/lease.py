@@ -5,8 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from contract.callback import Cause
-from contract.webhook import ATTRIBUTE as WEBHOOK_ATTRIBUTE
-from contract.wire import CLIENT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, client_of
+from contract.wire import CLIENT_ATTRIBUTE, REQUEST_ID_ATTRIBUTE, WEBHOOK_ATTRIBUTE, client_of
 from queue_agent.errors import LeaseLost, TaskExpired
 from queue_agent.telemetry.tracing import Trace
 

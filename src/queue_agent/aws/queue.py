@@ -10,13 +10,13 @@ from botocore.exceptions import ClientError
 
 from contract import trace
 from contract.metrics import DEAD_LETTERS
-from contract.webhook import ATTRIBUTE as WEBHOOK_ATTRIBUTE
 from contract.wire import (
     CLIENT_ATTRIBUTE,
     DEADLINE_ATTRIBUTE,
     REPEAT,
     REPEAT_ATTRIBUTE,
     REQUEST_ID_ATTRIBUTE,
+    WEBHOOK_ATTRIBUTE,
     deadline_of,
     message_group,
     request_id_of,

@@ -1,8 +1,8 @@
 """The queue of the function that sends webhooks. The ends of tasks come to it from the callback topic."""
 
-import json
 from typing import TYPE_CHECKING
 
+from contract.task_event import TaskEvent
 from contract.webhook import STARTED
 from queue_agent.aws.clients import aws_errors
 
@@ -21,6 +21,6 @@ class WebhookQueue:
         """A task's first run has begun. ``request`` is the identity of the task's request. Raises AwsError."""
         if self._url is None:
             return
-        event = {"client": client, "id": task_id, "request": request, "event": STARTED, "runtime": runtime}
+        event = TaskEvent(client=client, id=task_id, request=request, event=STARTED, runtime=runtime)
         with aws_errors("send an event to the webhooks"):
-            await self._client.send_message(QueueUrl=self._url, MessageBody=json.dumps(event))
+            await self._client.send_message(QueueUrl=self._url, MessageBody=event.encode())

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from infra.config.model import parse_config
-from infra.topology import MAX_RECEIVE_COUNT, topology_of
+from infra.topology import topology_of
 from test.infra.configs import EVERYTHING, REGIONS, THREE
 from test.infra.embedded_stack import create
 from test.infra.synthesis import Synthesis, template_in
@@ -38,7 +38,7 @@ class ObservedQueue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedSubscription:
-    """A queue's subscription to the input topic; ``undelivered`` is the queue for what SNS could not deliver."""
+    """A queue's subscription to a topic; ``undelivered`` is the queue for what SNS could not deliver."""
 
     raw: bool
     scope: str
@@ -64,6 +64,7 @@ class Observed:
     topics: frozenset[str]
     expiries: Mapping[str, int]
     table: ObservedTable
+    secrets: frozenset[str]
 
 
 ApplyAndObserve: TypeAlias = Callable[[Mapping[str, Any], Path, Synthesis], Awaitable[Observed]]
@@ -87,7 +88,7 @@ async def embedded(raw: Mapping[str, Any], logs: Path, _synthesise: Synthesis) -
     async with an_aws(logs) as access:
         async with access.clients() as clients:
             made = await cloud.apply(topology_of(parse_config(raw)), access, clients)
-        return await asyncio.to_thread(_read, access, made.input_topic_arn, made.output_bucket)
+        return await asyncio.to_thread(_read, access, made.output_bucket)
 
 
 async def synthesised(raw: Mapping[str, Any], logs: Path, synthesise: Synthesis) -> Observed:
@@ -96,8 +97,7 @@ async def synthesised(raw: Mapping[str, Any], logs: Path, synthesise: Synthesis)
     template = template_in(await asyncio.to_thread(synthesise, name, raw, region=REGIONS.get(name)))
     async with an_aws(logs) as access:
         made = await asyncio.to_thread(create, template, access)
-        (topic,) = [place for logical, place in made.ids.items() if logical.startswith("RoutingTasks")]
-        return await asyncio.to_thread(_read, access, topic, made.outputs["OutputS3Bucket"])
+        return await asyncio.to_thread(_read, access, made.outputs["OutputS3Bucket"])
 
 
 @pytest.fixture(params=[embedded, synthesised])
@@ -115,14 +115,16 @@ async def test_what_is_made_is_what_the_topology_says(
     # When
     observed = await apply_and_observe(raw, tmp_path, synthesise)
     # Then
+    webhooks = topology.webhooks
     queues = [queue for route in topology.routes for queue in (route.queue, route.dead_letters)]
+    queues += [webhooks.queue, webhooks.dead_letters]
     assert observed.queues == {
         queue.name: ObservedQueue(
             visibility=queue.visibility,
             retention=queue.retention,
             encrypted=True,
             dead_letters=queue.dead_letters,
-            max_receive_count=MAX_RECEIVE_COUNT if queue.dead_letters else None,
+            max_receive_count=queue.max_receives if queue.dead_letters else None,
         )
         for queue in (*queues, topology.undelivered)
     }
@@ -134,7 +136,15 @@ async def test_what_is_made_is_what_the_topology_says(
             undelivered=topology.undelivered.name,
         )
         for route in topology.routes
+    } | {
+        webhooks.queue.name: ObservedSubscription(
+            raw=True,
+            scope="MessageAttributes",
+            filter_policy=webhooks.filter_policy,
+            undelivered=webhooks.dead_letters.name,
+        )
     }
+    assert observed.secrets == frozenset(webhooks.secret_names.values())
     assert observed.topics == {topology.input_topic, topology.output_topic}
     assert observed.expiries == {expiry.prefix: expiry.days for expiry in topology.expiries}
     assert observed.table == ObservedTable(
@@ -153,7 +163,7 @@ async def test_the_local_platform_has_the_input_buckets_too(tmp_path: Path) -> N
     assert {bucket["Name"] for bucket in listed["Buckets"]} == {topology.output_bucket, *topology.input_buckets}
 
 
-def _read(access: cloud.Access, input_topic_arn: str, output_bucket: str) -> Observed:
+def _read(access: cloud.Access, output_bucket: str) -> Observed:
     session = boto3.Session("local", "local", region_name=access.region)
     sqs = session.client("sqs", endpoint_url=access.endpoint_url)
     sns = session.client("sns", endpoint_url=access.endpoint_url)
@@ -166,7 +176,7 @@ def _read(access: cloud.Access, input_topic_arn: str, output_bucket: str) -> Obs
         _name(one["Endpoint"]): _subscription(
             sns.get_subscription_attributes(SubscriptionArn=one["SubscriptionArn"])["Attributes"]
         )
-        for one in sns.list_subscriptions_by_topic(TopicArn=input_topic_arn)["Subscriptions"]
+        for one in sns.list_subscriptions()["Subscriptions"]
     }
     rules = s3.get_bucket_lifecycle_configuration(Bucket=output_bucket)["Rules"]
     return Observed(
@@ -174,6 +184,10 @@ def _read(access: cloud.Access, input_topic_arn: str, output_bucket: str) -> Obs
         subscriptions=subscriptions,
         topics=frozenset(_name(topic["TopicArn"]) for topic in sns.list_topics()["Topics"]),
         expiries={rule["Filter"].get("Prefix", ""): rule["Expiration"]["Days"] for rule in rules},
+        secrets=frozenset(
+            one["Name"]
+            for one in session.client("secretsmanager", endpoint_url=access.endpoint_url).list_secrets()["SecretList"]
+        ),
         table=_table(session.client("dynamodb", endpoint_url=access.endpoint_url)),
     )
 

@@ -38,6 +38,7 @@ def in_the_pod(config: Config, topology: Topology, route: Route, extra: Mapping[
         output_topic_arn="arn:aws:sns:us-east-1:123456789012:callbacks",
         queue_url=f"https://sqs.example/{route.queue.name}",
         dead_letter_queue_url=f"https://sqs.example/{route.dead_letters.name}",
+        webhooks_queue_url=f"https://sqs.example/{topology.webhooks.queue.name}",
         telemetry_endpoint="",
     )
     values = json.dumps(chart_values(topology, route, place, extra))
@@ -55,7 +56,7 @@ def on_the_machine(topology: Topology, route: Route) -> dict[str, str]:
         output_bucket="results",
         queues={
             name: QueueAddress(f"https://sqs.example/{name}", f"arn:{name}")
-            for name in (route.queue.name, route.dead_letters.name)
+            for name in (route.queue.name, route.dead_letters.name, topology.webhooks.queue.name)
         },
     )
     part = agent_service(

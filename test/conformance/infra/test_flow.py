@@ -190,6 +190,7 @@ async def test_the_chart_tells_an_agent_what_the_topology_says(tmp_path: Path, s
             dead_letter_queue_url=_id(ids, "RoutingsdruntimeDeadLetters"),
             output_topic_arn=world.stack.outputs["sdNotificationOutputArn"],
             output_bucket=world.stack.outputs["OutputS3Bucket"],
+            webhooks_queue_url=_id(ids, "WebhookEventsQueue"),
             api_base_url="http://127.0.0.1:8080",
         )
 

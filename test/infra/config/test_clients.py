@@ -114,7 +114,7 @@ def test_two_clients_of_one_name_are_refused() -> None:
 def test_more_clients_than_a_stack_holds_are_refused() -> None:
     (found,) = mistakes(*({"name": f"c{number}"} for number in range(100)))
 
-    assert found.startswith("clients: a stack with 2 runtimes has room for 95 clients, got 100; put the others into")
+    assert found.startswith("clients: a stack with 2 runtimes has room for 60 clients, got 100; put the others into")
 
 
 def test_more_than_the_functions_environment_holds_is_refused() -> None:

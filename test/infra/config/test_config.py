@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
+from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import Config, load_config, parse_config
 
@@ -232,14 +233,15 @@ def test_two_runtimes_of_one_name_are_refused() -> None:
 
 def test_one_runtime_more_than_a_stack_holds_is_refused() -> None:
     # Given
-    runtimes = [raw_runtime(name=f"sd-{n}", modelFilename=f"{n}.safetensors") for n in range(41)]
+    runtimes = [raw_runtime(name=f"sd-{n}", modelFilename=f"{n}.safetensors") for n in range(MAX_RUNTIMES + 1)]
 
     # When
     found = mistakes(raw_config(modelsRuntime=runtimes))
 
     # Then
     assert len(found) == 1
-    assert found[0].startswith("modelsRuntime: a stack has room for 40 runtimes, got 41; put the others into a second")
+    counted = f"has room for {MAX_RUNTIMES} runtimes, got {MAX_RUNTIMES + 1}"
+    assert found[0].startswith(f"modelsRuntime: a stack {counted}; put the others into a second")
 
 
 @pytest.mark.parametrize(

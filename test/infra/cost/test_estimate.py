@@ -117,10 +117,10 @@ def test_what_is_switched_off_costs_nothing(default: dict[str, Any], everything:
 
 def test_an_alarm_costs_for_each_metric_that_it_looks_at(default: dict[str, Any], unwatched: dict[str, Any]) -> None:
     """Age, waiting, held, dead letters, undelivered of one runtime; four outcomes; throttling twice; suspended;
-    busy seconds and completed tasks."""
+    busy seconds and completed tasks; dead letters of webhooks, and their errors twice."""
     on, off = totals(bill(default)), totals(bill(unwatched))
 
-    assert on["Alarms"] == pytest.approx(14 * 0.10)
+    assert on["Alarms"] == pytest.approx(17 * 0.10)
     assert on["Dashboard"] == pytest.approx(3)
     assert "Alarms" not in off
     assert "Dashboard" not in off

@@ -12,7 +12,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 from contract.metrics import METRICS, Kind
 from infra.cost.prices import price_book
 from infra.observability.collector import CONFIG_FILE, collector_objects
-from infra.observability.metrics import THROTTLED, search
+from infra.observability.metrics import THROTTLED, WEBHOOK_OUTCOMES, search
 from queue_agent.telemetry.otel import DELTA, RESOURCE, SPREAD, ExportedMetrics
 from test.infra.configs import MOST
 from test.infra.known_metrics import KNOWN
@@ -105,9 +105,10 @@ def test_the_agent_or_aws_emits_every_metric_of_the_dashboard_and_the_alarms(
     # Given
     template = request.getfixturevalue(name)
     namespace = the_one(template, "AWS::EKS::Cluster")["Name"]
-    counted = the_one(template, "AWS::Logs::MetricFilter")["MetricTransformations"][0]
     own = {(namespace, metric, dimensions) for metric, dimensions in arriving}
-    own.add((counted["MetricNamespace"], counted["MetricName"], frozenset()))
+    for counting in of_type(template, "AWS::Logs::MetricFilter").values():
+        (counted,) = counting["MetricTransformations"]
+        own.add((counted["MetricNamespace"], counted["MetricName"], frozenset()))
 
     # When
     seen = {*on_the_dashboard(template), *in_the_alarms(template)}
@@ -180,6 +181,7 @@ def test_it_shows_what_one_wants_to_know(default: dict[str, Any]) -> None:
         "Tasks completed, by runtime",
         "Runs put back to run again",
         "Seconds of a run, by runtime",
+        "Webhooks: tries by outcome",
     ]
     assert [line[-1]["stat"] for line in shown["Time from task to image, s"]] == ["p50", "p95", "p99"]
 
@@ -193,7 +195,7 @@ def test_the_states_of_all_alarms_are_on_top(three: dict[str, Any]) -> None:
 def test_every_queue_is_shown(most: dict[str, Any]) -> None:
     # Given
     queues = {f"most_{runtime['name']}" for runtime in MOST["modelsRuntime"]}
-    dead = {f"{queue}_dead" for queue in queues} | {"most_undelivered_tasks"}
+    dead = {f"{queue}_dead" for queue in queues} | {"most_undelivered_tasks", "most_webhook_events_dead"}
 
     # Then
     shown = graphs(most)
@@ -221,7 +223,7 @@ def test_the_rules_of_spot_are_karpenters(default: dict[str, Any]) -> None:
 
 def test_throttled_requests_are_counted_in_the_access_log(default: dict[str, Any]) -> None:
     # Given
-    counting = the_one(default, "AWS::Logs::MetricFilter")
+    counting = the_one(default, "AWS::Logs::MetricFilter", "FrontDoor")
     (stage,) = of_type(default, "AWS::ApiGateway::Stage").values()
 
     # Then
@@ -269,7 +271,10 @@ def test_what_is_switched_off_is_left_out_and_said(everything: dict[str, Any]) -
 
     # Then
     assert seen == {"AWS/SNS", "AWS/SQS", "AWS/ApiGateway", "AWS/Lambda", "AWS/Events", "otherStack"}
-    assert {name for namespace, name, _ in on_the_dashboard(everything) if namespace == "otherStack"} == {THROTTLED}
+    assert {name for namespace, name, _ in on_the_dashboard(everything) if namespace == "otherStack"} == {
+        THROTTLED,
+        *WEBHOOK_OUTCOMES.values(),
+    }
     assert "Without `addOns.tracing`" in text(everything)
     assert "Without `addOns.observability`" in text(everything)
 

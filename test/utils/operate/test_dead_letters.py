@@ -28,10 +28,10 @@ TRACE = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
 class Queues:
     """A runtime's two queues on an AWS of its own, and the command on them."""
 
-    def __init__(self, sqs: "SQSClient", folder: Path) -> None:
+    def __init__(self, sqs: "SQSClient", folder: Path, name: str = "sdruntime") -> None:
         self.sqs = sqs
-        self.queue = sqs.create_queue(QueueName=f"{STACK}_sdruntime")["QueueUrl"]
-        self.dead = sqs.create_queue(QueueName=f"{STACK}_sdruntime_dead")["QueueUrl"]
+        self.queue = sqs.create_queue(QueueName=f"{STACK}_{name}")["QueueUrl"]
+        self.dead = sqs.create_queue(QueueName=f"{STACK}_{name}_dead")["QueueUrl"]
         self.folder = folder
         self.asked: list[str] = []
 
@@ -79,7 +79,7 @@ def endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def queues(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
-    monkeypatch.setattr("utils.operate.dead_letters.POLL_SECONDS", 0)
+    monkeypatch.setattr("utils.operate.dead_letter_queue.POLL_SECONDS", 0)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
     (tmp_path / ".platform").mkdir()
     running.write(tmp_path, addresses_of(endpoint))
@@ -155,6 +155,37 @@ def test_a_redriven_letter_has_its_deadline_and_webhook_again(queues: Queues) ->
     (message,) = queues.sqs.receive_message(QueueUrl=queues.queue, MessageAttributeNames=["All"])["Messages"]
     values = {name: value.get("StringValue") for name, value in message["MessageAttributes"].items()}
     assert values == {"traceparent": TRACE, **kept}
+
+
+def test_a_webhooks_letter_is_redriven_as_it_came(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    # Given one that the sender gave up, and a callback that SQS itself moved
+    webhooks = Queues(queues.sqs, queues.folder, "webhook_events")
+    event = {"client": "default", "id": "dog", "request": "r", "event": "ended", "runtime": "sdruntime"}
+    notes = {"reason": "the receiver answered 500", "receives": "16"}
+    attributes = {"client": "default", "request_id": "r", "webhook": "ended"}
+    for body, named in ((event, notes), ({"id": "cat"}, attributes)):
+        queues.sqs.send_message(
+            QueueUrl=webhooks.dead,
+            MessageBody=json.dumps(body),
+            MessageAttributes={name: {"DataType": "String", "StringValue": text} for name, text in named.items()},
+        )
+    # When
+    assert webhooks.run("list", runtime="webhook_events") == 0
+    shown = capsys.readouterr().out
+    assert webhooks.run("redrive", "--yes", runtime="webhook_events") == 0
+    # Then
+    for word in ("dog", "cat", "the receiver answered 500"):
+        assert word in shown
+    answer = queues.sqs.receive_message(
+        QueueUrl=webhooks.queue, MaxNumberOfMessages=10, MessageAttributeNames=["All"], VisibilityTimeout=0
+    )
+    found = {
+        json.loads(message["Body"])["id"]: {
+            name: value["StringValue"] for name, value in message.get("MessageAttributes", {}).items()
+        }
+        for message in answer["Messages"]
+    }
+    assert found == {"dog": {}, "cat": attributes}
 
 
 def test_all_letters_are_redriven_when_none_is_named(queues: Queues) -> None:

@@ -1,0 +1,1 @@
+"""Sends webhooks: from events of tasks to signed requests at their receivers, tried for three days."""
