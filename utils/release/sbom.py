@@ -46,6 +46,7 @@ class Artifact:
 ARTIFACTS = (
     Artifact("front-door", "application", "requirements/lambda.txt"),
     Artifact("queue-agent", "container", "requirements/agent.txt", "images/queue-agent/Dockerfile"),
+    Artifact("imagekit", "container", "requirements/image-kit.txt", "images/imagekit/Dockerfile"),
     *(
         Artifact(name, "container", f"images/{name}/requirements.txt", f"images/{name}/Dockerfile")
         for name in ("sdwebui", "comfyui", "invokeai")
