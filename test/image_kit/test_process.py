@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector
 from PIL import Image
 from yarl import URL
 
 from contract.runtimes import TaskType
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.imagekit import Adapter
+from queue_agent.runtimes.session import runtime_session
 from test.image_kit.drawings import encoded, person, photograph
 from test.support.runtimes import is_ready, run_job
 
@@ -55,8 +55,11 @@ async def _url(process: Process) -> URL:
 async def test_an_agent_runs_each_task_type_on_it(process: Process) -> None:
     # Given
     image, mask = person(320, 320)
-    session = ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None))
-    async with session, Adapter(await _url(process), session) as adapter, asyncio.timeout(PATIENCE):
+    async with (
+        runtime_session() as session,
+        Adapter(await _url(process), session) as adapter,
+        asyncio.timeout(PATIENCE),
+    ):
         while not await is_ready(adapter):  # noqa: ASYNC110 - the state lies behind HTTP
             await asyncio.sleep(0.1)
 

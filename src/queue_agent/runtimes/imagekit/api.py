@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, ConnectionTimeoutError
+from aiohttp import ClientSession
 from yarl import URL
 
 from contract.errors import MAX_TEXT, truncate
@@ -16,11 +16,9 @@ from queue_agent.errors import (
     RuntimeFault,
     RuntimeUnavailable,
 )
-from queue_agent.runtimes.address import shown_address, without_credentials
 from queue_agent.runtimes.body import MAX_ANSWER_BYTES, MAX_IMAGES_ANSWER_BYTES, AnswerTooLarge, read_body
 from queue_agent.runtimes.breakage import is_broken, is_out_of_memory
-
-CONNECT_SECONDS = 5.0
+from queue_agent.runtimes.http import exchange
 
 ANSWER_SECONDS = 8.0
 """For questions; a model that runs leaves the server free to answer them."""
@@ -61,24 +59,22 @@ class Api:
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if job_id is not None:
             headers[JOB_HEADER] = job_id
-        limits = ClientTimeout(total=seconds, sock_connect=CONNECT_SECONDS)
-        at = shown_address(self._url)
+        call = exchange(
+            self._session,
+            method,
+            self._url,
+            route,
+            runtime="the image kit",
+            total=seconds,
+            silence=None,
+            data=body,
+            headers=headers,
+        )
         try:
-            async with self._session.request(
-                method, self._url / route, data=body, headers=headers, timeout=limits, allow_redirects=False
-            ) as answer:
+            async with call as answer:
                 said = await read_body(answer, MAX_ANSWER_BYTES if seconds else MAX_IMAGES_ANSWER_BYTES)
         except AnswerTooLarge as error:
             raise _too_large(route, error, runs=seconds is None) from error
-        except ConnectionTimeoutError as error:
-            raise RuntimeUnavailable("runtime-gone", f"the image kit cannot be reached at {at}: no answer") from error
-        except TimeoutError as error:
-            raise RuntimeFault(
-                "runtime-silent", f"the image kit at {at} did not answer /{route} within {limits.total:g} s"
-            ) from error
-        except (ClientError, OSError) as error:
-            reason = without_credentials(error, self._url) or type(error).__name__
-            raise RuntimeUnavailable("runtime-gone", f"the image kit cannot be reached at {at}: {reason}") from error
         return _checked(answer.status, _parsed(said), f"{method} /{route}")
 
 

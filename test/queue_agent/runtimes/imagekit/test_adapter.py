@@ -9,13 +9,14 @@ from io import BytesIO
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, ClientTimeout, TCPConnector, web
+from aiohttp import ClientSession, web
 from PIL import Image
 
 from contract.runtimes import TaskType
 from queue_agent.errors import AgentError, PermanentError, RuntimeBusy, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import File, Job, Output, Path, Result, RunMonitor
 from queue_agent.runtimes.imagekit import Adapter
+from queue_agent.runtimes.session import runtime_session
 from test.support.runtimes import run_job
 from test.support.servers import Serve, serving
 from utils.simulators.base import Options
@@ -32,8 +33,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 @asynccontextmanager
 async def _adapter(serve: Serve, app: web.Application) -> AsyncIterator[Adapter]:
-    session = ClientSession(connector=TCPConnector(force_close=True), timeout=ClientTimeout(total=None))
-    async with session, Adapter(await serve(app), session) as adapter:
+    async with runtime_session() as session, Adapter(await serve(app), session) as adapter:
         yield adapter
 
 
