@@ -11,7 +11,7 @@ from PIL import Image
 
 from image_kit.errors import BadRequest
 from image_kit.images import Limits, Picture, decode_base64, encode_png
-from test.image_kit.drawings import encoded
+from test.support.drawings import encoded
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

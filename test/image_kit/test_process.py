@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 from yarl import URL
@@ -20,7 +19,7 @@ from contract.runtimes import TaskType
 from queue_agent.runtimes.base import Job
 from queue_agent.runtimes.imagekit import Adapter
 from queue_agent.runtimes.session import runtime_session
-from test.image_kit.drawings import encoded, person, photograph
+from test.support.drawings import encoded, overlap, person, photograph
 from test.support.runtimes import is_ready, run_job
 
 ROOT = Path(__file__).parents[2]
@@ -75,8 +74,7 @@ async def test_an_agent_runs_each_task_type_on_it(process: Process) -> None:
 
     # Then
     assert enlarged.size == (128, 96)
-    found, truth = np.asarray(alpha) > 127, np.asarray(mask) > 127
-    assert np.sum(found & truth) / np.sum(found | truth) >= 0.95
+    assert overlap(alpha, mask) >= 0.95
     assert text == []
 
 

@@ -16,7 +16,7 @@ from contract.image_kit import ROUTES
 from image_kit.images import Limits
 from image_kit.links import Reach
 from image_kit.server import Server
-from test.image_kit.drawings import encoded
+from test.support.drawings import encoded
 from test.support.web import Site, a_site
 from utils.simulators.imagekit import SimulatedModels
 

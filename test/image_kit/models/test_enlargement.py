@@ -8,15 +8,9 @@ from image_kit.errors import Stopped
 from image_kit.models import LoadedModels
 from image_kit.models.enlargement import CONTEXT, TILE
 from image_kit.watch import Watch
-from test.image_kit.drawings import photograph
+from test.support.drawings import photograph, psnr
 
 SIZE = (640, 480)
-
-
-def _psnr(image: Image.Image, original: Image.Image) -> float:
-    """Decibels."""
-    difference = np.asarray(image, np.float64) - np.asarray(original, np.float64)
-    return float(10 * np.log10(255**2 / np.mean(difference**2)))
 
 
 @pytest.mark.parametrize("scale", [2, 4])
@@ -31,7 +25,7 @@ def test_a_photograph_is_enlarged_better_than_by_lanczos(models: LoadedModels, s
     # Then
     assert enlarged.size == original.size
     lanczos = small.resize(SIZE, Image.Resampling.LANCZOS)
-    assert _psnr(enlarged, original) >= _psnr(lanczos, original) + 1.0
+    assert psnr(enlarged, original) >= psnr(lanczos, original) + 1.0
 
 
 @pytest.mark.parametrize("size", [(1, 1), (TILE, 3), (TILE + 1, TILE + 1), (TILE - 1, 2 * CONTEXT)])

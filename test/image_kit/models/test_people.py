@@ -6,7 +6,7 @@ from PIL import Image
 
 from image_kit.models import LoadedModels
 from image_kit.watch import Watch
-from test.image_kit.drawings import person, photograph
+from test.support.drawings import overlap, person, photograph
 
 
 @pytest.mark.parametrize("size", [(640, 640), (800, 600), (480, 720)])
@@ -19,8 +19,7 @@ def test_a_person_is_cut_out(models: LoadedModels, size: tuple[int, int]) -> Non
 
     # Then
     assert (found.size, found.mode) == (size, "L")
-    mask, truth = np.asarray(found) > 127, np.asarray(drawn) > 127
-    assert np.sum(mask & truth) / np.sum(mask | truth) >= 0.95
+    assert overlap(found, drawn) >= 0.95
 
 
 def test_a_landscape_has_nobody_in_it(models: LoadedModels) -> None:

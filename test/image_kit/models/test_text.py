@@ -1,13 +1,12 @@
 """Text recognition by the real models, on a drawn page."""
 
-from difflib import SequenceMatcher
 from pathlib import Path
 
 from PIL import Image, ImageFont
 
 from image_kit.models import LoadedModels
 from image_kit.watch import Watch
-from test.image_kit.drawings import page
+from test.support.drawings import likeness, page
 
 LINES = [
     "北京上海 2026年11月21日",
@@ -22,11 +21,6 @@ NEAR = 5
 """Pixels between a found edge and the ink's."""
 
 
-def _characters(text: str) -> str:
-    """Without spaces: between Chinese and Latin characters they are a matter of taste."""
-    return "".join(text.split())
-
-
 def test_a_page_with_chinese_and_english_is_read(models: LoadedModels, font_file: Path) -> None:
     # Given
     image, boxes = page(LINES, ImageFont.truetype(str(font_file), 28))
@@ -36,9 +30,7 @@ def test_a_page_with_chinese_and_english_is_read(models: LoadedModels, font_file
 
     # Then
     assert len(found) == len(LINES)
-    wanted, read = _characters("".join(LINES)), _characters("".join(line.words for line in found))
-    same = sum(block.size for block in SequenceMatcher(None, wanted, read, autojunk=False).get_matching_blocks())
-    assert same >= 0.98 * max(len(wanted), len(read))
+    assert likeness(LINES, [line.words for line in found]) >= 0.98
     for line, (left, top, right, bottom) in zip(found, boxes, strict=True):
         edges = (line.left - left, line.top - top, line.left + line.width - right, line.top + line.height - bottom)
         assert max(abs(edge) for edge in edges) <= NEAR, line.words

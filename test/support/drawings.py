@@ -1,6 +1,8 @@
-"""Images for the tests, drawn here: what is in them is known to the pixel."""
+"""Images for the tests, drawn here, and how near a result comes to what is known of them to the pixel."""
 
 import math
+from collections.abc import Iterable
+from difflib import SequenceMatcher
 from io import BytesIO
 
 import numpy as np
@@ -92,3 +94,23 @@ def encoded(image: Image.Image, kind: str = "PNG") -> bytes:
     file = BytesIO()
     image.save(file, kind)
     return file.getvalue()
+
+
+def psnr(image: Image.Image, original: Image.Image) -> float:
+    """Decibels."""
+    difference = np.asarray(image, np.float64) - np.asarray(original, np.float64)
+    return float(10 * np.log10(255**2 / np.mean(difference**2)))
+
+
+def overlap(found: Image.Image, drawn: Image.Image) -> float:
+    """Intersection over union of two grey masks, 0..1."""
+    one, other = np.asarray(found) > 127, np.asarray(drawn) > 127
+    return float(np.sum(one & other) / np.sum(one | other))
+
+
+def likeness(wanted: Iterable[str], read: Iterable[str]) -> float:
+    """The share of characters that are in both, in order, 0..1; without spaces, which between Chinese and Latin
+    characters are a matter of taste."""
+    one, other = ("".join("".join(texts).split()) for texts in (wanted, read))
+    blocks = SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks) / max(len(one), len(other))
