@@ -57,8 +57,13 @@ def _install() -> None:
             text=True,
             timeout=INSTALL_SECONDS,
         )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-        lines = (error.stderr or "").strip().splitlines() or [f"not done within {INSTALL_SECONDS:g} s"]
-        why = f"the image kit's packages cannot be installed: {lines[-1]}"
-        raise CannotInstall(f"{why}; check the network, then run the same command again") from error
+    except subprocess.CalledProcessError as error:
+        raise _cannot_install(error.stderr.strip().splitlines()[-1]) from error
+    except subprocess.TimeoutExpired as error:
+        raise _cannot_install(f"not done within {INSTALL_SECONDS:g} s") from error
     (FOLDER / f"installed-{LOCK.name}").write_bytes(LOCK.read_bytes())
+
+
+def _cannot_install(why: str) -> CannotInstall:
+    advice = "check the network, then run the same command again"
+    return CannotInstall(f"the image kit's packages cannot be installed: {why}; {advice}")
