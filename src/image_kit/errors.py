@@ -5,6 +5,7 @@ KitError
 │   └── BadLink      400  the link in ``url``: not allowed, not found, or too large
 ├── LinkUnavailable  502  the link's server does not answer, or says that it is in trouble
 ├── Stopped          409  the job was stopped by POST /interrupt, or its caller left
+├── TooLate          504  the function's time would end before the job does
 ├── Busy             503  another request is being worked on
 └── Failed           500  the model failed
 """
@@ -78,6 +79,18 @@ class Stopped(KitError):
 
     def __init__(self) -> None:
         super().__init__("the job was stopped")
+
+
+class TooLate(KitError):
+    """It would be too late on another try as well."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+    type = "timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"the image takes longer than {seconds:.0f} s; send a smaller one, or a task of this type to POST /v1alpha2"
+        )
 
 
 class Busy(KitError):

@@ -56,6 +56,8 @@ class Settings(BaseModel):
     """Host names and networks (CIDR) that links may reach although their addresses are not public."""
     allow_loopback_links: bool = Field(default=False, alias="ALLOW_LOOPBACK_LINKS")
     """Whether ``allowed_link_hosts`` may name loopback, too. Only the platform on one machine sets it."""
+    results_bucket: str | None = Field(default=None, alias="RESULTS_BUCKET")
+    """Where the function stores what is larger than its answer may be."""
     region: str | None = Field(default=None, alias="AWS_DEFAULT_REGION")
 
     @property
