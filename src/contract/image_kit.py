@@ -32,6 +32,9 @@ SCALES = (2, 4)
 ALPHA, FOREGROUND = "alpha", "foreground"
 """What of a human segmentation is answered: the alpha channel as a grey image, or the person on transparent ground."""
 
+ABSENT = (None, "")
+"""Values of a source that is not given."""
+
 FORMATS = ("JPEG", "PNG", "BMP")
 """The formats of an input, by their names in Pillow."""
 
@@ -66,7 +69,7 @@ def image_request(operation: TaskType, content: Mapping[str, Any]) -> ImageReque
         operation=operation,
         url=url or None,
         img=None if url else content[IMG],
-        scale=content.get(SCALE) or SCALES[0],
+        scale=int(content.get(SCALE) or SCALES[0]),
         foreground=content.get(TYPE) == FOREGROUND,
     )
 
@@ -78,7 +81,7 @@ def image_problems(operation: TaskType, content: Mapping[str, Any]) -> Iterator[
     if operation is TaskType.SUPER_RESOLUTION:
         if scale is not None and (isinstance(scale, bool) or scale not in SCALES):
             yield Problem(SCALE, f"must be 2 or 4, got {shown(scale)}")
-        if face not in (None, False):
+        if face is not None and face is not False:
             yield Problem(FACE, f"must be false: no face model is deployed, got {shown(face)}")
     if operation is TaskType.HUMAN_SEGMENTATION and kind not in (None, ALPHA, FOREGROUND):
         yield Problem(TYPE, f"must be {ALPHA!r} or {FOREGROUND!r}, got {shown(kind)}")
@@ -86,10 +89,10 @@ def image_problems(operation: TaskType, content: Mapping[str, Any]) -> Iterator[
 
 def _source_problems(content: Mapping[str, Any]) -> Iterator[Problem]:
     url, img = content.get(URL), content.get(IMG)
-    if url:
+    if url not in ABSENT:
         if not isinstance(url, str) or not is_link(url):
             yield Problem(URL, f"must be an http, https or s3 link to an image, got {shown(url)}")
-    elif not img:
+    elif img in ABSENT:
         yield Problem(URL, "is required: a link to an image, or img with the image as base64")
     elif not isinstance(img, str):
         yield Problem(IMG, f"must be an image as base64, got {shown(img)}")

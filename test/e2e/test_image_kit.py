@@ -1,7 +1,13 @@
 """The image kit's task types on the platform of one machine, with the real models, from the front door to the files."""
 
+import asyncio
+import base64
 import io
 import json
+import os
+import re
+import subprocess
+import sys
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,11 +21,13 @@ from contract.callback import Callback
 from test.support.drawings import encoded, likeness, overlap, page, person, photograph, psnr
 from test.support.image_kit import fetched_font, fetched_weights
 from test.support.platform import PATIENCE, Running, running
+from utils.local.services import ROOT
 from utils.smoke.client import callbacks_of
 
 CONFIG = {
     "modelBucketArn": "arn:aws:s3:::models",
     "modelsRuntime": [{"name": "kit", "namespace": "default", "type": "imagekit"}],
+    "sync": {"imageKit": {"runtime": "kit"}},
 }
 
 pytestmark = pytest.mark.slow
@@ -123,3 +131,99 @@ async def test_a_linked_file_that_is_no_image_fails_with_what_is_allowed(
     # Then
     assert callback.error is not None
     assert callback.error.message == "content.img: must be an image of one of the formats JPEG, PNG, BMP"
+
+
+@pytest.mark.parametrize("route", ["resolution", "super-resolution"])
+async def test_a_synchronous_request_is_answered_with_the_image(http: ClientSession, route: str) -> None:
+    # Given
+    original = photograph(320, 240)
+    small = original.resize((160, 120), Image.Resampling.BICUBIC)
+    body = {"img": base64.b64encode(encoded(small)).decode()}
+
+    # When
+    async with http.post(route, json=body) as answer:
+        status, answered = answer.status, await answer.json()
+
+    # Then
+    assert (status, list(answered)) == (200, ["result"])
+    enlarged = Image.open(io.BytesIO(base64.b64decode(answered["result"], validate=True)))
+    lanczos = small.resize(original.size, Image.Resampling.LANCZOS)
+    assert psnr(enlarged, original) >= psnr(lanczos, original) + 1.0
+
+
+@pytest.mark.parametrize("route", ["seg", "human-segmentation"])
+async def test_a_synchronous_request_is_answered_with_the_mask(http: ClientSession, route: str) -> None:
+    image, drawn = person(320, 320)
+
+    async with http.post(route, json={"img": base64.b64encode(encoded(image, "JPEG")).decode()}) as answer:
+        answered = await answer.json()
+
+    assert overlap(Image.open(io.BytesIO(base64.b64decode(answered["result"]))), drawn) >= 0.95
+
+
+@pytest.mark.parametrize("route", ["ocr", "lite-ocr"])
+async def test_a_synchronous_request_is_answered_with_the_text(http: ClientSession, route: str) -> None:
+    image, _ = page(["image kit 2026"], ImageFont.truetype(str(fetched_font()), 28), 400)
+
+    async with http.post(route, json={"img": base64.b64encode(encoded(image)).decode()}) as answer:
+        (line,) = await answer.json()
+
+    assert likeness(["image kit 2026"], [line["words"]]) == 1
+    assert (sorted(line), sorted(line["location"])) == (
+        ["location", "score", "words"],
+        ["height", "left", "top", "width"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "invalid param"),
+        ({"img": "bm8gaW1hZ2U="}, "invalid param"),
+        ({"url": "http://169.254.169.254/latest/meta-data"}, "parameter `url` illegal"),
+    ],
+)
+async def test_a_wrong_synchronous_request_is_400_as_the_services_say_it(
+    http: ClientSession, body: dict[str, str], message: str
+) -> None:
+    async with http.post("ocr", json=body) as answer:
+        answered = await answer.json()
+
+    assert (answer.status, answered["message"]) == (400, message)
+    assert answered["errors"]
+
+
+GUIDE = (ROOT / "docs" / "en" / "use" / "image-kit.md").read_text()
+SAMPLES = re.findall(r"```(bash|python)\n(.*?)```", GUIDE, re.DOTALL)
+
+
+@pytest.mark.parametrize(("language", "sample"), SAMPLES, ids=[language for language, _ in SAMPLES])
+async def test_the_samples_of_the_guide_are_answered_with_an_image(
+    platform: Running, language: str, sample: str
+) -> None:
+    # Given the guide's image, where the task may read it
+    key, bucket = "sync/cat.png", platform.addresses.bucket
+    async with platform.access.clients() as clients:
+        await clients.s3.put_object(Bucket=bucket, Key=key, Body=encoded(photograph(40, 30)))
+    text = sample.replace("https://example.com/cat.png", f"s3://{bucket}/{key}")
+    command = ["bash", "-c", text] if language == "bash" else [sys.executable, "-c", text]
+    variables = {"ENDPOINT": platform.addresses.endpoint, "API_KEY": platform.addresses.api_key}
+
+    # When
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        env={"PATH": os.environ["PATH"], **variables},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+
+    # Then
+    image = Image.open(io.BytesIO(base64.b64decode(json.loads(ran.stdout)["result"], validate=True)))
+    assert image.size == ((80, 60) if language == "bash" else (160, 120))
+
+
+def test_there_are_samples() -> None:
+    assert [language for language, _ in SAMPLES] == ["bash", "python"]

@@ -22,6 +22,7 @@ from test.support.aws import REGION, Aws, embedded
 from test.support.drawings import encoded
 from test.support.web import Site, a_site
 from utils.local.gateway import Gateway
+from utils.local.usage import ApiKey
 from utils.simulators.imagekit import SimulatedModels
 
 KEY = "secret"
@@ -50,8 +51,9 @@ async def site() -> AsyncIterator[Site]:
 
 def _gateway(settings: Settings, *, seconds_per_step: float = 0.0, seconds: float = 29.0) -> Gateway:
     function = Function(SimulatedModels(seconds_per_step), settings)
-    paths = tuple(f"/{route}" for route in ROUTES)
-    return Gateway(function, stage="prod", paths=paths, api_key=KEY, rate=100, burst=100, integration_seconds=seconds)
+    routes = [("POST", f"/{route}") for route in ROUTES]
+    keys = (ApiKey(value=KEY, rate=100, burst=100),)
+    return Gateway(function, stage="prod", routes=routes, keys=keys, integration_seconds=seconds)
 
 
 @pytest.fixture

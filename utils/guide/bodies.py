@@ -7,7 +7,7 @@ context takes.
 from typing import Any, TypeAlias
 
 from contract.catalog import Catalog
-from contract.image_kit import ALPHA, FACE, FOREGROUND, IMG, SCALE, SCALES, TYPE, URL
+from contract.image_kit import ABSENT, ALPHA, FACE, FOREGROUND, IMG, SCALE, SCALES, TYPE, URL
 from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.task import MAX_CONTEXT_BYTES, MAX_ID_LENGTH, MAX_PREFIX_BYTES, MAX_RUNTIME_LENGTH
@@ -73,7 +73,7 @@ GRAPH: Schema = {"type": "object", "required": ["graph"], "properties": {"graph"
 def _image_content(description: str, more: Schema) -> Schema:
     """Of the image kit's task types: ``url`` wins over ``img``."""
     link = {"type": "string", "pattern": rf"^{_LINK}$", "description": "A link to a JPEG, PNG or BMP image."}
-    nothing = {"enum": [None, "", False, 0]}
+    nothing = {"enum": [*ABSENT]}
     return {
         "type": "object",
         "description": f"{description} `url` wins over `img`; one of them is required.",
