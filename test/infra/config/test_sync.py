@@ -19,7 +19,9 @@ def _raw(sync: Any, *runtimes: dict[str, str]) -> dict[str, Any]:
 
 
 def _environment(raw: dict[str, Any]) -> dict[str, str]:
-    return topology_of(parse_config(raw)).frontend_environment(input_topic_arn="arn:topic", output_bucket="results")
+    return topology_of(parse_config(raw)).frontend_environment(
+        input_topic_arn="arn:topic", output_bucket="results", queue_url_prefix="https://queues/"
+    )
 
 
 @pytest.mark.parametrize("backend", [{}, {"backend": "runtime"}])
