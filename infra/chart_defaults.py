@@ -12,8 +12,8 @@ from infra.versions import RUNTIME_CHART_FOLDER
 
 
 def values_of(runtime: Runtime) -> dict[str, Any]:
-    """The chart's defaults, then its type's, then ``scaling``, then ``extraValues``. A chart of the user's own is taken to
-    have the same defaults."""
+    """The chart's defaults, then its type's, then ``scaling``, then ``extraValues``. A chart of the user's own is taken
+    to have the same defaults."""
     scaling = {"runtime": {"scaling": runtime.scaling.chart_values()}}
     defaults = merged(default_values(), TYPE_VALUES.get(runtime.type, {}))
     return merged(merged(defaults, scaling), runtime.extra_values)
