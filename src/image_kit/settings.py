@@ -1,36 +1,17 @@
 """The image kit's settings: one frozen object, read from the environment once, at the entry point."""
 
 import os
-import re
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from contract.address_guard import Network
 from contract.errors import ContractError, problems_of
+from contract.settings import LinkHosts, Listed
 from image_kit.images import Limits
 from image_kit.links import Reach
-
-_HOST = re.compile(r"[\w.-]+")
-
-
-def _listed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-
-def _link_host(value: str) -> str:
-    if not _HOST.fullmatch(value):
-        try:
-            ip_network(value)
-        except ValueError:
-            raise ValueError("must be a host name, an address or a network such as 10.1.0.0/16") from None
-    return value
-
-
-Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):
@@ -50,9 +31,7 @@ class Settings(BaseModel):
     link_seconds: float = Field(default=20, alias="LINK_TIMEOUT", gt=0)
     input_buckets: Listed = Field(default=(), alias="INPUT_BUCKETS")
     """Buckets that ``s3://`` links may name."""
-    allowed_link_hosts: Annotated[tuple[Annotated[str, AfterValidator(_link_host)], ...], BeforeValidator(_listed)] = (
-        Field(default=(), alias="ALLOWED_LINK_HOSTS")
-    )
+    allowed_link_hosts: LinkHosts = Field(default=(), alias="ALLOWED_LINK_HOSTS")
     """Host names and networks (CIDR) that links may reach although their addresses are not public."""
     allow_loopback_links: bool = Field(default=False, alias="ALLOW_LOOPBACK_LINKS")
     """Whether ``allowed_link_hosts`` may name loopback, too. Only the platform on one machine sets it."""
