@@ -23,7 +23,7 @@ later, and the stack is updated. It needs Python 3.11 or later, and credentials 
   --image-cache          make such a snapshot after the deployment, and deploy again with it
   --no-snapshot          let nodes pull the images, in parallel, onto their instance store (the default)
   -r, --runtime-name NAME  name in API calls (default: sdruntime)
-  -t, --runtime-type TYPE  sdwebui, comfyui or invokeai (default: sdwebui)
+  -t, --runtime-type TYPE  sdwebui, comfyui, invokeai or imagekit (default: sdwebui)
   -i, --image REPOSITORY[:TAG]  image of the runtime, from any registry (default: built in the account)
   --docker               build images with Docker on this machine, not in the account
   -T, --skip-tools       install nothing; use the cdk on PATH

@@ -6,16 +6,17 @@ from typing import Any
 
 import yaml
 
-from infra.chart_values import merged
+from infra.chart_values import TYPE_VALUES, merged
 from infra.config.model import Runtime
 from infra.versions import RUNTIME_CHART_FOLDER
 
 
 def values_of(runtime: Runtime) -> dict[str, Any]:
-    """The chart's defaults, then ``scaling``, then ``extraValues``. A chart of the user's own is taken to have the same
-    defaults."""
+    """The chart's defaults, then its type's, then ``scaling``, then ``extraValues``. A chart of the user's own is taken
+    to have the same defaults."""
     scaling = {"runtime": {"scaling": runtime.scaling.chart_values()}}
-    return merged(merged(default_values(), scaling), runtime.extra_values)
+    defaults = merged(default_values(), TYPE_VALUES.get(runtime.type, {}))
+    return merged(merged(defaults, scaling), runtime.extra_values)
 
 
 def scaling_values(runtime: Runtime) -> Mapping[str, Any] | None:

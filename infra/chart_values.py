@@ -4,11 +4,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from contract.runtimes import RuntimeType
 from infra.config.scaling import Scaling
 from infra.topology import Route, Topology
 
 CHINA_GPUS = ("g5.xlarge", "g5.2xlarge", "g4dn.xlarge", "g4dn.2xlarge")
 """The chart's default types but for G6, which China's regions do not have."""
+
+CPU_INSTANCES = ("m6i.xlarge", "m6a.xlarge", "m7i.xlarge", "m5.xlarge")
+"""Of the image kit's nodes: x86-64, as the image is; 4 vCPUs for a model, and memory as in the GPU types."""
+
+TYPE_VALUES: Mapping[RuntimeType, Mapping[str, Any]] = {
+    RuntimeType.IMAGEKIT: {
+        "karpenter": {"provisioner": {"instanceType": list(CPU_INSTANCES)}},
+        "runtime": {"persistence": {"enabled": False}},
+    }
+}
+"""Values of the types that need neither a GPU nor models from the bucket."""
 
 BASE_THROUGHPUT = 125
 BASE_IOPS = 3000
@@ -90,7 +102,7 @@ def chart_values(topology: Topology, route: Route, place: Place, extra: Mapping[
             "persistence": {"bucketName": place.model_bucket},
         },
     }
-    return merged(own, extra)
+    return merged(merged(own, TYPE_VALUES.get(route.type, {})), extra)
 
 
 def agent_environment(topology: Topology, route: Route, place: Place) -> dict[str, str]:

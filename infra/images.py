@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from contract.runtimes import RuntimeType
 from infra.config.model import Config, Runtime
 
 ROOT = Path(__file__).parents[1]
@@ -23,11 +24,14 @@ BUILD_SCRIPT = "images/build.sh"
 FETCH_SCRIPT = "images/fetch.sh"
 """Run in the build of a runtime's image that is made from a git repository."""
 
-AGENT_SOURCES = ("requirements/agent.txt", "src/contract", "src/queue_agent")
-"""What the agent's image is made of, in addition to its own folder below images/."""
-
 TAG_LENGTH = 12
 """Hexadecimal digits: two versions of an image share a tag once in 10^14."""
+
+SOURCES_OF_OWN: Mapping[str, tuple[str, ...]] = {
+    AGENT: ("requirements/agent.txt", "src/contract", "src/queue_agent"),
+    RuntimeType.IMAGEKIT.value: ("requirements/image-kit.txt", "src/contract", "src/image_kit"),
+}
+"""What the images of this project's own programs are made of, in addition to their folders below images/."""
 
 LEFT_OUT = ("__pycache__", "README.md")
 
@@ -100,7 +104,7 @@ def _image(runtime: Runtime, container: str) -> Mapping[str, Any]:
 
 
 def _sources(name: str) -> Iterator[str]:
-    places = (BUILD_SCRIPT, f"images/{name}", *(AGENT_SOURCES if name == AGENT else (FETCH_SCRIPT,)))
+    places = (BUILD_SCRIPT, f"images/{name}", *SOURCES_OF_OWN.get(name, (FETCH_SCRIPT,)))
     for place in places:
         path = ROOT / place
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from contract.catalog import MAX_ENV_BYTES, Catalog, RuntimeEntry
 from contract.clients import Clients
+from contract.image_kit import ROUTES
 from contract.object_keys import RESERVED_PREFIX
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
@@ -135,6 +136,8 @@ class Topology:
     allowed_link_hosts: tuple[str, ...]
     catalogue: str
     clients: Clients
+    sync_image_kit: str | None = None
+    """The runtime behind the image kit's synchronous routes."""
 
     def frontend_environment(
         self,
@@ -158,6 +161,7 @@ class Topology:
             "LOGLEVEL": log_level,
             **self.task_table_environment(),
             **clients,
+            **({"SYNC_IMAGE_KIT": self.sync_image_kit} if self.sync_image_kit else {}),
         }
 
     def agent_environment(
@@ -230,7 +234,12 @@ def topology_of(config: Config) -> Topology:
     name, catalogue, plans = config.stack_name, _catalogue(config), usage_plans(config)
     return Topology(
         stack_name=f"{name}Stack",
-        api=Api(stage=config.apigw.stage_name, plans=plans, named=bool(config.clients)),
+        api=Api(
+            stage=config.apigw.stage_name,
+            plans=plans,
+            named=bool(config.clients),
+            routes=(*API_ROUTES, *_sync_routes(config)),
+        ),
         input_topic=f"{name}_tasks",
         output_topic=f"{name}_callbacks",
         undelivered=Queue(name=f"{name}_undelivered_tasks", visibility=LEASE_SECONDS),
@@ -249,7 +258,13 @@ def topology_of(config: Config) -> Topology:
         allowed_link_hosts=config.allowed_link_hosts,
         catalogue=catalogue,
         clients=clients_of(config, room=MAX_ENV_BYTES - len(catalogue)),
+        sync_image_kit=config.sync.image_kit.runtime if config.sync.image_kit else None,
     )
+
+
+def _sync_routes(config: Config) -> tuple[ApiRoute, ...]:
+    """The image kit's routes, where the config switches them on."""
+    return tuple(ApiRoute("POST", f"/{route}", body=True) for route in ROUTES) if config.sync.image_kit else ()
 
 
 def _route(config: Config, runtime: Runtime) -> Route:

@@ -18,7 +18,7 @@ each stage took. Exits 0 when nothing is missing.
   ENDPOINT       or the API's endpoint, as the stack's output or deploy.sh --local names it
   API_KEY        with ENDPOINT: the API key
   TOPIC_ARN      with ENDPOINT: the output topic, to wait for callbacks
-  RUNTIME_TYPE   sdwebui (default), comfyui or invokeai
+  RUNTIME_TYPE   sdwebui (default), comfyui, invokeai or imagekit
   LINK           an image to start from, instead of the guide's on the internet
 
 Options are those of "python -m utils.smoke", such as --runtime NAME, --timeout S.

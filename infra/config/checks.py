@@ -42,6 +42,7 @@ def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
         *_unknown_runtimes(runtimes, clients),
         *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
         *(mistake for number, runtime in runtimes for mistake in _in_scaling(number, runtime)),
+        *_sync_runtime(raw, runtimes),
         *_foreign_partition(raw),
         *_alarm_for_every_task(raw),
     )
@@ -136,6 +137,19 @@ def _in_scaling(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
             yield Mistake(
                 _key(number, f"scaling.warm[{place}].end"), f"must differ from start, got {shown(warm['end'])} for both"
             )
+
+
+def _sync_runtime(raw: Mapping[str, Any], runtimes: list[Entry]) -> Iterable[Mistake]:
+    sync = raw.get("sync")
+    routes = sync.get("imageKit") if isinstance(sync, Mapping) else None
+    asked = routes.get("runtime") if isinstance(routes, Mapping) else None
+    kits = sorted(str(one.get("name")) for _, one in runtimes if one.get("type") == RuntimeType.IMAGEKIT)
+    if isinstance(asked, str) and asked not in kits:
+        there = ", ".join(kits) or "there is none"
+        yield Mistake(
+            path_of(("sync", "imageKit", "runtime")),
+            f"must be a runtime of the type imagekit ({there}), got {shown(asked)}",
+        )
 
 
 def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Mistake]:

@@ -15,6 +15,7 @@ from infra.config.errors import ConfigError, Mistake, mistakes_of
 from infra.config.lenient import adapted
 from infra.config.scaling import Scaling
 from infra.config.section import Section
+from infra.config.sync import Sync
 from infra.config.types import (
     MAX_RETENTION_DAYS,
     AccessCidr,
@@ -223,6 +224,7 @@ class Config(Section):
     cluster_components: ClusterComponents = ClusterComponents()
     models_runtime: Annotated[tuple[Runtime, ...], Many, AtLeastOne]
     clients: Annotated[tuple[Client, ...], Many] = ()
+    sync: Sync = Sync()
     task_policy: TaskPolicy = Field(default_factory=TaskPolicy)
     task_api: TaskApi = TaskApi()
     task_timeout: int = Field(default=DEFAULT_TASK_TIMEOUT, ge=10, le=MAX_TASK_TIMEOUT)

@@ -16,6 +16,9 @@ ATTEMPTS_PREFIX = f"{RESERVED_PREFIX}/attempts"
 UPLOADS_PREFIX = f"{RESERVED_PREFIX}/uploads"
 """Files that clients upload for their tasks, in a folder for each client."""
 
+SYNC_FOLDER = "sync"
+"""Folder of what the synchronous routes make, below the client's first folder if it has one."""
+
 CODE_LENGTH = 13
 """Characters of base32, 5 bits each: with 65 bits, two of a billion tasks with one id share a code with a probability
 of 1.4 %. Four characters would collide after a thousand tasks."""

@@ -6,11 +6,12 @@ from types import MappingProxyType
 
 
 class RuntimeType(StrEnum):
-    """A kind of image generation server that the platform can feed."""
+    """A kind of image server that the platform can feed."""
 
     SDWEBUI = "sdwebui"
     COMFYUI = "comfyui"
     INVOKEAI = "invokeai"
+    IMAGEKIT = "imagekit"
 
 
 class TaskType(StrEnum):
@@ -22,6 +23,9 @@ class TaskType(StrEnum):
     EXTRA_BATCH_IMAGES = "extra-batch-images"
     PIPELINE = "pipeline"
     GRAPH = "graph"
+    SUPER_RESOLUTION = "super-resolution"
+    HUMAN_SEGMENTATION = "human-segmentation"
+    OCR = "ocr"
 
 
 TASK_TYPES: Mapping[RuntimeType, tuple[TaskType, ...]] = MappingProxyType(
@@ -34,5 +38,6 @@ TASK_TYPES: Mapping[RuntimeType, tuple[TaskType, ...]] = MappingProxyType(
         ),
         RuntimeType.COMFYUI: (TaskType.PIPELINE,),
         RuntimeType.INVOKEAI: (TaskType.GRAPH,),
+        RuntimeType.IMAGEKIT: (TaskType.SUPER_RESOLUTION, TaskType.HUMAN_SEGMENTATION, TaskType.OCR),
     }
 )

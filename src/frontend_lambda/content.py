@@ -1,11 +1,13 @@
 """Checks of a task's content, as far as they are cheap and their outcome certain. The rest is the runtime's to say."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from contract.comfyui import workflow_problems
 from contract.errors import Problem, shown
-from contract.runtimes import TaskType
+from contract.image_kit import image_problems
+from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.webui import MODEL_KEY, SCRIPTS
 
 CONTENT = "task.content"
@@ -79,6 +81,11 @@ def _graph(content: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(f"{field}.graph", "is required: an object with nodes and edges")
 
 
+def _image_operation(operation: TaskType, content: Mapping[str, Any]) -> Iterator[Problem]:
+    for problem in image_problems(operation, content):
+        yield Problem(f"{CONTENT}.{problem.field}", problem.problem)
+
+
 CHECKS: Mapping[TaskType, Callable[[Mapping[str, Any]], Iterator[Problem]]] = {
     TaskType.TEXT_TO_IMAGE: _text_to_image,
     TaskType.IMAGE_TO_IMAGE: _image_to_image,
@@ -86,4 +93,5 @@ CHECKS: Mapping[TaskType, Callable[[Mapping[str, Any]], Iterator[Problem]]] = {
     TaskType.EXTRA_BATCH_IMAGES: _extra_batch_images,
     TaskType.PIPELINE: _pipeline,
     TaskType.GRAPH: _graph,
+    **{kind: partial(_image_operation, kind) for kind in TASK_TYPES[RuntimeType.IMAGEKIT]},
 }

@@ -12,6 +12,7 @@ import boto3
 
 from contract.errors import ContractError
 from contract.object_keys import output_location
+from contract.runtimes import TaskType
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
 from contract.wire import CLIENT_ATTRIBUTE, request_id_of
 from frontend_lambda import v1alpha1, v1alpha2
@@ -22,6 +23,7 @@ from frontend_lambda.logs import LOGGER, loggable_id, stack_of, write_to_stdout
 from frontend_lambda.responses import Response, failure, refusal, respond
 from frontend_lambda.sender import NotSent, Sender, Timings
 from frontend_lambda.settings import Settings, load
+from frontend_lambda.sync import SyncRoutes, SyncTimings
 from frontend_lambda.tasks.api import TaskApi
 from frontend_lambda.tasks.problems import TaskProblem, failed, forbidden
 from frontend_lambda.tasks.recorder import Recorder
@@ -64,6 +66,7 @@ def make_handler(
     session: boto3.Session | None = None,
     timings: Timings | None = None,
     task_timings: TaskTimings | None = None,
+    sync_timings: SyncTimings | None = None,
 ) -> Handler:
     """A handler of these settings that keeps its AWS clients from call to call, and may be called by many threads.
 
@@ -77,17 +80,19 @@ def make_handler(
         sender,
         TaskApi(settings, session, table, sender, times),
         Recorder(settings, table, times),
+        SyncRoutes(settings, session, sync_timings),
     )
 
 
 class FrontDoor:
     """Answers proxy events. It never raises: what it cannot explain is a 500 and a line in the log."""
 
-    def __init__(self, callers: Callers, sender: Sender, tasks: TaskApi, recorder: Recorder) -> None:
+    def __init__(self, callers: Callers, sender: Sender, tasks: TaskApi, recorder: Recorder, sync: SyncRoutes) -> None:
         self._callers = callers
         self._sender = sender
         self._tasks = tasks
         self._recorder = recorder
+        self._sync = sync
 
     def __call__(self, event: Event, context: Any) -> Response:
         trace = _trace(event)
@@ -107,13 +112,15 @@ class FrontDoor:
         """``facts`` gains what the log line says about the request."""
         facts["outcome"] = "refused"
         path = path_of(event)
+        operation = self._sync.operation(path)
+        if operation is not None and event["httpMethod"] == "POST":
+            return self._synchronous(event, operation, trace, facts)
         version = VERSIONS.get(path)
-        if version is None:
+        if version is None and operation is None:
             response = self._task_response(event, path, trace, facts)
-            return response or failure(
-                HTTPStatus.NOT_FOUND, f"there is no such path; there is {' and '.join(VERSIONS)}"
-            )
-        if event["httpMethod"] != "POST":
+            known = " and ".join((*VERSIONS, *self._sync.paths))
+            return response or failure(HTTPStatus.NOT_FOUND, f"there is no such path; there is {known}")
+        if version is None or event["httpMethod"] != "POST":
             return failure(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", {"Allow": "POST"})
         try:
             caller = self._callers.of(event)
@@ -128,6 +135,23 @@ class FrontDoor:
             facts["problems"] = len(error.problems) + error.omitted
             return refusal(error)
         return self._accepted(event, admission, caller, trace, facts)
+
+    def _synchronous(self, event: Event, operation: TaskType, trace: TraceContext, facts: dict[str, Any]) -> Response:
+        started = time.monotonic()
+        try:
+            caller = self._callers.of(event)
+        except UnknownKey as error:
+            return failure(HTTPStatus.FORBIDDEN, str(error))
+        facts["client"] = caller.client.name
+        try:
+            admission = self._sync.admit(operation, read_json(event), caller)
+        except ContractError as error:
+            facts["problems"] = len(error.problems) + error.omitted
+            return self._sync.refusal(error)
+        accepted = self._accepted(event, admission, caller, trace, facts)
+        if accepted["statusCode"] != HTTPStatus.OK:
+            return accepted
+        return self._sync.answer(admission, accepted, facts["request_id"], started)
 
     def _accepted(
         self, event: Event, admission: Admission, caller: Caller, trace: TraceContext, facts: dict[str, Any]

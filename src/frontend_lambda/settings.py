@@ -36,6 +36,8 @@ class Settings:
     clients: Clients = field(default_factory=Clients)
     log_level: str = "INFO"
     endpoint_url: str | None = None
+    sync_image_kit: str | None = None
+    """The runtime behind the image kit's synchronous routes; there are none without it."""
 
     @property
     def region(self) -> str:
@@ -78,6 +80,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         clients=Clients.from_env(environment.get("CLIENTS", "")),
         log_level=level,
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),
+        sync_image_kit=environment.get("SYNC_IMAGE_KIT") or None,
     )
 
 

@@ -3,7 +3,6 @@
 The names without a comment of their own are those that existing charts set.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -18,16 +17,11 @@ from contract.clients import Clients
 from contract.errors import ContractError, problems_of
 from contract.policy.model import TaskPolicy
 from contract.runtimes import RuntimeType
+from contract.settings import LinkHosts, Listed
 from queue_agent.runtimes.address import base_url
 
 MAX_LEASE_SECONDS = 12 * 60 * 60
 """SQS holds a message invisible for at most 12 hours."""
-
-_HOST = re.compile(r"[\w.-]+")
-
-
-def _listed(value: object) -> object:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 def _level(value: str) -> str:
@@ -43,15 +37,6 @@ def _policy(value: object) -> object:
 
 def _clients(value: object) -> object:
     return Clients.from_env(value) if isinstance(value, str) else value
-
-
-def _link_host(value: str) -> str:
-    if not _HOST.fullmatch(value):
-        try:
-            ip_network(value)
-        except ValueError:
-            raise ValueError("must be a host name, an address or a network such as 10.1.0.0/16") from None
-    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +72,6 @@ class Timings:
     trial_pauses: tuple[float, ...] = (5.0, 10.0, 20.0, 40.0, 60.0)
     """Before the first, second, … trial of a runtime that failed; the last one from then on. A trial costs a task a few
     seconds and a sick GPU does not heal by itself, while a healthy one that was suspected wrongly should not idle."""
-
-
-Listed = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-LinkHosts = Annotated[tuple[Annotated[str, AfterValidator(_link_host)], ...], BeforeValidator(_listed)]
 
 
 class Settings(BaseModel):

@@ -236,3 +236,21 @@ def test_role_subnets_and_security_groups_are_those_of_the_stack() -> None:
     assert spec["role"] == "sdoneks-node"
     assert spec["subnetSelectorTerms"] == [{"tags": {"sd-on-eks/nodes": "sdoneksStack"}}]
     assert spec["securityGroupSelectorTerms"] == [{"tags": {"aws:eks:cluster-name": "sdoneksStack"}}]
+
+
+def test_the_image_kits_nodes_and_pods_have_no_gpu() -> None:
+    # When
+    rendered = render({"runtime": {"type": "imagekit"}})
+
+    # Then
+    assert [taint["key"] for taint in rendered.nodes["taints"]] == ["runtime"]
+    assert "limits" not in rendered.one("NodePool")["spec"]
+    resources = rendered.runtime["resources"]
+    assert set(resources["requests"]) == {"cpu", "memory"}
+    assert set(resources["limits"]) == {"memory", "ephemeral-storage"}
+
+
+def test_other_limits_of_the_image_kits_nodes_stay() -> None:
+    values = {"runtime": {"type": "imagekit"}, "karpenter": {"provisioner": {"resourceLimits": {"cpu": 40}}}}
+
+    assert render(values).one("NodePool")["spec"]["limits"] == {"cpu": 40}

@@ -35,6 +35,7 @@ def test_every_runtime_type_of_the_contract_has_its_row() -> None:
         ("sdwebui", 8080, "/sdapi/v1/sd-models"),
         ("comfyui", 8188, "/system_stats"),
         ("invokeai", 9090, "/api/v1/app/version"),
+        ("imagekit", 8080, "/health"),
     ],
 )
 def test_the_agent_and_the_startup_probe_find_the_runtime(kind: str, port: int, ready_path: str) -> None:

@@ -199,3 +199,15 @@ def test_what_a_runtime_sets_wins_over_what_the_stack_sets_and_that_over_the_def
     merged = runtime.over(stack)
 
     assert (merged.max_steps, merged.max_runs, merged.max_pixels) == (500, 2, 4096 * 4096)
+
+
+@pytest.mark.parametrize(("scale", "cap", "refused"), [(2, 2, False), (4, 2, True), (4, 4, False), (None, 1, True)])
+def test_the_image_kits_scale_is_an_upscaling(scale: int | None, cap: int, *, refused: bool) -> None:
+    # Given
+    policy, content = TaskPolicy(max_upscaling=cap), {"img": "aQ==", "scale": scale}
+
+    # When
+    found = violations(policy, RuntimeType.IMAGEKIT, TaskType.SUPER_RESOLUTION, content)
+
+    # Then
+    assert [one.field for one in found] == (["scale"] if refused else [])

@@ -13,7 +13,7 @@ def test_comfyui_can_be_used_because_pipeline_is_its_task_type() -> None:
 
 
 def test_the_names_are_those_that_users_and_charts_write() -> None:
-    assert [kind.value for kind in RuntimeType] == ["sdwebui", "comfyui", "invokeai"]
+    assert [kind.value for kind in RuntimeType] == ["sdwebui", "comfyui", "invokeai", "imagekit"]
     assert [kind.value for kind in TaskType] == [
         "text-to-image",
         "image-to-image",
@@ -21,4 +21,7 @@ def test_the_names_are_those_that_users_and_charts_write() -> None:
         "extra-batch-images",
         "pipeline",
         "graph",
+        "super-resolution",
+        "human-segmentation",
+        "ocr",
     ]

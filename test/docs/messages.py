@@ -19,6 +19,7 @@ CATALOG = Catalog(
         RuntimeEntry("sdruntime", RuntimeType.SDWEBUI, dynamic=True),
         RuntimeEntry("comfyruntime", RuntimeType.COMFYUI),
         RuntimeEntry("invokeruntime", RuntimeType.INVOKEAI),
+        RuntimeEntry("kitruntime", RuntimeType.IMAGEKIT),
     )
 )
 """The runtimes that the pages speak of."""

@@ -12,6 +12,7 @@ from PIL import Image
 
 from contract.callback import Callback
 from contract.object_keys import CODE_LENGTH
+from contract.runtimes import TASK_TYPES, RuntimeType
 from queue_agent.aws.clients import Clients
 from test.support.platform import MODEL, PATIENCE, Running, until
 from utils.smoke import samples
@@ -21,13 +22,16 @@ from utils.smoke.client import callbacks_of
 RUNTIMES = {"pipeline": "flow", "graph": "graph"}
 """By task type; every other is sdwebui's."""
 
+KIT = frozenset(tasktype.value for tasktype in TASK_TYPES[RuntimeType.IMAGEKIT])
+"""Its requests are tested with real images in test_image_kit.py."""
+
 START_SIDE = 64
 
 SIDES = {"v1alpha2-extra-single-image": 4 * START_SIDE, "v1alpha2-graph": 2 * START_SIDE}
 """Of the picture that comes, where it is not the 512 that the request asks for."""
 
 
-@pytest.mark.parametrize("name", samples.NAMES)
+@pytest.mark.parametrize("name", [name for name in samples.NAMES if name.partition("-")[2] not in KIT])
 async def test_a_request_of_the_guide_gives_its_answer_pictures_and_callback(
     name: str, platform: Running, http: ClientSession
 ) -> None:

@@ -29,8 +29,11 @@ RUNTIMES = [
     {"name": "switching", "namespace": "default", "type": "sdwebui", "dynamicModel": True},
     {"name": "comfy", "namespace": "default", "type": "comfyui"},
     {"name": "invoke", "namespace": "default", "type": "invokeai"},
+    {"name": "kit", "namespace": "default", "type": "imagekit"},
 ]
-RUNTIMES_OF_SAMPLES = {"pipeline": "comfy", "graph": "invoke"}
+RUNTIMES_OF_SAMPLES = {"pipeline": "comfy", "graph": "invoke"} | dict.fromkeys(
+    ("super-resolution", "human-segmentation", "ocr"), "kit"
+)
 EVENT = Path(__file__).parent.parent / "events" / "api-gateway" / "rest-proxy-event.json"
 
 

@@ -11,7 +11,7 @@ from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.wire import decode
 from utils.smoke import samples
 
-from .conftest import MODEL, FrontDoor, runtime_of
+from .conftest import MODEL, RUNTIMES_OF_SAMPLES, FrontDoor, runtime_of
 
 Body: TypeAlias = dict[str, Any]
 
@@ -23,9 +23,17 @@ CONTENTS: dict[TaskType, dict[str, Any]] = {
     TaskType.EXTRA_SINGLE_IMAGE: {"image": "s3://bucket/cat.png"},
     TaskType.EXTRA_BATCH_IMAGES: {"imageList": [{"data": "s3://bucket/cat.png", "name": "cat.png"}]},
     TaskType.PIPELINE: NODES,
+    TaskType.SUPER_RESOLUTION: {"url": "https://files.example/a.png", "scale": 4},
+    TaskType.HUMAN_SEGMENTATION: {"img": "aW1hZ2U=", "type": "foreground"},
+    TaskType.OCR: {"url": "s3://photos/a.png"},
     TaskType.GRAPH: {"graph": {"nodes": {"a": {"id": "a", "type": "blank_image"}}, "edges": []}},
 }
-RUNTIME_OF = {RuntimeType.SDWEBUI: "sdruntime", RuntimeType.COMFYUI: "comfy", RuntimeType.INVOKEAI: "invoke"}
+RUNTIME_OF = {
+    RuntimeType.SDWEBUI: "sdruntime",
+    RuntimeType.COMFYUI: "comfy",
+    RuntimeType.INVOKEAI: "invoke",
+    RuntimeType.IMAGEKIT: "kit",
+}
 
 
 def body(content: Any = None, **metadata: Any) -> Body:
@@ -211,6 +219,9 @@ def test_a_workflow_as_comfyuis_editor_saves_it_is_refused_with_how_to_export_it
         ("pipeline", {"prompt": {}}, ["prompt"]),
         ("pipeline", {"prompt": {**NODES, "2": 7}, "extra_data": {}}, ["prompt.2"]),
         ("graph", {}, ["graph"]),
+        ("ocr", {}, ["url"]),
+        ("super-resolution", {"img": "aQ==", "scale": 8, "face": True}, ["scale", "face"]),
+        ("human-segmentation", {"img": 1, "type": "blur"}, ["img", "type"]),
         ("graph", {"nodes": {}, "edges": []}, ["graph"]),
         ("graph", {"batch": {"runs": 2}}, ["batch.graph"]),
         ("graph", {"batch": []}, ["batch.graph"]),
@@ -219,7 +230,7 @@ def test_a_workflow_as_comfyuis_editor_saves_it_is_refused_with_how_to_export_it
 def test_content_that_the_runtime_would_refuse_for_certain_is_refused(
     tasktype: str, content: Body, fields: list[str], door: FrontDoor
 ) -> None:
-    runtime = {"pipeline": "comfy", "graph": "invoke"}.get(tasktype, "sdruntime")
+    runtime = RUNTIMES_OF_SAMPLES.get(tasktype, "sdruntime")
 
     answer = door.post("v1alpha2", body(content, runtime=runtime, tasktype=tasktype))
 
@@ -257,7 +268,7 @@ def test_content_that_the_runtime_would_refuse_for_certain_is_refused(
 def test_a_task_over_its_runtimes_policy_is_refused_with_field_cap_and_value(
     tasktype: str, content: Body, field: str, said: str, door: FrontDoor
 ) -> None:
-    runtime = {"pipeline": "comfy", "graph": "invoke"}.get(tasktype, "sdruntime")
+    runtime = RUNTIMES_OF_SAMPLES.get(tasktype, "sdruntime")
 
     answer = door.post("v1alpha2", body(content, runtime=runtime, tasktype=tasktype))
 

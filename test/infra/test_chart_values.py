@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.chart_values import Place, chart_values, merged, pays_for_throughput
+from infra.chart_values import CPU_INSTANCES, Place, chart_values, merged, pays_for_throughput
 from infra.config.model import parse_config
 from infra.topology import topology_of
 from test.infra.configs import EVERYTHING
@@ -92,3 +92,19 @@ def test_merging_goes_down_mappings_only(base: dict[str, Any], over: dict[str, A
 )
 def test_a_fast_volume_is_known_by_the_charts_rules(template: dict[str, Any], *, pays: bool) -> None:
     assert pays_for_throughput({"karpenter": {"nodeTemplate": template}}) is pays
+
+
+def test_the_image_kit_gets_nodes_without_a_gpu_and_no_models_unless_the_user_says_otherwise() -> None:
+    # Given
+    kit = {"name": "kit", "namespace": "kit", "type": "imagekit"}
+    topology = topology_of(parse_config({**EVERYTHING, "modelsRuntime": [kit]}))
+    (route,) = topology.routes
+    extra = {"karpenter": {"provisioner": {"instanceType": ["c7i.2xlarge"]}}}
+
+    # When
+    values, own = (chart_values(topology, route, PLACE, one) for one in ({}, extra))
+
+    # Then
+    assert values["karpenter"]["provisioner"]["instanceType"] == list(CPU_INSTANCES)
+    assert values["runtime"]["persistence"]["enabled"] is False
+    assert own["karpenter"]["provisioner"]["instanceType"] == ["c7i.2xlarge"]

@@ -68,6 +68,7 @@ def test_the_sources_hold_what_the_build_needs_and_no_more(name: str) -> None:
     assert {"images/build.sh", f"images/{name}/Dockerfile"} <= set(sources)
     assert not [source for source in sources if "__pycache__" in source]
     assert ("src/queue_agent/__main__.py" in sources) == (name == AGENT)
+    assert ("src/image_kit/server.py" in sources) == (name == "imagekit")
 
 
 def test_the_tag_follows_the_content_of_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,7 +83,7 @@ async def test_wrong_settings_are_all_named_at_once_and_exit_2(log: Path) -> Non
     assert await asyncio.wait_for(process.wait(), 60) == 2
     said = text(log)
     assert "SQS_QUEUE_URL: is required" in said
-    assert "RUNTIME_TYPE: must be 'sdwebui', 'comfyui' or 'invokeai', got 'fooocus'" in said
+    assert "RUNTIME_TYPE: must be 'sdwebui', 'comfyui', 'invokeai' or 'imagekit', got 'fooocus'" in said
     assert "MAX_ATTEMPTS" in said
     assert "very-secret" not in said
 

@@ -133,7 +133,7 @@ def test_a_required_variable_that_is_empty_is_required(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("RUNTIME_TYPE", "dalle", "must be 'sdwebui', 'comfyui' or 'invokeai', got 'dalle'"),
+        ("RUNTIME_TYPE", "dalle", "must be 'sdwebui', 'comfyui', 'invokeai' or 'imagekit', got 'dalle'"),
         ("DYNAMIC_SD_MODEL", "perhaps", "must be a valid boolean, unable to interpret input, got 'perhaps'"),
         ("LOGLEVEL", "loud", "must be DEBUG, INFO, WARNING, ERROR or CRITICAL, got 'loud'"),
         ("TASK_TIMEOUT", "0", "must be greater than 0, got '0'"),

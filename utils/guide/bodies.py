@@ -7,6 +7,7 @@ context takes.
 from typing import Any, TypeAlias
 
 from contract.catalog import Catalog
+from contract.image_kit import ABSENT, ALPHA, FACE, FOREGROUND, IMG, SCALE, SCALES, TYPE, URL
 from contract.object_keys import RESERVED_PREFIX
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.task import MAX_CONTEXT_BYTES, MAX_ID_LENGTH, MAX_PREFIX_BYTES, MAX_RUNTIME_LENGTH
@@ -68,6 +69,22 @@ WORKFLOW: Schema = {
 
 GRAPH: Schema = {"type": "object", "required": ["graph"], "properties": {"graph": {"type": "object"}}}
 
+
+def _image_content(description: str, more: Schema) -> Schema:
+    """Of the image kit's task types: ``url`` wins over ``img``."""
+    link = {"type": "string", "pattern": rf"^{_LINK}$", "description": "A link to a JPEG, PNG or BMP image."}
+    nothing = {"enum": [*ABSENT]}
+    return {
+        "type": "object",
+        "description": f"{description} `url` wins over `img`; one of them is required.",
+        "properties": more,
+        "anyOf": [
+            {"required": [URL], "properties": {URL: link}},
+            {"required": [IMG], "properties": {URL: nothing, IMG: IMAGE}},
+        ],
+    }
+
+
 CONTENTS: dict[TaskType, Schema] = {
     TaskType.TEXT_TO_IMAGE: {
         "type": "object",
@@ -125,6 +142,18 @@ CONTENTS: dict[TaskType, Schema] = {
             {"type": "object", "required": ["batch"], "properties": {"batch": GRAPH}},
         ],
     },
+    TaskType.SUPER_RESOLUTION: _image_content(
+        "An image to enlarge.",
+        {
+            SCALE: {"enum": [None, *SCALES], "description": f"How many times as large; {SCALES[0]} unless given."},
+            FACE: {"enum": [None, False], "description": "No face model is deployed."},
+        },
+    ),
+    TaskType.HUMAN_SEGMENTATION: _image_content(
+        "An image with people.",
+        {TYPE: {"enum": [None, ALPHA, FOREGROUND], "description": "The alpha channel, or the people themselves."}},
+    ),
+    TaskType.OCR: _image_content("An image with text.", {}),
 }
 """By task type: what the front door checks of a content. Everything else in it is the runtime's own."""
 

@@ -119,6 +119,8 @@ def _allowed(schema: dict[str, Any], rule: str, language: str) -> str:
     schema = _resolved(schema, schema.get("$defs", {}))
     if "enum" in schema:
         return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
     if "anyOf" in schema:
         return _allowed(next(choice for choice in schema["anyOf"] if choice.get("type") != "null"), rule, language)
     match schema["type"]:

@@ -21,6 +21,7 @@ RUNTIMES: Mapping[RuntimeType, str] = {
     RuntimeType.SDWEBUI: "sdruntime",
     RuntimeType.COMFYUI: "comfyruntime",
     RuntimeType.INVOKEAI: "invokeruntime",
+    RuntimeType.IMAGEKIT: "kitruntime",
 }
 """What the guide's examples call the runtimes."""
 

@@ -12,7 +12,9 @@ from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.topology import topology_of
 from queue_agent.runtimes.address import base_url
+from utils.local import image_kit
 from utils.local.display import Display
+from utils.local.image_kit import CannotInstall
 from utils.local.modes import put_start_image, requests_for_all, send_once, shortest, show_callbacks
 from utils.local.platform import DEFAULT_PORT, READY_SECONDS, CannotStart, Plan, start
 from utils.local.readiness import ReadinessWatch
@@ -33,8 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     display = Display()
     try:
         plan = _plan(arguments)
+        if plan.has_image_kit and not image_kit.is_prepared():
+            with display.busy("Installing the image kit's packages and models; this is done once"):
+                image_kit.prepare()
         succeeded = asyncio.run(_run(plan, display, once=arguments.timeout if arguments.once else None))
-    except (ConfigError, CannotStart, ServiceFailed) as error:
+    except (ConfigError, CannotStart, CannotInstall, ServiceFailed) as error:
         display.error(str(error))
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from infra.topology import Topology
+from contract.runtimes import RuntimeType
+from infra.topology import Route, Topology
 from queue_agent.aws.clients import Clients
-from utils.local import running, services
+from utils.local import image_kit, running, services
 from utils.local.cloud import Access, Cloud, apply
 from utils.local.ports import Reservation, address, listen
 from utils.local.running import Addresses
-from utils.local.supervisor import Supervisor
+from utils.local.supervisor import Service, Supervisor
 from utils.local.usage import ApiKey
 
 DEFAULT_PORT = 8000
@@ -47,8 +48,8 @@ class Plan:
     """What to start. ``port`` None: DEFAULT_PORT, or any when that is taken; 0: any.
 
     ``runtime_urls`` are base URLs of real runtimes by the name of their route, each served by one agent; the other
-    routes get ``replicas`` simulated runtimes with an agent each. Traces go to ``trace_file``, or with the metrics to
-    ``otlp_endpoint``, or nowhere.
+    routes get ``replicas`` simulated runtimes with an agent each, or image kits, which are not simulated. Traces go to
+    ``trace_file``, or with the metrics to ``otlp_endpoint``, or nowhere.
     """
 
     topology: Topology
@@ -59,6 +60,12 @@ class Plan:
     runtime_urls: Mapping[str, str] = field(default_factory=dict)
     trace_file: Path | None = None
     otlp_endpoint: str | None = None
+
+    @property
+    def has_image_kit(self) -> bool:
+        """Whether an image kit is started."""
+        routes = self.topology.routes
+        return any(one.type is RuntimeType.IMAGEKIT and one.name not in self.runtime_urls for one in routes)
 
 
 class Platform:
@@ -175,7 +182,7 @@ async def _start_runtimes(
             url = attached
             if url is None:
                 port = stack.enter_context(Reservation())
-                await supervisor.start(services.runtime_service(route, number, port.port, plan.seconds_per_step))
+                await supervisor.start(_runtime(plan, route, number, port.port))
                 url = port.url
             probe = stack.enter_context(Reservation())
             agent = services.agent_service(
@@ -191,6 +198,12 @@ async def _start_runtimes(
             await supervisor.start(agent)
             health[agent.name] = f"{probe.url}{READY_PATH}"
     return health
+
+
+def _runtime(plan: Plan, route: Route, number: int, port: int) -> Service:
+    if route.type is RuntimeType.IMAGEKIT:
+        return services.image_kit_service(route, number, port, image_kit.WEIGHTS)
+    return services.runtime_service(route, number, port, plan.seconds_per_step)
 
 
 async def _until_ready(session: ClientSession, url: str) -> None:

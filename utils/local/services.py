@@ -88,6 +88,17 @@ def runtime_service(route: Route, number: int, port: int, seconds_per_step: floa
     return Service(name, "utils.simulators", arguments, environment())
 
 
+def image_kit_service(route: Route, number: int, port: int, weights: Path) -> Service:
+    """The image kit itself, with its models: it needs no GPU, so nothing is simulated."""
+    own = {"PORT": str(port), "HOST": LOOPBACK, "WEIGHTS_DIR": str(weights)}
+    return Service(
+        f"runtime-{route.name}-{number}",
+        "image_kit.server",
+        environment=environment(own),
+        stop_seconds=AGENT_STOP_SECONDS,
+    )
+
+
 def agent_service(
     topology: Topology,
     cloud: Cloud,

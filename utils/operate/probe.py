@@ -121,6 +121,7 @@ def jobs(kind: RuntimeType) -> Iterator[Job]:
             }
         },
     }
+    contents = {**contents, **{one: {"img": image} for one in TASK_TYPES[RuntimeType.IMAGEKIT]}}
     for tasktype in TASK_TYPES[kind]:
         yield Job(id="probe", tasktype=tasktype, content=contents[tasktype])
 
@@ -155,7 +156,9 @@ async def _report_models(report: Report, kind: RuntimeType, url: URL, session: C
         RuntimeType.SDWEBUI: "sdapi/v1/sd-models",
         RuntimeType.COMFYUI: "object_info/CheckpointLoaderSimple",
         RuntimeType.INVOKEAI: "api/v2/models/?model_type=main",
-    }[kind]
+    }.get(kind)
+    if path is None:
+        return  # its models are its own
     try:
         where = URL(f"{str(url).rstrip('/')}/{path}")
         async with session.get(where, timeout=ClientTimeout(total=LOOK_SECONDS)) as response:

@@ -47,6 +47,7 @@ ARTIFACTS = (
     Artifact("front-door", "application", "requirements/lambda.txt"),
     Artifact("webhooks", "application", "requirements/webhooks.txt"),
     Artifact("queue-agent", "container", "requirements/agent.txt", "images/queue-agent/Dockerfile"),
+    Artifact("imagekit", "container", "requirements/image-kit.txt", "images/imagekit/Dockerfile"),
     *(
         Artifact(name, "container", f"images/{name}/requirements.txt", f"images/{name}/Dockerfile")
         for name in ("sdwebui", "comfyui", "invokeai")

@@ -30,6 +30,18 @@ labels:
 {{- merge (dict "port" (int (.Values.runtime.inferenceApi.port | default $row.port))) $row | toYaml }}
 {{- end }}
 
+{{/* "true" unless the type needs no GPU. */}}
+{{- define "sd.usesGpu" -}}
+{{- ne false .gpu }}
+{{- end }}
+
+{{/* Amounts of resources by name, without GPUs for a type that needs none. Takes type and amounts. */}}
+{{- define "sd.withoutGpus" -}}
+{{- $amounts := .amounts -}}
+{{- if ne "true" (include "sd.usesGpu" .type) }}{{ $amounts = omit $amounts "nvidia.com/gpu" }}{{ end -}}
+{{- toYaml $amounts }}
+{{- end }}
+
 {{- define "sd.runtimeName" -}}
 {{ .Values.runtime.name | default .Release.Name }}
 {{- end }}

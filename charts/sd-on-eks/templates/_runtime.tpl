@@ -49,7 +49,7 @@ securityContext:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 resources:
-  {{- toYaml $api.resources | nindent 2 }}
+  {{- include "sd.runtimeResources" (dict "type" $type "resources" $api.resources) | nindent 2 }}
 volumeMounts:
 - name: models
   mountPath: {{ $api.modelMountPath }}
@@ -58,6 +58,15 @@ volumeMounts:
 - name: settings
   mountPath: {{ dir .file }}
 {{- end }}
+{{- end }}
+
+{{/* Requests and limits, without GPUs for a type that needs none. */}}
+{{- define "sd.runtimeResources" -}}
+{{- $kept := dict -}}
+{{- range $kind, $amounts := .resources -}}
+  {{- $_ := set $kept $kind (include "sd.withoutGpus" (dict "type" $.type "amounts" $amounts) | fromYaml) -}}
+{{- end -}}
+{{- toYaml $kept }}
 {{- end }}
 
 {{- define "sd.runtimeImage" -}}

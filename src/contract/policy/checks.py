@@ -5,10 +5,12 @@ from itertools import islice
 from typing import Any
 
 from contract.errors import MAX_PROBLEMS, Problem
+from contract.image_kit import SCALE, SCALES
 from contract.links import find_links, link_problem
 from contract.policy import nodes, webui
 from contract.policy.counts import excesses
 from contract.policy.model import TaskPolicy
+from contract.policy.numbers import number, over_cap
 from contract.runtimes import RuntimeType, TaskType
 
 
@@ -39,6 +41,9 @@ def _violations(
             yield from nodes.workflow_violations(policy, content)
         case RuntimeType.INVOKEAI:
             yield from nodes.graph_violations(policy, content)
+        case RuntimeType.IMAGEKIT:
+            scale = number(content.get(SCALE), SCALES[0])
+            yield from over_cap(SCALE, "", scale, policy.max_upscaling, "maxUpscaling")
 
 
 def _link_violations(policy: TaskPolicy, content: Mapping[str, Any]) -> Iterator[Problem]:

@@ -15,6 +15,7 @@ ADAPTERS: Mapping[RuntimeType, str] = MappingProxyType(
         RuntimeType.SDWEBUI: "queue_agent.runtimes.sdwebui",
         RuntimeType.COMFYUI: "queue_agent.runtimes.comfyui",
         RuntimeType.INVOKEAI: "queue_agent.runtimes.invokeai",
+        RuntimeType.IMAGEKIT: "queue_agent.runtimes.imagekit",
     }
 )
 """The module of each type; its class ``Adapter`` fulfils ``Runtime``. A pod imports only the one it serves."""

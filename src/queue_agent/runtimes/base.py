@@ -43,13 +43,13 @@ class Output:
     extension: str | None = None
 
     @classmethod
-    def of(cls, data: bytes) -> Self:
+    def of(cls, data: bytes, extension: str | None = None) -> Self:
         """An output that is in memory already."""
 
         async def read() -> AsyncIterator[bytes]:
             yield data
 
-        return cls(read)
+        return cls(read, extension)
 
 
 @dataclass(frozen=True, slots=True)

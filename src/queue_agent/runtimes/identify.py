@@ -21,12 +21,18 @@ SIGNATURES: Mapping[RuntimeType, tuple[str, str]] = MappingProxyType(
         RuntimeType.SDWEBUI: ("sdapi/v1/progress", "state"),
         RuntimeType.COMFYUI: ("system_stats", "system"),
         RuntimeType.INVOKEAI: ("api/v1/app/version", "version"),
+        RuntimeType.IMAGEKIT: ("health", "image_kit"),
     }
 )
 """A route that only this kind serves, and a key of its answer."""
 
 PRODUCTS: Mapping[RuntimeType, str] = MappingProxyType(
-    {RuntimeType.SDWEBUI: "SD WebUI", RuntimeType.COMFYUI: "ComfyUI", RuntimeType.INVOKEAI: "InvokeAI"}
+    {
+        RuntimeType.SDWEBUI: "SD WebUI",
+        RuntimeType.COMFYUI: "ComfyUI",
+        RuntimeType.INVOKEAI: "InvokeAI",
+        RuntimeType.IMAGEKIT: "the image kit",
+    }
 )
 
 

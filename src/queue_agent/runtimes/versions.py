@@ -17,6 +17,8 @@ class Basis(StrEnum):
 
     RECORDED = "recorded"
     """Its answers are in test/events, and the simulator is held to them."""
+    OWN = "own"
+    """It is part of this project, and the tests run it."""
     RUN = "run"
     """The adapter was run against the real server."""
     READ = "read"
@@ -49,6 +51,7 @@ KNOWN: Mapping[RuntimeType, tuple[Known, ...]] = MappingProxyType(
             _known("InvokeAI", "6.14.2", r"6\.14\.2\b", Basis.RECORDED, Basis.RUN),
             _known("InvokeAI", "6.14.x", r"6\.14\.\d+", Basis.READ),
         ),
+        RuntimeType.IMAGEKIT: (_known("ImageKit", "1.0.0", r"1\.0\.0\b", Basis.OWN, Basis.RUN),),
     }
 )
 

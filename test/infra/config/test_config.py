@@ -126,7 +126,7 @@ modelsRuntime:
         f"{path} has 5 mistakes:",
         "  modelBucketArn: must be 'arn:aws:s3:::BUCKET', or 'arn:aws-cn:s3:::BUCKET' in China, got 's3://my-models'",
         "  APIGW.throttle.rateLimit: must be a valid number, got '30'",
-        "  modelsRuntime[1].type: must be 'sdwebui', 'comfyui' or 'invokeai', got 'comfy'",
+        "  modelsRuntime[1].type: must be 'sdwebui', 'comfyui', 'invokeai' or 'imagekit', got 'comfy'",
         "  stackNam: is not a known key; did you mean stackName?",
         "  modelsRuntime[1].name: this and modelsRuntime[0].name: both runtimes have the name 'sd'; each needs its own",
     ]
@@ -189,7 +189,10 @@ def test_a_wrong_key_is_named_with_its_value_and_what_is_allowed(change: dict[st
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"type": "sdweb"}, "modelsRuntime[0].type: must be 'sdwebui', 'comfyui' or 'invokeai', got 'sdweb'"),
+        (
+            {"type": "sdweb"},
+            "modelsRuntime[0].type: must be 'sdwebui', 'comfyui', 'invokeai' or 'imagekit', got 'sdweb'",
+        ),
         ({"name": ""}, "modelsRuntime[0].name: must have at least 1 character, got ''"),
         ({"name": "sd_1"}, "modelsRuntime[0].name: must be lower-case letters"),
         ({"name": "s" * 41}, "modelsRuntime[0].name: must have at most 40 characters"),

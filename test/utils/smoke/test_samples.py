@@ -17,6 +17,9 @@ GUIDES = {
     "test-extra",
     "test-pipeline",
     "test-graph",
+    "test-super-resolution",
+    "test-human-segmentation",
+    "test-ocr",
 }
 
 
@@ -33,8 +36,11 @@ def test_every_request_of_the_guide_is_there() -> None:
         "v1alpha1-text-to-image",
         "v1alpha2-extra-single-image",
         "v1alpha2-graph",
+        "v1alpha2-human-segmentation",
         "v1alpha2-image-to-image",
+        "v1alpha2-ocr",
         "v1alpha2-pipeline",
+        "v1alpha2-super-resolution",
         "v1alpha2-text-to-image",
     )
 

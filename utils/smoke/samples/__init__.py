@@ -1,4 +1,5 @@
-"""The requests of the guide, ready to send, and one for InvokeAI: ``requests/{version}-{task type}.json``.
+"""The requests of the guide, ready to send, one for InvokeAI, and one for each task type of the image kit:
+``requests/{version}-{task type}.json``.
 
 They name the guide's runtime, its model and an image on the internet. To replace them: in Python
 ``request("v1alpha2-image-to-image", task_id="my-1", runtime="mine", link="s3://bucket/cat.png")``, in a shell
