@@ -25,7 +25,7 @@ UNAVAILABLE = Turn(503, "ServiceUnavailable")
 
 @pytest.fixture(scope="module")
 def proxy(aws_endpoint: str) -> Iterator[Unreliable]:
-    with unreliable(aws_endpoint) as made:
+    with unreliable(aws_endpoint, "sns", "s3") as made:
         yield made
 
 

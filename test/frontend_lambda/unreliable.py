@@ -36,18 +36,20 @@ Step = str | Late | Turn
 class Unreliable:
     """``endpoint`` for an AWS client. ``plan`` is for the calls to come, in order; then everything passes.
 
-    Calls of DynamoDB always pass, and are not counted.
+    Both the plan and ``calls`` are about the calls of ``services``; others always pass.
     """
 
     endpoint: str
+    services: tuple[str, ...]
     plan: list[Step] = field(default_factory=list)
     calls: int = 0
 
 
 @contextmanager
-def unreliable(endpoint: str) -> Iterator[Unreliable]:
-    """A proxy for the AWS at ``endpoint``."""
-    server = _Server(endpoint)
+def unreliable(endpoint: str | None, *services: str) -> Iterator[Unreliable]:
+    """A proxy for the AWS at ``endpoint``, with a plan for the calls of these services."""
+    assert endpoint
+    server = _Server(endpoint, services)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -61,10 +63,10 @@ def unreliable(endpoint: str) -> Iterator[Unreliable]:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, behind: str) -> None:
+    def __init__(self, behind: str, services: tuple[str, ...]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.behind = behind
-        self.proxy = Unreliable(f"http://127.0.0.1:{self.server_port}")
+        self.proxy = Unreliable(f"http://127.0.0.1:{self.server_port}", services)
         self._lock = threading.Lock()
 
     def next_step(self) -> Step:
@@ -88,7 +90,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        step = PASS if self.headers.get("X-Amz-Target", "").startswith("DynamoDB") else self.server.next_step()
+        step = self.server.next_step() if self._service() in self.server.proxy.services else PASS
         if isinstance(step, Turn):
             text = f"<ErrorResponse><Error><Code>{step.code}</Code><Message>no</Message></Error></ErrorResponse>"
             self._answer(step.status, text.encode(), {"Content-Type": "text/xml"})
@@ -103,6 +105,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._close()
         else:
             self._answer(status, data, headers)
+
+    def _service(self) -> str:
+        """From the signature: ``Credential=KEY/DATE/REGION/SERVICE/aws4_request``."""
+        return self.headers.get("Authorization", "").partition(",")[0].split("/")[-2]
 
     def _forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
         connection = http.client.HTTPConnection(urlsplit(self.server.behind).netloc, timeout=60)
