@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from contract.task_table.writes import Refusal
 from contract.webhook import STARTED
 from contract.wire import client_of
+from queue_agent.aws.task_table import CALL_SECONDS
 from queue_agent.aws.webhook_queue import WebhookQueue
 from queue_agent.concurrency import cancel_all, set_within
 from queue_agent.errors import AgentError, AwsError, TaskExpired
@@ -27,9 +28,10 @@ the job."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 """Seconds between two attempts at a claim, doubling."""
 
-SETTLE_SECONDS = 1.0
-"""How long the outcome of a run waits for a claim or a beat that is under way: an end that overtakes it is right, too,
-and only lacks the time at which the run began."""
+SETTLE_SECONDS = CALL_SECONDS
+"""How long the outcome of a run waits for a claim or a beat that is under way, while the runtime goes on. A claim says
+whether the task was canceled before the table knew of the run: its client was told so then, and nothing else is to be
+recorded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
