@@ -11,10 +11,10 @@ from typing import Any
 
 from contract.catalog import MAX_ENV_BYTES, Catalog, RuntimeEntry
 from contract.clients import Clients
-from contract.image_kit import ROUTES
 from contract.object_keys import RESERVED_PREFIX
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
+from infra.api_routes import API_ROUTES, ApiRoute, api_routes
 from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import Config, Runtime
@@ -22,9 +22,6 @@ from infra.config.scaling import Scaling
 from infra.cost.prices import price_book
 from infra.queues import Queue
 from infra.webhooks import Webhooks, webhooks_of
-
-API_PATHS = ("/v1alpha1", "/v1alpha2")
-"""What takes a task and answers with its place, by POST only."""
 
 STACK_DESCRIPTION = "Asynchronous image generation: queue-driven, on GPU nodes that come and go"
 """By it the scripts know a stack of this project from others of the name."""
@@ -61,28 +58,6 @@ class Route:
         """Of the queue's subscription, on message attributes."""
         by_name = {"runtime": [self.name]}
         return {"$or": [by_name, {"sd_model_checkpoint": [self.model]}]} if self.model else by_name
-
-
-@dataclass(frozen=True, slots=True)
-class ApiRoute:
-    """A method of a resource of the REST API. ``body``: it takes a JSON object."""
-
-    method: str
-    path: str
-    body: bool = False
-
-
-API_ROUTES = (
-    *(ApiRoute("POST", path, body=True) for path in API_PATHS),
-    ApiRoute("POST", "/v1alpha2/tasks", body=True),
-    ApiRoute("GET", "/v1alpha2/tasks"),
-    ApiRoute("GET", "/v1alpha2/tasks/{id}"),
-    ApiRoute("POST", "/v1alpha2/tasks/{id}/cancel"),
-    ApiRoute("GET", "/v1alpha2/tasks/{id}/outputs/{n}"),
-    ApiRoute("POST", "/v1alpha2/files", body=True),
-    ApiRoute("GET", "/v1alpha2/runtimes"),
-)
-"""All that the front door answers to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,7 +213,7 @@ def topology_of(config: Config) -> Topology:
             stage=config.apigw.stage_name,
             plans=plans,
             named=bool(config.clients),
-            routes=(*API_ROUTES, *_sync_routes(config)),
+            routes=api_routes(image_kit=config.sync.image_kit is not None),
         ),
         input_topic=f"{name}_tasks",
         output_topic=f"{name}_callbacks",
@@ -260,11 +235,6 @@ def topology_of(config: Config) -> Topology:
         clients=clients_of(config, room=MAX_ENV_BYTES - len(catalogue)),
         sync_image_kit=config.sync.image_kit.runtime if config.sync.image_kit else None,
     )
-
-
-def _sync_routes(config: Config) -> tuple[ApiRoute, ...]:
-    """The image kit's routes, where the config switches them on."""
-    return tuple(ApiRoute("POST", f"/{route}", body=True) for route in ROUTES) if config.sync.image_kit else ()
 
 
 def _route(config: Config, runtime: Runtime) -> Route:

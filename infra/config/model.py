@@ -279,10 +279,7 @@ class Config(Section):
 
 
 def load_config(path: Path) -> Config:
-    """Read the file at ``path``.
-
-    Raises ConfigError, which names every mistake with its key's path, the value and what is allowed.
-    """
+    """Read a file. Raises ConfigError, which names every mistake with its key's path, the value and what is allowed."""
     return parse_config(read_yaml(path), source=str(path))
 
 

@@ -9,13 +9,14 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from contract.clients import DEFAULT_NAME
+from infra.api_routes import API_PATHS, ApiRoute
 from infra.clients import UsagePlan
 from infra.constructs.acceptance import accept, policy_of_aws
 from infra.constructs.function import Function, FunctionProps, FunctionSettings, packaged
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
 from infra.packaging import FRONT_DOOR
-from infra.topology import API_PATHS, Api, ApiRoute
+from infra.topology import Api
 
 KEY = "Key"
 

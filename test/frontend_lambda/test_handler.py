@@ -17,7 +17,7 @@ import pytest
 from contract.object_keys import REQUESTS_PREFIX
 from frontend_lambda.handler import VERSIONS, _from_environment, handle, make_handler
 from frontend_lambda.logs import LOGGER, write_to_stdout
-from infra.topology import API_PATHS
+from infra.api_routes import API_PATHS
 
 from .conftest import FrontDoor
 

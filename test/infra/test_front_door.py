@@ -5,7 +5,7 @@ from typing import Any
 
 from aws_cdk.assertions import Match, Template
 
-from infra.topology import API_ROUTES, ApiRoute
+from infra.api_routes import API_ROUTES, ApiRoute
 from test.infra.configs import EVERYTHING
 from test.infra.reading import of_role, of_type, plain, the_one
 

@@ -18,7 +18,7 @@ from contract.task_table.writes import Origin
 from frontend_lambda.handler import make_handler
 from frontend_lambda.sender import Timings
 from frontend_lambda.tasks.timings import TaskTimings
-from infra.topology import API_ROUTES
+from infra.api_routes import API_ROUTES
 from test.frontend_lambda.conftest import FrontDoor
 from utils.local.gateway_routes import Resources
 

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from contract.image_kit import ROUTES
+from infra.api_routes import API_ROUTES
 from infra.config.errors import ConfigError
 from infra.config.model import parse_config
-from infra.topology import API_ROUTES, topology_of
+from infra.topology import topology_of
 
 KIT = {"name": "kit", "namespace": "kit", "type": "imagekit"}
 OTHER_TYPE = "sync.imageKit.runtime: must be a runtime of the type imagekit (kit), got"
