@@ -5,8 +5,10 @@ from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
+from moto.backends import get_backend
+from moto.core import DEFAULT_ACCOUNT_ID
 
+from test.support.moto_server import running_moto
 from utils.planner.cloudwatch import PERIOD, history
 from utils.planner.errors import PlannerError
 
@@ -18,7 +20,10 @@ NOW = datetime(2026, 11, 20, 12, 3, tzinfo=UTC)
 def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
-    with mock_aws():
+    # Of CloudWatch alone: the worker's other tests keep what they have in the same process.
+    get_backend("cloudwatch")[DEFAULT_ACCOUNT_ID]["us-west-2"].reset()
+    with running_moto() as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         yield boto3.client("cloudwatch", region_name="us-west-2")
 
 
