@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 compile() {
   uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-    --no-annotate --no-emit-package sd-on-eks ../pyproject.toml "$@"
+    --no-annotate --no-emit-package sd-on-eks-platform ../pyproject.toml "$@"
 }
 
 compile --extra dev --output-file dev.txt
