@@ -13,6 +13,9 @@ from sd_on_eks.errors import JobError
 Image: TypeAlias = str | Path | bytes
 """A link (http, https or s3), the path of a file, or a file's bytes. Files are uploaded when the job is sent."""
 
+DEFAULT_UPSCALER = "R-ESRGAN 4x+"
+"""SD WebUI brings it, and changes no image without an upscaler."""
+
 LINKS = ("http://", "https://", "s3://")
 
 DEFAULT_PREFIX = "output"
@@ -149,7 +152,7 @@ def image_to_image(
     return Job(tasktype="image-to-image", content=_with_model(content, model))
 
 
-def upscale(image: Image, *, scale: float = 2.0, upscaler: str | None = None, **fields: Any) -> Job:
+def upscale(image: Image, *, scale: float = 2.0, upscaler: str = DEFAULT_UPSCALER, **fields: Any) -> Job:
     """A larger image, on SD WebUI. ``fields`` are others of ``/sdapi/v1/extra-single-image``."""
     content = {"image": as_input(image), "upscaling_resize": scale, "upscaler_1": upscaler, **fields}
     return Job(tasktype="extra-single-image", content=_given(content))

@@ -76,7 +76,7 @@ def test_links_are_sent_as_they_are(link: str) -> None:
     job = upscale(link, scale=4)
 
     assert job.files == []
-    assert job.content == {"image": link, "upscaling_resize": 4}
+    assert job.content == {"image": link, "upscaling_resize": 4, "upscaler_1": "R-ESRGAN 4x+"}
 
 
 def test_a_file_that_is_not_there_is_an_error() -> None:
