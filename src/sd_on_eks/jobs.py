@@ -86,8 +86,8 @@ class Job:
         body: dict[str, Any] = {
             "task": {"metadata": metadata, "content": _mapped(self.content, lambda _: next(remaining))}
         }
-        options = {"deadline": self.deadline, "labels": self.labels and dict(self.labels), "webhook": self._webhook}
-        asked = {name: value for name, value in options.items() if value}
+        options = {"deadline": self.deadline, "labels": self.labels, "webhook": self._webhook}
+        asked = _given(options)
         return {**body, "options": asked} if asked else body
 
     @property

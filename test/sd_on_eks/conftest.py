@@ -75,9 +75,18 @@ class Loop:
         return asyncio.run_coroutine_threadsafe(awaited(), self._loop).result(PATIENCE)
 
     def close(self) -> None:
+        self.call(self._drop())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(PATIENCE)
         self._loop.close()
+
+    @staticmethod
+    async def _drop() -> None:
+        """Requests that are still held belong to clients that are gone."""
+        held = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
 
 
 @pytest.fixture(scope="session")

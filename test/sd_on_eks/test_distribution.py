@@ -129,6 +129,19 @@ def test_the_wheel_works_in_a_bare_environment(wheel: Path, bare: Environment, p
     assert ran.stdout.splitlines() == ["PNG", "[]"], ran.stderr
 
 
+def test_the_command_comes_with_its_extra(wheel: Path, bare: Environment, platform: Running) -> None:
+    bare.install(wheel)
+    without = bare.run("python", "-m", "sd_on_eks", "runtimes")
+    bare.install(wheel, "cli")
+
+    shown = bare.run("python", "-m", "sd_on_eks", "runtimes", **credentials(platform))
+
+    assert (without.returncode, 'pip install "sd-on-eks[cli]"' in without.stderr) == (2, True)
+    assert shown.stdout.splitlines()[1].startswith("sdruntime"), shown.stderr
+    (script,) = metadata.Distribution.at(next(bare.site.glob("sd_on_eks-*.dist-info"))).entry_points
+    assert (script.name, script.value) == ("sdoneks", "sd_on_eks.__main__:main")
+
+
 def test_the_versions_of_both_projects_name_the_same_packages(wheel: Path) -> None:
     """What the client requires is among what the checkout installs and tests it with."""
     text = metadata_of(wheel)

@@ -1,0 +1,1 @@
+"""The command ``sdoneks``: the client's verbs for a shell."""
