@@ -18,7 +18,7 @@ def _names(text: str) -> frozenset[str]:
 
 RUNNABLE = _names("""
     base64 cat cd cp curl cut date echo exit export false file grep head kill ls mkdir mktemp mv printf pwd python
-    python3 read rm sed seq sleep sort source tail tee test tr trap true unset wait wc xargs
+    python3 read rm sdoneks sed seq sleep sort source tail tee test tr trap true unset wait wc xargs
 """)
 """What a block that is run may call: what every machine has, and the virtual environment."""
 

@@ -137,7 +137,7 @@ def test_the_command_comes_with_its_extra(wheel: Path, bare: Environment, platfo
     shown = bare.run("python", "-m", "sd_on_eks", "runtimes", **credentials(platform))
 
     assert (without.returncode, 'pip install "sd-on-eks[cli]"' in without.stderr) == (2, True)
-    assert shown.stdout.splitlines()[1].startswith("sdruntime"), shown.stderr
+    assert shown.stdout.splitlines()[1].split()[0] == "sdruntime", shown.stderr
     (script,) = metadata.Distribution.at(next(bare.site.glob("sd_on_eks-*.dist-info"))).entry_points
     assert (script.name, script.value) == ("sdoneks", "sd_on_eks.__main__:main")
 

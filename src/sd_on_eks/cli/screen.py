@@ -17,7 +17,6 @@ from sd_on_eks.client import Task
 from sd_on_eks.errors import ApiError, Error
 from sd_on_eks.models import Runtime, Status
 
-
 WIDE = 1000
 """Columns where standard output is no terminal: a script gets each row as one line, and nothing cut off."""
 
