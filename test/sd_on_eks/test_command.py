@@ -143,7 +143,7 @@ def test_files_are_uploaded_and_runtimes_shown(sdoneks: Command, tmp_path: Path)
 
     assert sdoneks("upload", "a.png").out[0].startswith("s3://")
     assert sdoneks("upload", "a.png", "--json").json["file"] == "a.png"
-    assert [line.split()[0] for line in sdoneks("runtimes").out[1:]] == ["sdruntime", "switching", "comfy", "invoke"]
+    assert {"sdruntime", "comfy"} <= {line.split()[0] for line in sdoneks("runtimes").out[1:]}
 
 
 def test_a_refusal_is_exit_code_3_with_each_field(sdoneks: Command) -> None:
