@@ -1,5 +1,9 @@
 """The client's verbs against the real front door; an agent's writes are made by the test."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -336,6 +340,39 @@ def test_a_map_that_is_left_drops_its_requests_at_once(client: Client) -> None:
 
     assert time.monotonic() - began < SHORT.hold / 2
     assert "map" not in [thread.name for thread in threading.enumerate()]
+
+
+MAPPING = """
+from sd_on_eks import Client, text_to_image
+
+with Client() as client:
+    list(client.map([text_to_image("a").having(runtime="sdruntime")] * 4, name=NAME))
+"""
+
+
+def test_an_interrupted_map_ends_at_once(site: Site, client: Client) -> None:
+    name = f"batch-{uuid.uuid4().hex[:8]}"
+    environment = {
+        **os.environ,
+        "SDONEKS_ENDPOINT": site.endpoint,
+        "SDONEKS_API_KEY": KEY,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-c", MAPPING.replace("NAME", repr(name))], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    limit = time.monotonic() + PATIENCE
+    while site.api.item(f"{name}-00004") is None:
+        assert time.monotonic() < limit
+        time.sleep(0.05)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+
+    _, printed = process.communicate(timeout=PATIENCE)
+
+    assert time.monotonic() - began < SHORT.hold / 2
+    assert printed.splitlines()[-1] == "KeyboardInterrupt"
+    assert client.task(f"{name}-00001").status is Status.QUEUED
 
 
 def test_what_is_wrong_with_a_job_is_raised_at_its_place(site: Site, client: Client) -> None:
