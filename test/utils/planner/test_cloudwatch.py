@@ -6,8 +6,8 @@ from typing import Any
 import boto3
 import pytest
 from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
 
+from test.infra.embedded_stack import ACCOUNT
 from test.support.moto_server import running_moto
 from utils.planner.cloudwatch import PERIOD, history
 from utils.planner.errors import PlannerError
@@ -21,7 +21,7 @@ def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Any:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     # Of CloudWatch alone: the worker's other tests keep what they have in the same process.
-    get_backend("cloudwatch")[DEFAULT_ACCOUNT_ID]["us-west-2"].reset()
+    get_backend("cloudwatch")[ACCOUNT]["us-west-2"].reset()
     with running_moto() as url:
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         yield boto3.client("cloudwatch", region_name="us-west-2")
