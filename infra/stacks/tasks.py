@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 
 from contract.object_keys import REQUESTS_PREFIX, UPLOADS_PREFIX
@@ -80,9 +81,17 @@ def _front_door(
         reserved_concurrency=config.lambda_.reserved_concurrency,
         tracing=config.add_ons.tracing,
     )
-    allow(made.role, ["sns:Publish"], [routing.input_topic.topic_arn])
+    _allow_tasks(stack, config, made.role, routing=routing, output=output, table=table)
+    return made
+
+
+def _allow_tasks(
+    stack: cdk.Stack, config: Config, role: iam.Role, *, routing: Routing, output: s3.Bucket, table: TaskTable
+) -> None:
+    """What the front door does with tasks, their contents and their outputs."""
+    allow(role, ["sns:Publish"], [routing.input_topic.topic_arn])
     allow(
-        made.role,
+        role,
         [
             "dynamodb:PutItem",
             "dynamodb:GetItem",
@@ -94,24 +103,23 @@ def _front_door(
         table.arns,
     )
     allow(
-        made.role,
+        role,
         ["sqs:GetQueueAttributes"],
         [queues_arn(stack, queue_name(config.stack_name, "*"))],
         because="How many tasks wait, for the estimates of every runtime.",
     )
     allow(
-        made.role,
+        role,
         ["s3:PutObject"],
         [output.arn_for_objects(f"{prefix}/*") for prefix in (REQUESTS_PREFIX, UPLOADS_PREFIX)],
         because="Contents too large for a message, and links to upload files to, each under a name of its own.",
     )
     allow(
-        made.role,
+        role,
         ["s3:GetObject"],
         [output.arn_for_objects("*")],
         because="Links to the outputs of tasks, whose folders their callers choose.",
     )
-    return made
 
 
 def _webhook_sender(
