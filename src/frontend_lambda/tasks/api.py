@@ -58,7 +58,7 @@ class TaskApi:
     ) -> None:
         self._bucket, self._gpu_hour_price = settings.output_bucket, settings.gpu_hour_price
         self._signer = Signer(settings, session)
-        self._loads = Loads(settings, session, table)
+        self._loads = Loads(settings, session, table, timings)
         self._reader = Reader(table, timings)
         self._views = Views(self._loads, self._signer, settings.output_bucket)
         self._submission = Submission(settings, table, sender, self._loads, timings=timings)

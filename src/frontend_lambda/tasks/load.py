@@ -14,9 +14,7 @@ from frontend_lambda.logs import LOGGER
 from frontend_lambda.settings import Settings
 from frontend_lambda.tasks.estimate import Load
 from frontend_lambda.tasks.table import TableUnavailable, TaskTable
-
-KEPT_SECONDS = 2.0
-"""How old an estimate's basis may be; pods report every ten seconds, so fresher figures would say little more."""
+from frontend_lambda.tasks.timings import TaskTimings
 
 SQS_SECONDS = 1.0
 """To connect, and to answer. An estimate is not worth waiting longer."""
@@ -32,8 +30,14 @@ class Loads:
     """The load of each runtime. Safe to use from many threads; never raises: what cannot be read is not known."""
 
     def __init__(
-        self, settings: Settings, session: boto3.Session, table: TaskTable, clock: Callable[[], float] = time.time
+        self,
+        settings: Settings,
+        session: boto3.Session,
+        table: TaskTable,
+        timings: TaskTimings,
+        clock: Callable[[], float] = time.time,
     ) -> None:
+        self._keep_seconds = timings.keep_load
         self._queue_url_prefix = settings.queue_url_prefix
         self._table = table
         self._clock = clock
@@ -52,12 +56,12 @@ class Loads:
         )
 
     def of(self, runtime: str) -> Load:
-        """At most KEPT_SECONDS old, but for the time, which is now's."""
+        """At most ``keep_load`` seconds old, but for the time, which is now's."""
         now = self._clock()
         with self._lock:
             kept = self._kept.get(runtime)
         if kept is None or kept.until < now:
-            kept = _Kept(self._read(runtime), now + KEPT_SECONDS)
+            kept = _Kept(self._read(runtime), now + self._keep_seconds)
             with self._lock:
                 self._kept[runtime] = kept
         return replace(kept.load, now=now)

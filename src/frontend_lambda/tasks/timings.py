@@ -10,7 +10,8 @@ class TaskTimings:
 
     A replay of a task that waits publishes its message again, if that was ``republish`` or longer ago: a front door may
     have ended between the table and SNS. The pauses double, since the message usually is there, behind others.
-    ``skip_table`` is for how long the older routes go without the table once it did not answer.
+    ``skip_table`` is for how long the older routes go without the table once it did not answer. ``keep_load`` is how
+    old an estimate's basis may be: pods report every ten seconds, so fresher figures would say little more.
     """
 
     wait: float = 20.0
@@ -18,3 +19,4 @@ class TaskTimings:
     total: float = 25.0
     republish: float = 30.0
     skip_table: float = 10.0
+    keep_load: float = 2.0

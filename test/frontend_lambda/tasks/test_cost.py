@@ -88,7 +88,7 @@ def _size(value: Mapping[str, Any]) -> int:
 def test_a_million_tasks_cost_what_the_price_list_says(options: dict[str, Any], api: Api) -> None:
     # Given a front door and an agent whose calls are counted
     meter = Meter(api.dynamodb)
-    handler = make_handler(api.door.settings, meter.session, task_timings=TaskTimings(poll=0.5))
+    handler = make_handler(api.door.settings, meter.session, task_timings=TaskTimings(poll=0.5, keep_load=3600))
     counted = meter.session.client("dynamodb", endpoint_url=api.door.settings.endpoint_url)
     front = replace(api, door=replace(api.door, handler=handler))
     task_id = new_id()

@@ -13,7 +13,7 @@ from contract.runtimes import TaskType
 from contract.task_table.item import Position, State, TaskItem, timestamp
 from contract.task_table.pods import REPORT_SECONDS, PodItem
 from frontend_lambda.tasks.estimate import Load, position, retry_after, tasks_ahead, waiting
-from frontend_lambda.tasks.load import KEPT_SECONDS
+from frontend_lambda.tasks.timings import TaskTimings
 
 BEGIN = 1_700_000_000.0
 OUT_OF_ORDER = 0.2
@@ -78,7 +78,7 @@ class Play:
             getattr(self, what)(now, number)
 
     def load(self, now: float) -> Load:
-        if now - self.read[0] > KEPT_SECONDS:
+        if now - self.read[0] > TaskTimings().keep_load:
             self.read = (now, len(self.queue), sum(one.began is not None for one in self.pods))
         return Load(now=now, waiting=self.read[1], taken=self.read[2], pods=[one.report for one in self.pods])
 
