@@ -34,14 +34,17 @@ async def test_eleven_megabytes_are_413(http: ClientSession) -> None:
 
 
 async def test_above_the_throttle_it_is_429_and_then_serves_again(http: ClientSession) -> None:
-    # When
     async def ask() -> int:
         async with http.post("v1alpha2", json={}) as answer:
             return answer.status
 
-    statuses = await asyncio.gather(*(ask() for _ in range(60)))
+    # When requests come faster than they are allowed to, which a busy machine does not manage each time
+    statuses: set[int] = set()
+    async with asyncio.timeout(PATIENCE):
+        while 429 not in statuses:
+            statuses |= set(await asyncio.gather(*(ask() for _ in range(90))))
     # Then
-    assert set(statuses) == {400, 429}
+    assert statuses == {400, 429}
     async with asyncio.timeout(PATIENCE):
         while await ask() == 429:  # noqa: ASYNC110 - the bucket fills in another process
             await asyncio.sleep(0.1)

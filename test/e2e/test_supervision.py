@@ -137,7 +137,7 @@ def test_a_runtime_of_the_users_own_takes_the_place_of_the_simulated_one(tmp_pat
     # Then
     assert ended.returncode == 0, ended.stdout
     (logs,) = (tmp_path / ".platform" / "logs").iterdir()
-    assert {log.name for log in logs.iterdir()} == {"aws.log", "gateway.log", "agent-flow-1.log"}
+    assert {log.name for log in logs.iterdir()} == {"aws.log", "gateway.log", "webhooks.log", "agent-flow-1.log"}
 
 
 def test_once_exits_1_when_a_runtime_is_not_there(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ SHARED = {
 }
 """What lists all runtimes (the front door's catalogue, the guard's queues, the dashboard's), or all images."""
 
-NUMBERED = ("AlarmsOldestMessage{}", "AlarmsNoPods{}", "AlarmsDeadLetters{}")
+NUMBERED = ("AlarmsOldestMessage{}", "AlarmsNoPods{}", "AlarmsDeadLetters{}", "AlarmsRunSeconds{}")
 """What a runtime has by its place in the list, as long as these are few."""
 
 
