@@ -16,6 +16,7 @@ from contract.task_table import keys, writes
 from contract.task_table.item import MAX_MESSAGE_LENGTH, MAX_OUTPUTS, Output, State, TaskItem, timestamp
 from contract.task_table.writes import Ending, Origin, Refusal, refusal, refusal_in
 from test.support.moto_server import running_moto
+from utils.local.cloud import table_definition
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
@@ -104,17 +105,7 @@ def client() -> "Iterator[DynamoDBClient]":
 @pytest.fixture
 def table(client: "DynamoDBClient") -> Table:
     name = f"table-{time.time_ns()}"
-    client.create_table(
-        TableName=name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": key, "AttributeType": "S"} for key in (keys.PARTITION_KEY, keys.SORT_KEY)
-        ],
-        KeySchema=[
-            {"AttributeName": keys.PARTITION_KEY, "KeyType": "HASH"},
-            {"AttributeName": keys.SORT_KEY, "KeyType": "RANGE"},
-        ],
-    )
+    client.create_table(**table_definition(name))
     return Table(client, name)
 
 
