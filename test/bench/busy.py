@@ -8,6 +8,7 @@ libraries, and with the limit, 0.
 import argparse
 import asyncio
 import statistics
+import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -91,8 +92,8 @@ class Row:
         return statistics.mean(self.idle)
 
 
-async def measure(endpoint: str, kind: Kind, tasks: int) -> Row:
-    """Run ``tasks`` through one agent."""
+async def measure(endpoint: str, kind: Kind, tasks: int, python: str) -> Row:
+    """Run ``tasks`` through one agent, a process of the interpreter ``python``."""
     conditions, gpu, tasktype = Conditions(latency=kind.latency), Gpu(SECONDS, SPREAD), kind.tasktype
     async with (
         a_world(endpoint, conditions, tables=kind.table is not None) as (world, proxied),
@@ -107,7 +108,7 @@ async def measure(endpoint: str, kind: Kind, tasks: int) -> Row:
                 await submit(world, f"t{number}", tasktype=tasktype, content=content)
         begin = time.monotonic()
         process = await start_agent(
-            agent_environment(world, proxied, runtime, **kind.settings), module=MODULES[kind.agent]
+            agent_environment(world, proxied, runtime, **kind.settings), module=MODULES[kind.agent], python=python
         )
         try:
             usage = psutil.Process(process.pid)
@@ -149,12 +150,18 @@ async def main() -> None:
     parser.add_argument("--tasks", type=int, default=40)
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind; medians of them are shown")
     parser.add_argument("--only", default="", metavar="TEXT", help="kinds whose task type and title hold TEXT")
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        help="the agent's interpreter; one with requirements/agent.txt alone takes the memory that the image takes "
+        "(aiobotocore loads httpx, which the tests need, where it finds it)",
+    )
     arguments = parser.parse_args()
     kinds = [kind for kind in KINDS if arguments.only in f"{kind.tasktype.value} {kind.title}"]
     rows: dict[Kind, list[Row]] = {kind: [] for kind in kinds}
     async with moto() as endpoint:
         for kind in track(kinds * arguments.rounds, "running"):
-            rows[kind].append(await measure(endpoint, kind, arguments.tasks))
+            rows[kind].append(await measure(endpoint, kind, arguments.tasks, arguments.python))
     show(rows, arguments.tasks, arguments.rounds)
 
 
