@@ -1,8 +1,11 @@
 """What holds for every test."""
 
+import functools
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.session
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -37,6 +40,14 @@ SLOW_FIXTURES = frozenset({"world"})
 
 SYNTHESIS = frozenset({"synthesise", "request"})
 """Below ``infra``, what makes the stack's templates, which takes seconds; ``request`` looks them up by their names."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _service_descriptions_are_read_once() -> Iterator[None]:
+    """A client takes longest to read what the SDK knows of its service, and the tests make thousands of clients."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", functools.cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,14 +1,24 @@
 """A moto server a worker, and in it a world a test."""
 
+import functools
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from queue_agent.aws.clients import open_clients
+from queue_agent.aws.models import lean_loader
 from test.support.moto_server import running_moto
 from test.support.world import World, make_world
 from utils.local.aws_proxy import Conditions, aws_proxy
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_agent_reads_service_descriptions_once() -> Iterator[None]:
+    """As test/conftest.py does for the SDK's own loader."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("queue_agent.aws.clients.lean_loader", functools.cache(lean_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

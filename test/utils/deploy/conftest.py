@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-import boto3
 import pytest
 
 from test.support.aws import ACCOUNT, REGION, Aws, embedded
-from utils.deploy.account import Account
+from utils.deploy.account import Account, KeptClients
 
 
 @pytest.fixture(scope="session")
@@ -25,4 +24,4 @@ def aws(one_aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 @pytest.fixture
 def account(aws: Aws) -> Account:
-    return Account(boto3.Session(region_name=REGION), ACCOUNT, "aws", REGION)
+    return Account(KeptClients(region_name=REGION), ACCOUNT, "aws", REGION)
