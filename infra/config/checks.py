@@ -27,7 +27,7 @@ RUNTIMES, CLIENTS = "modelsRuntime", "clients"
 Entry: TypeAlias = tuple[int, Mapping[str, Any]]
 """One of a list, with its number."""
 
-SAME_MODEL = "runtimes load {}; a task for this model must have one way (to rename a runtime, see docs/en/operate.md)"
+SAME_MODEL = "runtimes load {}; a task for this model must have one way (to rename one, see docs/en/how-to/upgrade.md)"
 
 
 def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:

@@ -39,7 +39,7 @@ WEBHOOK_ERROR_PERIODS = 3
 ENDED = ("completed", "failed", "given_up", "undecodable")
 """Outcomes; all but the first are failures. A task that came again after its end (repeated) does not count twice."""
 
-HELP = "docs/en/why-not-done.md"
+HELP = "docs/en/how-to/troubleshoot.md"
 
 Item = TypeVar("Item")
 
@@ -113,7 +113,7 @@ class Alarms(Construct):
             self._alarm(
                 f"oldest_message_{number}",
                 f"A task of {_names(routes)} is older than {seconds} s, counted from its sending. "
-                f"Next: {HELP}, 'Nobody takes it': kubectl get pods,nodes -A, and the log of the agents.",
+                f"Next: {HELP}, 'Task is not picked up': kubectl get pods,nodes -A, and the log of the agents.",
                 queries,
                 f"MAX([{filled(queries)}])",
                 threshold=seconds,
@@ -137,8 +137,8 @@ class Alarms(Construct):
             self._alarm(
                 f"no_pods_{number}",
                 f"Tasks of {_names(routes)} wait, and for {self._config.no_pods_minutes} minutes no pod has had one. "
-                f"Next: {HELP}, 'Nobody takes it': kubectl get scaledobject,pods,nodes -A, then Karpenter's and KEDA's "
-                "logs, and the runtime's own if there are pods.",
+                f"Next: {HELP}, 'Task is not picked up': kubectl get scaledobject,pods,nodes -A, then the logs of "
+                "Karpenter and KEDA, and the runtime's own if there are pods.",
                 queries,
                 f"MAX([{', '.join(left)}])",
                 steps=left,
@@ -151,7 +151,7 @@ class Alarms(Construct):
             self._alarm_of_dead_letters(
                 f"dead_letters_{number}",
                 f"{self._config.dead_letters} or more tasks of {_names(routes)} were given up and lie in the "
-                f"dead-letter queue. Next: {HELP}, 'It is a dead letter': "
+                f"dead-letter queue. Next: {HELP}, 'Dead letters': "
                 "python -m utils.operate.dead_letters list RUNTIME tells the reasons, redrive runs them again.",
                 [route.dead_letters.name for route in routes],
                 threshold=self._config.dead_letters,
@@ -176,8 +176,8 @@ class Alarms(Construct):
     def _webhooks(self, function_name: str) -> None:
         self._alarm_of_dead_letters(
             "webhook_dead_letters",
-            f"{self._config.dead_letters} or more webhooks were given up after three days. Next: {HELP}, 'It is a dead "
-            "letter': python -m utils.operate.dead_letters list webhook_events tells the reasons, redrive sends them "
+            f"{self._config.dead_letters} or more webhooks were given up after three days. Next: {HELP}, 'Dead "
+            "letters': python -m utils.operate.dead_letters list webhook_events tells the reasons, redrive sends them "
             "again once their receivers answer.",
             [self._topology.webhooks.dead_letters.name],
             threshold=self._config.dead_letters,
@@ -189,7 +189,7 @@ class Alarms(Construct):
         self._alarm(
             "webhook_errors",
             f"For {WEBHOOK_ERROR_PERIODS * PERIOD // 60} minutes webhooks were not sent: their function failed. "
-            f"They are kept and tried again. Next: {HELP}, 'It is a dead letter': the function's log names the call of "
+            f"They are kept and tried again. Next: {HELP}, 'Dead letters': the function's log names the call of "
             "AWS that fails, in its lines with outcome error.",
             queries,
             f"SUM([{filled(queries)}])",
@@ -203,7 +203,7 @@ class Alarms(Construct):
             "failures",
             f"{self._config.failure_percent:g} % or more of the tasks that ended in {FAILURE_PERIOD // 60} minutes "
             f"failed, by their callers' fault or ours (from {self._config.failure_tasks} tasks on). Next: {HELP}, "
-            "'Where is it?' with the id of one: the callback and the agents' log tell the cause.",
+            "'Find a task' with the id of one: the callback and the agents' log tell the cause.",
             queries,
             f"IF(ended >= {self._config.failure_tasks}, 100 * failing / ended, 0)",
             steps={"failing": f"SUM([{filled(queries[1:])}])", "ended": f"SUM([{filled(queries)}])"},
@@ -217,8 +217,8 @@ class Alarms(Construct):
             far = run_seconds.conditions(list(stated.values()))
             self._alarm(
                 f"run_seconds_{number}",
-                f"{run_seconds.explanation(stated)} Next: {HELP}, 'Nobody takes it' for the tasks that wait, and "
-                "docs/en/scaling.md: set scaling.runSeconds to the seconds of a run that the dashboard shows.",
+                f"{run_seconds.explanation(stated)} Next: {HELP}, 'Task is not picked up' for the tasks that wait, and "
+                "docs/en/how-to/scale.md: set scaling.runSeconds to the seconds of a run that the dashboard shows.",
                 run_seconds.queries(self._stack, list(stated)),
                 f"MAX([{', '.join(far)}])",
                 steps=far,
@@ -231,8 +231,8 @@ class Alarms(Construct):
         self._alarm(
             "suspended",
             f"For {2 * PERIOD // 60} minutes an agent has taken no tasks, because AWS does not take its results, "
-            f"callbacks or deletions. Next: {HELP}, 'Nobody takes it': the agents' log names the permission that is "
-            "missing, or the outage; they continue by themselves.",
+            f"callbacks or deletions. Next: {HELP}, 'Task is not picked up': the agents' log names the missing "
+            "permission, or the outage; they continue by themselves.",
             queries,
             f"MAX([{filled(queries)}])",
             threshold=1,
@@ -247,7 +247,7 @@ class Alarms(Construct):
         self._alarm(
             "throttled",
             f"{self._config.throttled_requests} or more requests within {PERIOD // 60} minutes were refused since they "
-            f"came too fast (429). Next: {HELP}, 'Was it accepted?': raise APIGW.throttle or "
+            f"came too fast (429). Next: {HELP}, 'Request is refused': raise APIGW.throttle or "
             "lambda.reservedConcurrency in config.yaml, or let the client send slower.",
             queries,
             f"SUM([{filled(queries)}])",

@@ -76,7 +76,7 @@ def _laid_out(rows: Sequence[Sequence[Widget]]) -> list[Widget]:
 def _text(subject: Subject) -> Widget:
     lines = [
         f"## {subject.stack}",
-        "From what you see to the command that shows why: `docs/en/why-not-done.md`. Metrics: `docs/en/observe.md`.",
+        "What to do: `docs/en/how-to/troubleshoot.md`. Metrics: `docs/en/how-to/observe.md`.",
     ]
     if not subject.agents:
         lines.append("Without `addOns.tracing` there is no collector, so what only the agents know is not shown.")

@@ -17,13 +17,10 @@ def _names(text: str) -> frozenset[str]:
 
 
 RUNNABLE = _names("""
-    base64 cat cd cp curl cut date echo exit export false file grep head kill ls mkdir mktemp mv printf pwd python
+    base64 cat cd cp curl cut date echo eval exit export false file grep head kill ls mkdir mktemp mv printf pwd python
     python3 read rm sdoneks sed seq sleep sort source tail tee test tr trap true unset wait wc xargs
 """)
 """What a block that is run may call: what every machine has, and the virtual environment."""
-
-FOREIGN_SCRIPTS = {"main.py"}
-"""Of ComfyUI."""
 
 RUNNABLE_SCRIPTS = {"test/run.sh"}
 """Our scripts that work on a running platform, and start and change nothing else."""
@@ -141,7 +138,8 @@ def _python_problems(command: Command) -> Iterator[str]:
             yield f"python -m {argv[1]}: there is no such module"
         elif help_text:
             yield from _known_problems(Command(command.variables, argv[1:]), f"python -m {argv[1]}", help_text)
-    elif argv and argv[0].endswith(".py") and argv[0] not in FOREIGN_SCRIPTS and not (ROOT / argv[0]).is_file():
+    elif argv and argv[0].endswith(".py") and is_project_path(argv[0]) and not (ROOT / argv[0]).is_file():
+        # Other scripts are the reader's own, which a page shows and saves, or those of a runtime.
         yield f"{argv[0]} is not there"
 
 

@@ -8,6 +8,7 @@ import yaml
 
 from test.docs.running import Terminal, terminal
 from test.support.platform import Running, running
+from utils.local.ports import Reservation
 
 CONFIG = {
     "modelBucketArn": "arn:aws:s3:::models",
@@ -29,6 +30,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def reader(platform: Running, tmp_path: Path) -> Terminal:
-    """Somebody who pastes commands."""
-    return terminal(platform, tmp_path / "sd-on-eks")
+def reader(platform: Running, tmp_path: Path) -> Iterator[Terminal]:
+    """A reader who pastes commands. Their server listens on a port that no other test has."""
+    with Reservation() as port:
+        shop = {"SHOP_PORT": str(port.port), "SHOP_WEBHOOK": f"{port.url}/hook"}
+        yield terminal(platform, tmp_path / "sd-on-eks", shop)

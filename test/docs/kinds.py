@@ -28,6 +28,7 @@ KINDS: Mapping[tuple[str, str], Check] = {
     ("yaml", ""): manifests.config_problems,
     ("yaml", "values"): manifests.values_problems,
     ("yaml", "kubernetes"): manifests.kubernetes_problems,
+    ("yaml", "yaml"): manifests.yaml_problems,
     ("text", ""): _nothing,
 }
 """By language and marker."""

@@ -34,4 +34,4 @@ def _shared(part: Heading | Table | Block) -> str:
         case Table():
             return f"of {part.rows} rows and {part.columns} columns"
         case Block():
-            return f"{part.language} {part.marker}\n{part.text}"
+            return f"{part.language} {part.marker} {part.file}\n{part.text}"

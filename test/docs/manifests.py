@@ -55,6 +55,11 @@ def kubernetes_problems(text: str) -> Iterator[str]:
         yield from (f"the cluster would refuse it: {mistake}" for mistake in mistakes(manifest))
 
 
+def yaml_problems(text: str) -> Iterator[str]:
+    """YAML of another program, such as a pipeline."""
+    yield from _parsed(text)
+
+
 def _schema_problems(values: Mapping[str, Any], where: str) -> Iterator[str]:
     schema = json.loads((CHART / "values.schema.json").read_text("utf-8"))
     defaults = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))

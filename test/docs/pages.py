@@ -16,17 +16,22 @@ OTHERS = ("README.md", "SECURITY.md", "charts/sd-on-eks/README.md", "infra/READM
 """Pages outside the guide, whose blocks are held to the same rules."""
 
 _MARKER = re.compile(r"<!--\s*block:\s*(?P<kind>.*?)\s*-->")
+_TITLE = re.compile(r'title="(?P<file>[^"]+)"')
 _PARSER = MarkdownIt("commonmark").enable("table")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A fenced block. ``line`` is that of its fence, from 1; ``marker`` is the kind that the comment above it names."""
+    """A fenced block. ``line`` is that of its fence, from 1; ``marker`` is the kind that the comment above it names.
+
+    ``file`` is the title of the fence: the reader saves the block under this name. Empty without one.
+    """
 
     line: int
     language: str
     marker: str
     text: str
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,9 @@ def _line(token: Token) -> int:
 def _blocks(tokens: list[Token]) -> Iterator[Block]:
     for before, token in zip([None, *tokens], tokens, strict=False):
         if token.type == "fence":
-            marker = _marker(before)
-            yield Block(_line(token), token.info.strip(), marker or "", token.content)
+            language, _, rest = token.info.strip().partition(" ")
+            title = _TITLE.fullmatch(rest.strip())
+            yield Block(_line(token), language, _marker(before) or "", token.content, title["file"] if title else "")
 
 
 def _marker(token: Token | None) -> str | None:

@@ -35,8 +35,11 @@ class Terminal:
     variables: Mapping[str, str]
 
 
-def terminal(platform: Running, folder: Path) -> Terminal:
-    """A terminal in a copy of the project made of links, so that what a block writes stays apart."""
+def terminal(platform: Running, folder: Path, more: Mapping[str, str]) -> Terminal:
+    """A terminal in a copy of the project made of links, so that what a block writes stays apart.
+
+    ``more`` are variables in addition to those that the pages name.
+    """
     folder.mkdir()
     for path in ROOT.iterdir():
         if path.name in _COPIED:
@@ -56,6 +59,7 @@ def terminal(platform: Running, folder: Path) -> Terminal:
         "PATH": os.pathsep.join((str(Path(sys.prefix) / "bin"), os.environ["PATH"])),
         "HOME": str(folder),
         "LANG": "C.UTF-8",
+        **more,
     }
     return Terminal(folder, variables)
 
@@ -65,17 +69,28 @@ def run_page(page: Page, terminal: Terminal) -> Iterator[str]:
     kept = terminal.folder.parent / "variables.sh"
     kept.write_text("")
     for block in page.blocks:
-        if (block.language, block.marker) not in RUN:
+        if not block.file and (block.language, block.marker) not in RUN:
             continue
-        argv = _argv(block, kept)
         problems = [*block_problems(block)]
         if problems:
             yield f"{block.line}: not run: {'; '.join(problems)}"
             return
-        code, printed = _run(argv, terminal)
+        if block.file:
+            _save(block, terminal.folder)
+            continue
+        code, printed = _run(_argv(block, kept), terminal)
         if code:
             yield f"{block.line}: exit code {code}\n{block.text}\n{printed}"
             return
+
+
+def _save(block: Block, folder: Path) -> None:
+    """Write the block as the reader does who saves it under its title. Raises ValueError for a place outside."""
+    path = (folder / block.file).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"{block.file} is outside the reader's folder")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(block.text, "utf-8")
 
 
 def _run(argv: list[str], terminal: Terminal) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""The page on planning states the costs that infra/README.md states, which are computed from the stack's template."""
+"""The page on cost states the costs that infra/README.md states, which are computed from the stack's template."""
 
 import re
 from pathlib import Path
@@ -20,7 +20,7 @@ def test_the_costs_are_those_that_were_computed(language: str) -> None:
     # Given
     computed = (ROOT / "infra" / "README.md").read_text("utf-8").split("<!-- cost -->")[1].split("<!-- /cost -->")[0]
     # When
-    stated = figures((ROOT / "docs" / language / "plan.md").read_text("utf-8"))
+    stated = figures((ROOT / "docs" / language / "explanation" / "cost.md").read_text("utf-8"))
     # Then
     assert len(stated) > 20
     assert stated == figures(computed)

@@ -21,7 +21,7 @@ from utils.simulators.base import Options
 
 ROOT = Path(__file__).parents[2]
 RUNTIMES = (ROOT / "docs" / "en" / "reference" / "runtimes.md").read_text()
-RECIPE = (ROOT / "docs" / "en" / "developers" / "add-a-runtime.md").read_text()
+RECIPE = (ROOT / "docs" / "en" / "contribute" / "add-a-runtime.md").read_text()
 
 EXAMPLES = re.findall(r"```json\n(.*?)```", RUNTIMES, re.DOTALL)
 PATHS = [path for path in re.findall(r"`((?:src|utils|test|charts|deploy)/[^`\s]+)", RECIPE) if "echo" not in path]

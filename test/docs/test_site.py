@@ -42,7 +42,7 @@ def test_each_language_searches_in_its_own_pages(site: Path) -> None:
     english, chinese = (locations(site / folder / "search" / "search_index.json") for folder in ("", "zh"))
 
     assert english == chinese
-    assert "use/callbacks/" in english
+    assert "how-to/callbacks/" in english
 
 
 def test_the_switch_of_the_language_stays_on_the_page(site: Path) -> None:

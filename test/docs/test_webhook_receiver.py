@@ -56,7 +56,7 @@ def post(url: str, secret: str) -> int:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_receiver_of_the_guide_verifies_and_handles_an_event_once(language: str) -> None:
-    (program,) = [b.text for b in read_page(f"docs/{language}/use/webhooks.md").blocks if b.language == "python"]
+    (program,) = [b.text for b in read_page(f"docs/{language}/how-to/webhooks.md").blocks if b.language == "python"]
     secret = new_secret()
     with receiver(program, secret) as (url, printed):
         assert post(url, new_secret()) == 401

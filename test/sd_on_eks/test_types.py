@@ -16,7 +16,7 @@ SECONDS = 110
 @pytest.mark.slow
 def test_the_guides_examples_are_typed(tmp_path: Path) -> None:
     """As a user checks a program: mypy in strict mode, no plugin, the client found as an installed package is."""
-    blocks = [block for block in read_page("docs/en/use/client.md").blocks if block.language == "python"]
+    blocks = [block for block in read_page("docs/en/how-to/client.md").blocks if block.language == "python"]
     for number, block in enumerate(blocks):
         (tmp_path / f"example_{number}.py").write_text(block.text)
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")

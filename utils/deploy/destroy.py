@@ -161,7 +161,7 @@ def _say_what_stays(account: Account, stack_name: str, kept: Kept) -> None:
     say("  containers what you pushed to ECR; other stacks may use it, as they may the snapshots")
     for role in kept.roles:
         say(f"  role       {role}, at no charge: API Gateway may write the logs of all your APIs in {account.region}")
-        say("             by it; see docs/en/uninstall.md before you delete it")
+        say("             by it; see docs/en/how-to/remove.md before you delete it")
 
 
 def _is_there(account: Account, bucket: str) -> bool:

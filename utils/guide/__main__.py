@@ -20,9 +20,9 @@ from utils.guide.values import value_tables
 DOCS = Path(__file__).parents[2] / "docs"
 
 PARTS = {
-    "configure.md": ("keys", key_tables),
+    "reference/config.md": ("keys", key_tables),
     "reference/chart.md": ("values", value_tables),
-    "observe.md": ("metrics", metric_table),
+    "reference/metrics.md": ("metrics", metric_table),
 }
 """By page: the name of the part, and what makes it in a language."""
 

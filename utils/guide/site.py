@@ -1,9 +1,11 @@
-"""A hook of MkDocs: each language of the guide has a search index of its own, and Chinese text is split into words.
+"""A hook of MkDocs: alerts as on GitHub, a search index for each language, and Chinese text split into words.
 
 The plugin for languages puts all pages into one index, in which every search would find each page twice. Chinese is
 written without spaces: its words are parted by zero-width spaces, as the search of the theme expects it. (The theme
 would do so itself with ``jieba``, which has had no release since 2020; ``rjieba`` is the same in Rust.) For the same
 reason the end of a line in a Chinese source must not become a space, as browsers make it.
+
+Alerts are written as GitHub reads them (``> [!WARNING]``), and become the admonitions of the theme.
 """
 
 import json
@@ -25,6 +27,15 @@ INDEX = Path("search") / "search_index.json"
 AFTER_THE_LANGUAGES = -200
 """The plugin for languages writes the whole index at -100."""
 
+ALERTS = {
+    "NOTE": ("Note", "说明"),
+    "TIP": ("Tip", "提示"),
+    "WARNING": ("Warning", "注意"),
+}
+"""The titles of alerts, in English and Chinese. Source of the kinds: GitHub's documentation of Markdown alerts."""
+
+_ALERT = re.compile(rf"<blockquote>\s*<p>\[!({'|'.join(ALERTS)})\]\s*(.*?)</blockquote>", re.DOTALL)
+
 _FIRST_PAGE = re.compile(rf'href="/({CHINESE})?" hreflang=')
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
 _ZERO_WIDTH_SPACE = "\u200b"
@@ -36,8 +47,10 @@ _END_OF_LINE = re.compile(
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs names them
-    """Join the lines of a Chinese page where no space belongs."""
-    return _END_OF_LINE.sub("", html) if page.url.startswith(CHINESE) else html
+    """Show alerts as admonitions, and join the lines of a Chinese page where no space belongs."""
+    chinese = page.url.startswith(CHINESE)
+    html = _ALERT.sub(lambda alert: _admonition(alert[1], alert[2], chinese=chinese), html)
+    return _END_OF_LINE.sub("", html) if chinese else html
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:  # noqa: ARG001 - MkDocs names them
@@ -70,6 +83,12 @@ def on_post_build(config: MkDocsConfig) -> None:
 def parted(text: str) -> str:
     """The text with a zero-width space between words of Chinese."""
     return _HAN.sub(lambda run: _ZERO_WIDTH_SPACE.join(rjieba.cut(run[0])), text)
+
+
+def _admonition(kind: str, body: str, *, chinese: bool) -> str:
+    """``body`` lacks the tag of its first paragraph."""
+    title = ALERTS[kind][chinese]
+    return f'<div class="admonition {kind.lower()}"><p class="admonition-title">{title}</p><p>{body}</div>'
 
 
 def _in_chinese(doc: dict[str, Any]) -> dict[str, Any]:

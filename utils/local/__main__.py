@@ -1,4 +1,4 @@
-"""Run the whole platform on this machine. docs/en/local.md describes what is started and where files are."""
+"""Run the whole platform on this machine. docs/en/start/local.md describes what is started and where files are."""
 
 import argparse
 import asyncio

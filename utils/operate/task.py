@@ -22,6 +22,8 @@ from utils.text import printable
 BAR = 30
 """Characters of the longest bar."""
 
+HELP = "docs/en/how-to/troubleshoot.md"
+
 HIDDEN = frozenset({"time", "level", "logger", "message", "task_id", "action", "trace_id", "runtime"})
 """Fields of a log line that have a column of their own, or are the same in all."""
 
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     if not known:
-        print(f"error: task {arguments.task_id!r} is not in these files; see docs/en/why-not-done.md", file=sys.stderr)
+        print(f"error: task {arguments.task_id!r} is not in these files; see {HELP}", file=sys.stderr)
     return 0 if known else 1
 
 

@@ -39,7 +39,7 @@ class Scaling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cloud:
-    """The times of nodes and pods in seconds; the defaults are the budget of docs/en/reference/cold-start.md.
+    """The times of nodes and pods in seconds; the defaults are the budget of docs/en/explanation/cold-start.md.
 
     ``lag``: from a decision to the pod (step 2). ``node_ready``: from a pod without a node to a ready node (steps 3 to
     5). ``pod_ready``: from a new node to a pod that takes tasks.

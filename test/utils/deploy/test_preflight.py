@@ -66,7 +66,7 @@ def test_a_stack_of_another_project_is_refused_with_the_way_to_move(account: Acc
     # Then
     assert found.startswith("error: the stack sdoneksStack in us-west-2 was not made by this project")
     assert "deploy/deploy.sh -n NAME" in found
-    assert "docs/en/move.md" in found
+    assert "docs/en/how-to/migrate.md" in found
 
 
 @pytest.mark.parametrize(

@@ -77,8 +77,8 @@ def test_a_key_without_a_meaning_is_told(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_limit_of_runtimes_is_told() -> None:
-    assert f"A stack holds {MAX_RUNTIMES} runtimes" in (DOCS / "en" / "configure.md").read_text("utf-8")
-    assert f"一个堆栈最多 {MAX_RUNTIMES} 个运行时" in (DOCS / "zh" / "configure.md").read_text("utf-8")
+    assert f"A stack holds {MAX_RUNTIMES} runtimes" in (DOCS / "en" / "reference" / "config.md").read_text("utf-8")
+    assert f"一个堆栈最多 {MAX_RUNTIMES} 个运行时" in (DOCS / "zh" / "reference" / "config.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("version", VERSIONS)

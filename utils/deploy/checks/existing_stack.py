@@ -6,7 +6,7 @@ from infra.topology import STACK_DESCRIPTION
 from utils.deploy import stack
 from utils.deploy.finding import Finding, Subject, error
 
-MOVE = "docs/en/move.md says how to run both side by side and move over."
+MOVE = "docs/en/how-to/migrate.md says how to run both side by side and move over."
 
 FAILED_CREATION = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED")
 """States of a stack that CloudFormation can only delete."""
