@@ -134,6 +134,8 @@ class Background:
 
     async def cancel(self) -> None:
         """Cancel all tasks and wait for their ends."""
+        # A task that is cancelled before its first step runs nothing at all, not even what would release its message.
+        await asyncio.sleep(0)
         await cancel_all(self._tasks)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:

@@ -62,6 +62,24 @@ async def test_sigterm_hands_back_a_prefetched_task_at_once_and_it_does_not_coun
     assert [b'"runs": 0' in note for note in noted] == [True, True]
 
 
+async def test_a_message_that_arrives_after_sigterm_is_back_before_its_lease_ends(
+    world: World, conditions: Conditions
+) -> None:
+    # Given a poll whose message is held while its answer is still on its way
+    conditions.latency = {"sqs": 0.3}
+    runtime = ScriptedRuntime(never_finish)
+    async with assembled(world, runtime, shutdown_grace=60, lease_seconds=3600) as parts, at_work(parts):
+        await until(lambda: conditions.calls["sqs", "ReceiveMessage"])
+        await world.ask("late")
+        await until(lambda: held(world, 1))
+        # When the agent is told to stop
+        parts.stop.request()
+        # Then the message is there for the next agent
+        await until(lambda: held(world, 0))
+    assert await world.depth() == (1, 0)
+    assert runtime.jobs == []
+
+
 async def test_the_grace_ends_in_an_interrupt_and_a_hand_back(world: World) -> None:
     # Given a task that would run for ever
     runtime = ScriptedRuntime(never_finish)

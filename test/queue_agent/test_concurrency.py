@@ -92,6 +92,24 @@ async def test_what_goes_wrong_in_the_background_is_raised_by_its_watch() -> Non
     assert len(background) == 0
 
 
+async def test_background_work_takes_its_first_step_before_it_is_cancelled() -> None:
+    # Given work that releases what it was given, whatever happens to it
+    released = list[str]()
+
+    async def hold(what: str) -> None:
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            released.append(what)
+
+    background = Background()
+    # When it is cancelled at once
+    background.spawn(hold("a message"))
+    await background.cancel()
+    # Then
+    assert released == ["a message"]
+
+
 async def test_background_work_is_waited_for_until_the_abort_and_then_cut_off() -> None:
     background, abort = Background(), asyncio.Event()
     background.spawn(forever())

@@ -116,14 +116,15 @@ class Intake:
             await self._pause_after(error, failures)
             return False
         if lease is not None:
-            self._take(lease, polled)
+            await self._take(lease, polled)
         return True
 
-    def _take(self, lease: Lease, polled: float) -> None:
+    async def _take(self, lease: Lease, polled: float) -> None:
         received = asyncio.get_running_loop().time()
         self.newest = max(self.newest or lease.sent, lease.sent)
         if self._shutdown.requested.is_set() or not self._wants_tasks():
-            self._preparing.spawn(self._processor.release_unopened(lease))
+            # Nothing else is to be taken, and as one of the preparations it would be cancelled with them.
+            await self._processor.release_unopened(lease)
             return
         self._last_taken = received
         receiving = received - polled

@@ -227,10 +227,10 @@ class Processor:
         except UndecodableMessage:
             await self._finisher.release_unread(lease)
         else:
-            await self._finisher.release(delivery)
+            await self._release_now(delivery)
 
     async def _release_now(self, delivery: Delivery) -> None:
-        """Give the message back although this task is being cancelled; at worst its lease runs out."""
+        """Give the message back within a time, also while this task is being cancelled; at worst its lease runs out."""
         try:
             await within(self._timings.release, self._finisher.release(delivery))
         except TimeoutError:

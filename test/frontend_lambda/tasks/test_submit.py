@@ -134,12 +134,13 @@ def test_a_thousand_equal_requests_at_once_are_one_task(api: Api) -> None:
     # Given, however long they take, none that is so late that the task is published again
     patient = api.having(timings=TaskTimings(poll=0.05, republish=3600.0))
     task_id, count = new_id(), 1000
-    together = threading.Barrier(64)
+    together = threading.Barrier(32)
 
     def post(number: int) -> int:
         if number < together.parties:
             together.wait(30)
-        return patient.submit(task_id).status
+        # As clients do: on a slow machine the table may take longer than its time limit.
+        return next(status for _ in range(20) if (status := patient.submit(task_id).status) != 503)
 
     # When
     with ThreadPoolExecutor(together.parties) as pool:
