@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from charts.document import values
 from test.charts.chart import ROOT, render
 
-PAGE = ROOT / "docs" / "en" / "reference" / "cold-start.md"
+PAGE = ROOT / "docs" / "en" / "explanation" / "cold-start.md"
 BUDGET = 120
 """Seconds from the first message to the first picture."""
 

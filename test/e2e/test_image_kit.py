@@ -193,7 +193,7 @@ async def test_a_wrong_synchronous_request_is_400_as_the_services_say_it(
     assert answered["errors"]
 
 
-GUIDE = (ROOT / "docs" / "en" / "use" / "image-kit.md").read_text()
+GUIDE = (ROOT / "docs" / "en" / "how-to" / "image-kit.md").read_text()
 SAMPLES = re.findall(r"```(bash|python)\n(.*?)```", GUIDE, re.DOTALL)
 
 
