@@ -19,6 +19,18 @@ misuse() {
   (fail "$@") || exit 2
 }
 
+# refuse_other_endpoints: fail where a variable sends calls elsewhere than to AWS, as utils/deploy/account.py does. A
+# terminal in which the local platform was used still has its endpoint.
+refuse_other_endpoints() {
+  local name
+  [ "${ALLOW_AWS_ENDPOINT_URL:-}" != 1 ] || return 0
+  for name in $(compgen -v AWS_ENDPOINT_URL); do
+    [ -z "${!name}" ] || fail \
+      "$name is set to ${!name}, so the calls would go there and not to AWS (to the embedded AWS of the local platform, for example)" \
+      "unset $name" "Or, if it is meant, as for a VPC endpoint: export ALLOW_AWS_ENDPOINT_URL=1"
+  done
+}
+
 # find_python: print the first Python on PATH that is new enough and can make a virtual environment.
 find_python() {
   local name lacks_venv=

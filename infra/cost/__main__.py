@@ -13,6 +13,7 @@ from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.cost.estimate import MILLION, Bill, Calculator, tables, template_of
 from infra.cost.prices import price_book
+from infra.node import StackPackagesMissing
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -33,6 +34,9 @@ def main(words: Sequence[str] | None = None) -> int:
         print("\n".join(tables(raw, bill_of, arguments.pictures)))  # noqa: T201
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    except StackPackagesMissing as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     except KeyError as error:
         print(f"infra/cost/prices.yaml has no price of {error}; add it there", file=sys.stderr)  # noqa: T201
