@@ -1,0 +1,38 @@
+"""Words that a page uses against the rules of its language."""
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+import yaml
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+WORDS = Path(__file__).with_name("words.yaml")
+
+_PARSER = MarkdownIt("commonmark").enable("table")
+
+
+def forbidden(text: str, language: str) -> Iterator[str]:
+    """Each forbidden word of a page's prose, with the line of its paragraph and what to write instead."""
+    for token in _PARSER.parse(text):
+        for word, instead in words(language).items():
+            for found in re.finditer(word, _prose(token)):
+                yield f"{token.map[0] + 1 if token.map else 0}: {found[0]!r}; write: {instead}"
+
+
+def _prose(token: Token) -> str:
+    """The text of a paragraph, a cell or a heading without code, addresses and markup."""
+    return "".join(
+        "\N{OBJECT REPLACEMENT CHARACTER}" if child.type == "code_inline" else child.content
+        for child in token.children or ()
+        if child.type in {"text", "code_inline"}
+    )
+
+
+@cache
+def words(language: str) -> Mapping[str, str]:
+    """What each forbidden word, as a regular expression, is replaced by."""
+    found: dict[str, str] = yaml.safe_load(WORDS.read_text("utf-8"))[language]
+    return {rf"(?i)\b(?:{word})\b" if language == "en" else word: instead for word, instead in found.items()}
