@@ -5,7 +5,10 @@ import pytest
 from test.docs.pages import LANGUAGES, OTHERS, ROOT, guide_pages
 from test.docs.words import forbidden
 
-ENGLISH = [*OTHERS, *(f"docs/en/{path}" for path in guide_pages("en"))]
+COMPUTED = {"infra/README.md"}
+"""Its tables are printed by infra.cost."""
+
+ENGLISH = [*(path for path in OTHERS if path not in COMPUTED), *(f"docs/en/{path}" for path in guide_pages("en"))]
 PAGES = [(path, "en") for path in ENGLISH] + [(f"docs/zh/{path}", "zh") for path in guide_pages("zh")]
 
 
@@ -16,7 +19,9 @@ def test_a_page_uses_no_forbidden_word(path: str, language: str) -> None:
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("text", ["The caller is told why.", "A key of yours, word for word.", "| a |\n| - |\n| Lies in S3 |"])
+@pytest.mark.parametrize(
+    "text", ["The caller is told why.", "A key of yours, word for word.", "| a |\n| - |\n| Lies in S3 |"]
+)
 def test_a_forbidden_word_is_found(text: str) -> None:
     assert list(forbidden(text, LANGUAGES[0]))
 

@@ -11,6 +11,9 @@ from markdown_it.token import Token
 
 WORDS = Path(__file__).with_name("words.yaml")
 
+_INSTEAD = {"code_inline": "\N{OBJECT REPLACEMENT CHARACTER}", "softbreak": " ", "hardbreak": " "}
+"""What is read in place of what is no text."""
+
 _PARSER = MarkdownIt("commonmark").enable("table")
 
 
@@ -25,9 +28,9 @@ def forbidden(text: str, language: str) -> Iterator[str]:
 def _prose(token: Token) -> str:
     """The text of a paragraph, a cell or a heading without code, addresses and markup."""
     return "".join(
-        "\N{OBJECT REPLACEMENT CHARACTER}" if child.type == "code_inline" else child.content
+        child.content if child.type == "text" else _INSTEAD[child.type]
         for child in token.children or ()
-        if child.type in {"text", "code_inline"}
+        if child.type == "text" or child.type in _INSTEAD
     )
 
 
