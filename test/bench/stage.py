@@ -91,12 +91,11 @@ async def start_agent(
     told: Mapping[str, str], *, module: str = "queue_agent", log: Path | None = None, python: str = sys.executable
 ) -> Process:
     """An agent as a process of the interpreter ``python``; its log goes to ``log`` or nowhere."""
-    environment = {**told, "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
     if log is None:
-        return await asyncio.create_subprocess_exec(python, "-m", module, cwd=ROOT, env=environment, stdout=DEVNULL)
+        return await asyncio.create_subprocess_exec(python, "-m", module, cwd=ROOT, env=dict(told), stdout=DEVNULL)
     with log.open("ab") as file:
         return await asyncio.create_subprocess_exec(
-            python, "-m", module, cwd=ROOT, env=environment, stdout=file, stderr=file
+            python, "-m", module, cwd=ROOT, env=dict(told), stdout=file, stderr=file
         )
 
 

@@ -4,7 +4,9 @@ import asyncio
 import random
 from functools import partial
 
+from contract.runtimes import RuntimeType
 from contract.task_table.item import State, TaskItem
+from test.faults.cancel_each import CANCEL_SECONDS, cancel_in
 from test.faults.ending import Ending, ended
 from test.faults.fleet import Fleet
 from test.faults.interleavings import interleave
@@ -18,8 +20,6 @@ LIMIT_SECONDS = 120.0
 QUIET_SECONDS = 6.0
 """After the last ending: a message that comes too often would do so within a lease."""
 LEASE_SECONDS = 5
-CANCEL_SECONDS = 3.0
-"""A beat, and the interrupt."""
 
 
 async def table_down(
@@ -129,4 +129,5 @@ SCENARIOS = (
     Scenario("a third canceled at random", cancel_at_random),
     Scenario("a third canceled at random, an agent killed every 3 s", partial(cancel_at_random, kill_every=3.0)),
     Scenario("a run canceled in its midst", cancel_a_run),
+    *(Scenario(f"a run canceled in {kind.value}", partial(cancel_in, kind=kind)) for kind in RuntimeType),
 )

@@ -113,6 +113,11 @@ def kind(request: pytest.FixtureRequest) -> RuntimeType:
 
 @pytest.fixture
 def kit(kind: RuntimeType) -> Kit:
+    return kit_of(kind)
+
+
+def kit_of(kind: RuntimeType) -> Kit:
+    """The names of ``kits/<type>.py``."""
     spec = spec_from_file_location(f"kit_{kind.value}", KITS / f"{kind.value}.py")
     assert spec is not None
     assert spec.loader is not None
