@@ -1,4 +1,5 @@
-"""A hook of MkDocs: alerts as on GitHub, a search index for each language, and Chinese text split into words.
+"""A hook of MkDocs: alerts as on GitHub, tables and drawings that a phone can show, a search index for each language,
+and Chinese text split into words.
 
 The plugin for languages puts all pages into one index, in which every search would find each page twice. Chinese is
 written without spaces: its words are parted by zero-width spaces, as the search of the theme expects it. (The theme
@@ -36,6 +37,13 @@ ALERTS = {
 
 _ALERT = re.compile(rf"<blockquote>\s*<p>\[!({'|'.join(ALERTS)})\]\s*(.*?)</blockquote>", re.DOTALL)
 
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
+_ROW = re.compile(r"<tr>.*?</tr>", re.DOTALL)
+_HEAD = re.compile(r"<th[^>]*>(.*?)</th>", re.DOTALL)
+_CELL = re.compile(r"<td\b")
+_TAG = re.compile(r"<[^>]+>")
+_DRAWING = re.compile(r'<p>(<img [^>]*src="([^"]+\.svg)"[^>]*>)</p>')
+
 _FIRST_PAGE = re.compile(rf'href="/({CHINESE})?" hreflang=')
 _HAN = re.compile(r"[\u4e00-\u9fff]+")
 _ZERO_WIDTH_SPACE = "\u200b"
@@ -47,9 +55,12 @@ _END_OF_LINE = re.compile(
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:  # noqa: ARG001 - MkDocs names them
-    """Show alerts as admonitions, and join the lines of a Chinese page where no space belongs."""
+    """Show alerts as admonitions, label the cells of tables, let drawings be scrolled, and join the lines of a Chinese
+    page where no space belongs."""
     chinese = page.url.startswith(CHINESE)
     html = _ALERT.sub(lambda alert: _admonition(alert[1], alert[2], chinese=chinese), html)
+    html = _TABLE.sub(lambda table: _labelled(table[0]), html)
+    html = _DRAWING.sub(r'<p class="drawing"><a href="\2">\1</a></p>', html)
     return _END_OF_LINE.sub("", html) if chinese else html
 
 
@@ -89,6 +100,17 @@ def _admonition(kind: str, body: str, *, chinese: bool) -> str:
     """``body`` lacks the tag of its first paragraph."""
     title = ALERTS[kind][chinese]
     return f'<div class="admonition {kind.lower()}"><p class="admonition-title">{title}</p><p>{body}</div>'
+
+
+def _labelled(table: str) -> str:
+    """The table with its column's title at each cell, which guide.css shows where a row is a block of its own."""
+    titles = [_TAG.sub("", title) for title in _HEAD.findall(table)]
+
+    def row(found: re.Match[str]) -> str:
+        remaining = iter(titles)
+        return _CELL.sub(lambda _: f'<td data-title="{next(remaining, "")}"', found[0])
+
+    return _ROW.sub(row, table)
 
 
 def _in_chinese(doc: dict[str, Any]) -> dict[str, Any]:
