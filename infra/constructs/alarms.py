@@ -150,18 +150,18 @@ class Alarms(Construct):
         for number, routes in enumerate(_parted(self._topology.routes, GROUPS), 1):
             self._alarm_of_dead_letters(
                 f"dead_letters_{number}",
-                f"{self._config.dead_letters} or more tasks of {_names(routes)} were given up and lie in the "
+                f"{self._config.dead_letters} or more tasks of {_names(routes)} were given up and are in the "
                 f"dead-letter queue. Next: {HELP}, 'Dead letters': "
-                "python -m utils.operate.dead_letters list RUNTIME tells the reasons, redrive runs them again.",
+                "python -m utils.operate.dead_letters list RUNTIME lists the reasons, redrive runs them again.",
                 [route.dead_letters.name for route in routes],
                 threshold=self._config.dead_letters,
             )
         undelivered = self._topology.undelivered.name
         self._alarm_of_dead_letters(
             "undelivered",
-            f"An accepted task reached no runtime's queue and lies in {undelivered}; no callback was sent. Next: "
+            f"An accepted task reached no runtime's queue and is in {undelivered}; no callback was sent. Next: "
             "deploy again, for a queue or its policy is missing, then send the task to its runtime's queue; from there "
-            f"{HELP} tells how it goes on.",
+            f"{HELP} says how to continue.",
             [undelivered],
             threshold=1,
         )
@@ -177,7 +177,7 @@ class Alarms(Construct):
         self._alarm_of_dead_letters(
             "webhook_dead_letters",
             f"{self._config.dead_letters} or more webhooks were given up after three days. Next: {HELP}, 'Dead "
-            "letters': python -m utils.operate.dead_letters list webhook_events tells the reasons, redrive sends them "
+            "letters': python -m utils.operate.dead_letters list webhook_events lists the reasons, redrive sends them "
             "again once their receivers answer.",
             [self._topology.webhooks.dead_letters.name],
             threshold=self._config.dead_letters,
@@ -203,7 +203,7 @@ class Alarms(Construct):
             "failures",
             f"{self._config.failure_percent:g} % or more of the tasks that ended in {FAILURE_PERIOD // 60} minutes "
             f"failed, by their callers' fault or ours (from {self._config.failure_tasks} tasks on). Next: {HELP}, "
-            "'Find a task' with the id of one: the callback and the agents' log tell the cause.",
+            "'Find a task' with the id of one: the callback and the agents' log name the cause.",
             queries,
             f"IF(ended >= {self._config.failure_tasks}, 100 * failing / ended, 0)",
             steps={"failing": f"SUM([{filled(queries[1:])}])", "ended": f"SUM([{filled(queries)}])"},

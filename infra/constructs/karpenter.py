@@ -101,7 +101,7 @@ class Karpenter(Construct):
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
         )
-        accept(queue, "A warning that nobody took in time is of no use any more.", "AwsSolutions-SQS3")
+        accept(queue, "A warning that was not taken in time is of no use any more.", "AwsSolutions-SQS3")
         for name, (source, kind) in INTERRUPTIONS.items():
             self.rules[name] = events.Rule(
                 self,

@@ -45,7 +45,7 @@ class OutputBucket(Construct):
         )
         accept(
             self.bucket,
-            "Access logs would double the number of objects; CloudTrail data events tell the same where it is needed.",
+            "Access logs would double the number of objects; CloudTrail data events report the same if needed.",
             "AwsSolutions-S1",
         )
 

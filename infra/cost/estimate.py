@@ -120,7 +120,7 @@ class Calculator:
         yield Line("SQS (receive and delete)", 2, "million", p["sqs_request_million"])
         yield Line("DynamoDB writes (table of tasks)", u["task_writes"], "million", p["dynamodb_write_million"])
         yield Line("DynamoDB reads", u["task_reads"], "million", p["dynamodb_read_million"])
-        yield Line("S3 PUT (picture and record)", 2 * MILLION / 1000, "thousand", p["s3_put_thousand"])
+        yield Line("S3 PUT (image and record)", 2 * MILLION / 1000, "thousand", p["s3_put_thousand"])
         stored = MILLION * u["picture_kb"] / GB_IN_KB * u["stored_months"]
         yield Line("S3 storage", stored, "GB", p["s3_gb"])
         yield Line("NAT gateway data", MILLION * u["nat_kb"] / GB_IN_KB, "GB", p["nat_gateway_gb"])
@@ -235,7 +235,7 @@ def tables(raw: Mapping[str, Any], bill_of: Callable[[Mapping[str, Any]], Bill],
     base = bill_of(raw)
     yield from _table("Fixed, a month", base.fixed)
     yield ""
-    yield from _table("A million pictures" if pictures == MILLION else f"{pictures:,} pictures", base.pictures)
+    yield from _table("A million images" if pictures == MILLION else f"{pictures:,} images", base.pictures)
     yield ""
     nat = sum(line.total for line in base.fixed if line.what in {"NAT gateway", "Its public address"})
     yield f"Together {base.total:.2f}; without the NAT gateway {base.total - nat:.2f}."

@@ -116,7 +116,7 @@ def _front_door(subject: Subject) -> Widget:
         _metric(subject.stack, THROTTLED, {}, label="too fast (429)"),
         _metric("AWS/Lambda", "Throttles", {"FunctionName": subject.function}, label="function at its concurrency"),
     ]
-    return _graph(subject, "Front door", series, stat="Sum")
+    return _graph(subject, "API", series, stat="Sum")
 
 
 def _ended(subject: Subject) -> Widget:

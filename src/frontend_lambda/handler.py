@@ -102,7 +102,7 @@ class FrontDoor:
             response = self._response(event, trace, facts)
         except Exception as error:  # noqa: BLE001 - a response in JSON, where Lambda would make it a 502 without one
             facts |= {"outcome": "failed", "error": type(error).__name__, "stack": stack_of(error)}
-            response = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "the task was not accepted: the front door failed")
+            response = failure(HTTPStatus.INTERNAL_SERVER_ERROR, "the task was not accepted: the API failed")
         facts["status"] = response["statusCode"]
         level = logging.ERROR if facts["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR else logging.INFO
         LOGGER.log(level, "request %s", facts["outcome"], extra=facts)

@@ -8,7 +8,7 @@ AgentError
 │   ├── RuntimeFault         the runtime failed at the task; several in a row make the runtime suspect
 │   │   ├── RuntimeHung          it goes on with a task that was to stop; only a restart helps
 │   │   └── RuntimeUnavailable   it cannot be reached, died, or does not take jobs now
-│   │       └── RuntimeBusy      it works for somebody else; nothing was begun, so nothing is counted
+│   │       └── RuntimeBusy      it works for another client; nothing was begun, so nothing is counted
 │   ├── LinkUnavailable      the server of a link cannot be reached now, or not from here
 │   └── AwsError             an AWS call failed; what is held is kept, and the call is repeated
 │       └── AwsDenied        AWS refused it for want of a permission, which only an operator can grant
@@ -74,7 +74,7 @@ class RuntimeUnavailable(RuntimeFault):
 
 
 class RuntimeBusy(RuntimeUnavailable):
-    """The runtime works for somebody else; the task has not begun."""
+    """The runtime works for another client; the task has not begun."""
 
 
 class LinkUnavailable(TransientError):

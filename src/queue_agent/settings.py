@@ -50,7 +50,7 @@ class Timings:
     ready_limit: float = 15.0
     """For one look: a runtime that loads a model may hold its interpreter for seconds."""
     busy_limit: float = 30.0
-    """How long a task waits for a runtime that works for somebody else, before it is released to other agents."""
+    """How long a task waits for a runtime that works for another client, before it is released to other agents."""
     idle_limit: float = 60.0
     """How long a stopped runtime may take until it is seen idle: one sampling step of a large batch on a slow GPU. A
     shorter task time-out is the limit where there is one."""

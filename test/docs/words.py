@@ -1,5 +1,6 @@
-"""Words that a page uses against the rules of its language."""
+"""Words that a page or a message uses against the rules of its language."""
 
+import ast
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
@@ -10,6 +11,12 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 WORDS = Path(__file__).with_name("words.yaml")
+
+SENTENCE = 3
+"""Words that make a sentence of a string; shorter ones are names, keys and expressions."""
+
+_WORD = re.compile(r"[A-Za-z]+")
+_OPTION = re.compile(r"--[\w-]+")
 
 _INSTEAD = {"code_inline": "\N{OBJECT REPLACEMENT CHARACTER}", "softbreak": " ", "hardbreak": " "}
 """What is read in place of what is no text."""
@@ -23,6 +30,26 @@ def forbidden(text: str, language: str) -> Iterator[str]:
         for word, instead in words(language).items():
             for found in re.finditer(word, _prose(token)):
                 yield f"{token.map[0] + 1 if token.map else 0}: {found[0]!r}; write: {instead}"
+
+
+def forbidden_in_messages(source: str) -> Iterator[str]:
+    """Each forbidden word of the sentences that a module prints, logs, raises or gives as help, with its line.
+
+    Sentences are strings of SENTENCE words and more that are no docstrings.
+    """
+    for text, line in _sentences(ast.parse(source)):
+        for word, instead in words("en").items():
+            for found in re.finditer(word, _OPTION.sub("", text)):
+                yield f"{line}: {found[0]!r}; write: {instead}"
+
+
+def _sentences(tree: ast.Module) -> Iterator[tuple[str, int]]:
+    alone = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in alone:
+            continue
+        if " " in node.value and len(_WORD.findall(node.value)) >= SENTENCE:
+            yield node.value, node.lineno
 
 
 def _prose(token: Token) -> str:

@@ -86,7 +86,7 @@ def test_an_event_that_is_none_of_api_gateways_is_a_failure_without_internals(
     answer = door.handler(event, None)
 
     assert answer["statusCode"] == 500
-    assert json.loads(answer["body"]) == {"message": "the task was not accepted: the front door failed", "errors": []}
+    assert json.loads(answer["body"]) == {"message": "the task was not accepted: the API failed", "errors": []}
 
 
 def test_a_publish_that_fails_is_never_a_200(door: FrontDoor, log: Lines) -> None:

@@ -127,7 +127,7 @@ def _region(account: Account, name: str, *, own: bool) -> str | None:
 def _taken(name: str) -> DeployError:
     return DeployError(
         f"the bucket name {name} belongs to another account, or you may not use the bucket",
-        "Name a bucket of yours with -b, or choose another stack name with -n.",
+        "Name your bucket with -b, or choose another stack name with -n.",
     )
 
 

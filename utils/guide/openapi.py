@@ -63,14 +63,14 @@ ANSWERS: Mapping[str, tuple[str, str]] = {
         ),
         "Too many requests; try again in a moment.",
     ),
-    "500": ("The front door failed; nothing was queued.", "the task was not accepted: the front door failed"),
-    "502": ("The front door failed; nothing was queued.", "The request could not be handled; try again."),
+    "500": ("The API failed; nothing was queued.", "the task was not accepted: the API failed"),
+    "502": ("The API failed; nothing was queued.", "The request could not be handled; try again."),
     "503": (
         "AWS did not take the task; nothing was queued.",
         "the task was not accepted: it could not be queued; send it again later",
     ),
     "504": (
-        "The front door did not answer within 29 s; whether the task was queued is not known.",
+        "The API did not answer within 29 s; whether the task was queued is not known.",
         "The request could not be handled; try again.",
     ),
 }

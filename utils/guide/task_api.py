@@ -53,10 +53,10 @@ MEANINGS: Mapping[int, str] = {
     413: "The request is too large: 10 MiB for API Gateway, 6 MiB with its quotes escaped for Lambda. Send links.",
     422: "The id belongs to a task that another body made.",
     429: "Too many requests.",
-    500: "The front door failed.",
-    502: "The front door failed.",
+    500: "The API failed.",
+    502: "The API failed.",
     503: "AWS did not answer. The same request can be sent again.",
-    504: "The front door did not answer within 29 s.",
+    504: "The API did not answer within 29 s.",
 }
 
 

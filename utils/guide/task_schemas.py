@@ -101,7 +101,7 @@ def _task() -> Schema:
         "ended": NO_TIME,
         "deadline": NO_TIME,
         "expires": {**NO_TIME, "description": "When the API forgets the task. Its outputs stay."},
-        "cancel_requested": {**NO_TIME, "description": "When somebody asked a running task to stop."},
+        "cancel_requested": {**NO_TIME, "description": "When a client asked a running task to stop."},
         "queue": {
             "type": ["object", "null"],
             "required": ["waiting_for", "ahead", "start_in"],

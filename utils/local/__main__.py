@@ -104,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="deploy.sh --local", description=__doc__)
     add = parser.add_argument
     add("--config", type=Path, default=ROOT / "config.yaml", metavar="PATH", help="default: config.yaml of the project")
-    add("--port", type=_port, help=f"of the front door; 0 takes any free one (default: {DEFAULT_PORT}, or any)")
+    add("--port", type=_port, help=f"of the API; 0 takes any free one (default: {DEFAULT_PORT}, or any)")
     add(
         "--output",
         type=Path,

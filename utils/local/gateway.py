@@ -171,10 +171,10 @@ class Gateway:
         try:
             return await asyncio.wait_for(call, self._integration_seconds)
         except TimeoutError:
-            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, "the front door did not answer in time") from None
+            raise Refused(HTTPStatus.GATEWAY_TIMEOUT, "the API did not answer in time") from None
         except FunctionFailed as failed:
             LOGGER.error("the handler failed, request %s", request_id, exc_info=failed)  # noqa: TRY400 - its cause too
-            raise Refused(HTTPStatus.BAD_GATEWAY, "the front door failed") from failed
+            raise Refused(HTTPStatus.BAD_GATEWAY, "the API failed") from failed
 
 
 async def _body(request: web.Request) -> bytes:

@@ -225,7 +225,7 @@ def _gateway_socket(port: int | None, report: Callable[[str], None]) -> socket.s
             text = f"port {port} cannot be used: {os.strerror(error.errno or 0)}; give another --port, or 0 for any"
             raise CannotStart(text) from error
     free = listen()
-    report(f"port {DEFAULT_PORT} is taken; the front door is at {address(free)}")
+    report(f"port {DEFAULT_PORT} is taken; the API is at {address(free)}")
     return free
 
 

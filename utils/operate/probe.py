@@ -201,7 +201,7 @@ async def _try(report: Report, runtime: Runtime, job: Job) -> None:
 
 def _report_version(report: Report, kind: RuntimeType, version: str | None) -> None:
     if version is None:
-        report.say("version: told with the first image only; give --run")
+        report.say("version: reported with the first image only; give --run")
         return
     known = known_as(kind, version)
     basis = ", ".join(sorted(known.basis)) if known is not None else "not tested with this agent"

@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("task_id", metavar="TASK_ID")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--trace-file", type=Path, metavar="PATH", help="of a local platform")
-    source.add_argument("--log", type=Path, nargs="+", metavar="PATH", help="logs of agents and of the front door")
+    source.add_argument("--log", type=Path, nargs="+", metavar="PATH", help="logs of agents and of the API")
     return parser
 
 

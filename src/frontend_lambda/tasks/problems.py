@@ -103,4 +103,4 @@ def not_allowed(methods: Sequence[str]) -> TaskProblem:
 
 def failed() -> TaskProblem:
     """500: our fault, without internals."""
-    return TaskProblem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "the front door failed")
+    return TaskProblem(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "the API failed")

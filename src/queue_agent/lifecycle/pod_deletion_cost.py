@@ -129,7 +129,7 @@ class DeletionCost:
             self._failures += 1
             log.log(
                 logging.WARNING if self._failures == 1 else logging.DEBUG,
-                "could not tell Kubernetes whether this pod is busy; an idle one may outlive it at scale-in",
+                "could not report to Kubernetes whether this pod is busy; an idle one may outlive it at scale-in",
                 extra={"action": "deletion_cost", "cause": str(error) or type(error).__name__},
             )
             await asyncio.sleep(pause)

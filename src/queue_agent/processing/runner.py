@@ -44,9 +44,9 @@ class Runner:
     ) -> Result:
         """The result of ``work``. Its time counts from when the runtime begins with it.
 
-        Raises what the adapter raises; RuntimeBusy when the runtime worked for somebody else for too long; TaskTimeout;
-        RuntimeHung when the runtime cannot be stopped after that, or after ``halt``; Interrupted after ``abort``;
-        LeaseLost; what ``halt`` says.
+        Raises what the adapter raises; RuntimeBusy when the runtime worked for another client for too long;
+        TaskTimeout; RuntimeHung when the runtime cannot be stopped after that, or after ``halt``; Interrupted after
+        ``abort``; LeaseLost; what ``halt`` says.
         """
         run = asyncio.create_task(work(monitor), name="run")
         stops = (abort, lease.lost, halt.asked)
@@ -73,7 +73,7 @@ class Runner:
             return halt.error if stopped else RuntimeHung(self._idle_limit)
         if not begun:
             waited = f"{self._timings.busy_limit:g} s"
-            return RuntimeBusy("runtime-busy", f"the runtime worked for somebody else for more than {waited}")
+            return RuntimeBusy("runtime-busy", f"the runtime worked for another client for more than {waited}")
         if not stopped:
             return RuntimeHung(self._idle_limit)
         return TaskTimeout(self._task_timeout)

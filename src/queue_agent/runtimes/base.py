@@ -129,7 +129,7 @@ class Runtime(Protocol):
     async def check_ready(self) -> None:
         """Return when the runtime would take a job now. Answers within a few seconds.
 
-        Raises RuntimeFault that says why not (RuntimeBusy while it works for somebody else).
+        Raises RuntimeFault that says why not (RuntimeBusy while it works for another client).
         """
         ...
 
@@ -143,7 +143,7 @@ class Runtime(Protocol):
     async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
         """Run the job to its end; the caller limits the time.
 
-        Waits while the runtime works for somebody else, then sends the job; ``monitor`` learns of both.
+        Waits while the runtime works for another client, then sends the job; ``monitor`` learns of both.
         Raises PermanentError for what the job itself got wrong, RuntimeFault for what another run may solve,
         Interrupted when the job was stopped by ``interrupt``.
         """

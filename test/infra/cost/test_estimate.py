@@ -50,7 +50,7 @@ def test_ones_own_load_and_price_are_counted(capsys: pytest.CaptureFixture[str])
 
     # Then
     printed = capsys.readouterr().out
-    assert "| 3,000,000 pictures | quantity |" in printed
+    assert "| 3,000,000 images | quantity |" in printed
     assert "| GPU nodes (at your price) | 2,500.00 | hours | 0.2 | 500.00 |" in printed
     assert "| API Gateway | 3.00 | million | 3.5 | 10.50 |" in printed
 
@@ -85,7 +85,7 @@ def test_the_guides_lines_come_out_as_in_the_guide(default: dict[str, Any]) -> N
         "API Gateway": 3.50,
         "Lambda requests": 0.20,
         "SQS (receive and delete)": 0.80,
-        "S3 PUT (picture and record)": 10.00,
+        "S3 PUT (image and record)": 10.00,
         "S3 storage": 3.29,
     }.items():
         assert lines[what] == pytest.approx(usd, abs=0.005)

@@ -164,7 +164,7 @@ def test_it_shows_what_one_wants_to_know(default: dict[str, Any]) -> None:
 
     assert list(shown) == [
         "Tasks accepted",
-        "Front door",
+        "API",
         "Tasks that ended, by outcome",
         "Tasks that wait",
         "Age of the oldest task, s (those that run count too)",

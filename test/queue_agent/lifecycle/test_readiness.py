@@ -99,7 +99,7 @@ async def test_the_reason_is_logged_when_it_is_a_new_one_and_kept(caplog: pytest
 
 async def test_a_runtime_that_works_for_somebody_else_is_not_given_up() -> None:
     # Given a limit that is over at once
-    health = a_health(Refusing(RuntimeBusy("runtime-busy", "works for somebody else")), away_limit=-1)
+    health = a_health(Refusing(RuntimeBusy("runtime-busy", "works for another client")), away_limit=-1)
     # When it is busy for long, then the agent waits
     for _ in range(3):
         await health.readiness.check()

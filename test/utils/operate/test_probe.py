@@ -161,7 +161,7 @@ async def test_a_server_that_works_for_somebody_else_is_not_ready(serve: Serve) 
 
     # Then
     assert report.code is Exit.NOT_READY
-    assert any(line.startswith("ready: no; ComfyUI works for somebody else") for line in report.lines)
+    assert any(line.startswith("ready: no; ComfyUI works for another client") for line in report.lines)
 
 
 async def test_a_server_without_models_is_said_so(serve: Serve) -> None:

@@ -27,7 +27,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         elif account.partition == "aws-cn":
             yield error(
                 "the model hub is not reached from China, so the model bucket cannot be filled",
-                "Copy a model from a mirror into a bucket of yours: deploy/upload-model.sh -b BUCKET --url URL",
+                "Copy a model from a mirror into your bucket: deploy/upload-model.sh -b BUCKET --url URL",
                 "Then name the bucket with -b.",
             )
     if there and not subject.makes_bucket and wants_folders(subject):

@@ -97,7 +97,7 @@ class Server:
 
     async def running(self, _app: web.Application) -> AsyncIterator[None]:
         """Run prompts for as long as the server serves."""
-        log.info("simulated ComfyUI %s: no model is loaded, pictures are drawn", self._options.name)
+        log.info("simulated ComfyUI %s: no model is loaded, images are drawn", self._options.name)
         self._ready_at = asyncio.get_running_loop().time() + self._options.startup_seconds
         serving = asyncio.create_task(self._executor.serve())
         yield

@@ -129,7 +129,7 @@ class PictureWork(PictureNode):
 def checked_size(width: int, height: int) -> tuple[int, int]:
     """Raises MemoryError where the simulation would not hold the picture."""
     if width * height > MAX_PIXELS:
-        raise MemoryError(f"a picture of {width}x{height} pixels does not fit")
+        raise MemoryError(f"an image of {width}x{height} pixels does not fit")
     return max(1, width), max(1, height)
 
 

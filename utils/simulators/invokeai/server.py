@@ -95,7 +95,7 @@ class Server:
         models = "".join(f"<li><code>{escape(model)}</code></li>" for model in self._options.models)
         return web.Response(
             text=f"<!doctype html><title>simulated InvokeAI</title><h1>simulated InvokeAI {VERSION}</h1>"
-            f"<p>Named {escape(self._options.name)}. Pictures are drawn, not generated. The API of the queue and "
+            f"<p>Named {escape(self._options.name)}. Images are drawn, not generated. The API of the queue and "
             f"of the images is there, the UI and the socket are not.</p><p>Model keys:</p><ul>{models}</ul>",
             content_type="text/html",
         )

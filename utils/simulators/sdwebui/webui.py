@@ -71,7 +71,7 @@ class WebUI:
             finally:
                 self.state.end()
                 self._running = None
-        log.info("simulated: drew %d pictures with %s", len(made.pictures), checkpoint.model_name)
+        log.info("simulated: drew %d images with %s", len(made.pictures), checkpoint.model_name)
         return {
             "images": await asyncio.to_thread(_encoded, made, settings) if request.send_images else [],
             "parameters": _parameters(request),

@@ -81,7 +81,7 @@ class Adapter:
             raise
         foreign = [prompt for prompt in queued if not prompt.from_agent]
         if foreign and len(foreign) == len(queued):
-            raise RuntimeBusy("busy", f"ComfyUI works for somebody else: its queue holds {len(foreign)} other prompts")
+            raise RuntimeBusy("busy", f"ComfyUI works for another client: its queue holds {len(foreign)} other prompts")
 
     async def prepare(self, job: Job) -> PreparedJob:
         """``content``: a workflow in API format, or ``{"prompt": workflow, "extra_data": …}``."""

@@ -47,7 +47,7 @@ def what_failed(workflow: Workflow, record: Mapping[str, Any]) -> AgentError:
     if error is not None:
         return failure(workflow, error)
     return RuntimeFault(
-        "unknown-end", "ComfyUI's history tells neither success nor an error; look into ComfyUI's own log"
+        "unknown-end", "ComfyUI's history reports neither success nor an error; look into ComfyUI's own log"
     )
 
 

@@ -77,7 +77,7 @@ class Run:
             raise what_failed(self.request.workflow, record)
         if self._interrupted:
             raise _stopped()
-        raise RuntimeFault("interrupted-elsewhere", "somebody else interrupted the workflow on this ComfyUI")
+        raise RuntimeFault("interrupted-elsewhere", "another client interrupted the workflow on this ComfyUI")
 
     async def interrupt(self) -> bool:
         """Stop it; from here on an interruption is this agent's own."""
@@ -142,5 +142,5 @@ def _stopped() -> Interrupted:
 
 def _forgotten() -> RuntimeUnavailable:
     return RuntimeUnavailable(
-        "runtime-gone", "ComfyUI no longer knows the workflow: it was restarted, or somebody cleared its queue"
+        "runtime-gone", "ComfyUI no longer knows the workflow: it was restarted, or another client cleared its queue"
     )

@@ -71,7 +71,7 @@ class Adapter:
             raise
         job = health.get("job")
         if job is not None and not str(job).startswith(JOB_PREFIX):
-            raise RuntimeBusy("busy", "the image kit works for somebody else")
+            raise RuntimeBusy("busy", "the image kit works for another client")
         self._learn_version(health["image_kit"])
 
     async def prepare(self, job: Job) -> PreparedJob:

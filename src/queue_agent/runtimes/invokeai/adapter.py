@@ -68,7 +68,7 @@ class Adapter:
             raise RuntimeFault("paused", "InvokeAI's queue is paused; resume its processor")
         current = queue.get("batch_id")
         if current is not None and not str(current).startswith(BATCH_PREFIX):
-            raise RuntimeBusy("busy", f"InvokeAI works for somebody else: item {queue.get('item_id')} is in progress")
+            raise RuntimeBusy("busy", f"InvokeAI works for another client: item {queue.get('item_id')} is in progress")
         await self._learn_version()
 
     async def prepare(self, job: Job) -> PreparedJob:

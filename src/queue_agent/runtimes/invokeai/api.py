@@ -85,7 +85,7 @@ class Api:
             except AnswerTooLarge as error:
                 raise PermanentError(
                     "output-limit",
-                    f"what InvokeAI tells of the batch's {len(item_ids)} items has more than {MAX_ANSWER_BYTES} bytes; "
+                    f"InvokeAI's report of the batch's {len(item_ids)} items has more than {MAX_ANSWER_BYTES} bytes; "
                     "send a smaller graph, or fewer runs",
                 ) from error
             left -= len(body)

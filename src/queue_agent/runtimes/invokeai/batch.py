@@ -65,7 +65,7 @@ class Batch:
             if status["canceled"] or not total:
                 raise RuntimeUnavailable(
                     "runtime-gone",
-                    "InvokeAI dropped the graph: it was restarted, or somebody canceled it or cleared its queue",
+                    "InvokeAI dropped the graph: it was restarted, or another client canceled it or cleared its queue",
                 )
             if ended == total:
                 return

@@ -42,7 +42,7 @@ IDLE_HOLDS_SECONDS = 0.1
 GPU time."""
 
 FIRST_PAUSE, LAST_PAUSE, PAUSE_GROWTH = 0.05, 1.0, 1.5
-"""Seconds between looks at a WebUI that works for somebody else."""
+"""Seconds between looks at a WebUI that works for another client."""
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Adapter:
         if self._generation is not None and not self._generation.done():
             return
         if state.get("job_count"):
-            raise RuntimeBusy("busy", f"SD WebUI works for somebody else: {state.get('job') or 'a job'} is running")
+            raise RuntimeBusy("busy", f"SD WebUI works for another client: {state.get('job') or 'a job'} is running")
         await self._settings.restore()
         if self._fixed is not None:
             await self._fixed.check(models, options)

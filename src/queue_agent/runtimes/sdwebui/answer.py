@@ -37,7 +37,7 @@ class Answer:
         self.info = _info(body.get("info"))
 
     def check_whole(self, state: Mapping[str, Any]) -> None:
-        """Raise RuntimeFault when somebody else stopped the job: WebUI then answers 200 with what there is.
+        """Raise RuntimeFault when another client stopped the job: WebUI then answers 200 with what there is.
 
         ``state`` is that of /progress, read after the answer. It shows the flags of this job until the next begins.
         """
@@ -48,7 +48,7 @@ class Answer:
         if stopped or made < asked:
             raise RuntimeFault(
                 "interrupted-elsewhere",
-                f"somebody else stopped the job on this SD WebUI: {made} of {asked} images were begun",
+                f"another client stopped the job on this SD WebUI: {made} of {asked} images were begun",
             )
 
     def result(self) -> Result:

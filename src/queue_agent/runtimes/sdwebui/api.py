@@ -47,7 +47,7 @@ class Api:
         answer = await self.get("progress", skip_current_image="true")
         state = answer.get("state") if isinstance(answer, dict) else None
         if not isinstance(state, dict):
-            raise RuntimeFault("bad-answer", "SD WebUI's /progress tells no state")
+            raise RuntimeFault("bad-answer", "SD WebUI's /progress reports no state")
         return {**state, "progress": answer.get("progress")}
 
     async def _call(

@@ -155,7 +155,9 @@ class FixedModel:
             return  # tasks that name no model run nevertheless
         if self._loading is not None:
             if not self._loading.done():
-                raise RuntimeFault("model-changed", f"SD WebUI loads {self._title} again, which somebody had changed")
+                raise RuntimeFault(
+                    "model-changed", f"SD WebUI loads {self._title} again, which another client had changed"
+                )
             loading, self._loading = self._loading, None
             await loading
         loaded = self._models.named_in(options)
@@ -164,7 +166,8 @@ class FixedModel:
         elif loaded is not None and loaded.title != self.model.title:
             self._loading = asyncio.create_task(self._models.load(self.model), name="put back the model")
             raise RuntimeFault(
-                "model-changed", f"somebody changed SD WebUI's model to {loaded.title}; {self._title} is loaded again"
+                "model-changed",
+                f"another client changed SD WebUI's model to {loaded.title}; {self._title} is loaded again",
             )
 
     async def put_back(self) -> None:

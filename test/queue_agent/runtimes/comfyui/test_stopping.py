@@ -117,7 +117,7 @@ async def test_an_interruption_by_somebody_else_is_no_success_and_not_the_caller
     with pytest.raises(RuntimeFault) as caught:
         await end(run)
     assert caught.value.type == "interrupted-elsewhere"
-    assert caught.value.message == "somebody else interrupted the workflow on this ComfyUI"
+    assert caught.value.message == "another client interrupted the workflow on this ComfyUI"
 
 
 async def test_a_workflow_that_somebody_else_took_from_the_queue_is_given_back(runtime: Runtime, other: Other) -> None:
@@ -130,7 +130,7 @@ async def test_a_workflow_that_somebody_else_took_from_the_queue_is_given_back(r
     await other.post("queue", {"clear": True})
 
     # Then
-    with pytest.raises(RuntimeUnavailable, match="somebody cleared its queue"):
+    with pytest.raises(RuntimeUnavailable, match="another client cleared its queue"):
         await end(run)
     await other.post("interrupt", {})
 

@@ -248,7 +248,7 @@ async def test_a_canceled_item_that_nobody_here_canceled_is_never_a_success(repl
     # Then
     assert type(cause) is RuntimeUnavailable
     assert cause.message == (
-        "InvokeAI dropped the graph: it was restarted, or somebody canceled it or cleared its queue"
+        "InvokeAI dropped the graph: it was restarted, or another client canceled it or cleared its queue"
     )
 
 

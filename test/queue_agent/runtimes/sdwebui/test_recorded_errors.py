@@ -53,7 +53,7 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{A1111}/txt2img-interrupted": (
         RuntimeFault,
         "interrupted-elsewhere",
-        "somebody else stopped the job on this SD WebUI: 1 of 4 images were begun",
+        "another client stopped the job on this SD WebUI: 1 of 4 images were begun",
     ),
     f"{A1111}/txt2img-routing-keys-left-in-alwayson-scripts": (
         *INVALID,

@@ -197,7 +197,7 @@ async def test_a_model_that_a_person_changed_is_put_back_before_tasks_are_taken(
     await webui.ok("options", {"sd_model_checkpoint": "art/beta.safetensors"})
 
     # When
-    with pytest.raises(RuntimeFault, match=r"somebody changed SD WebUI's model to art/beta\.safetensors"):
+    with pytest.raises(RuntimeFault, match=r"another client changed SD WebUI's model to art/beta\.safetensors"):
         await adapter.check_ready()
     async with asyncio.timeout(PATIENCE):
         while not await is_ready(adapter):  # noqa: ASYNC110 - the model is loaded in another task

@@ -151,7 +151,7 @@ async def test_behind_somebody_elses_job_ours_is_neither_sent_nor_begun_and_thei
             await asyncio.wait_for(ours, PATIENCE)
         assert not (await client.state())["interrupted"]
         assert not theirs.done()
-        with pytest.raises(RuntimeBusy, match="works for somebody else"):
+        with pytest.raises(RuntimeBusy, match="works for another client"):
             await adapter.check_ready()
         await client.post("interrupt")
         await theirs

@@ -227,5 +227,5 @@ async def test_an_unknown_model_a_missing_input_and_a_monstrous_picture_fail_the
     assert errors == [
         ("failed", "Exception", "Unknown model nope"),
         ("failed", "MissingInputException", "Node save_image missing value or connection for field image"),
-        ("failed", "MemoryError", "a picture of 100000x100000 pixels does not fit"),
+        ("failed", "MemoryError", "an image of 100000x100000 pixels does not fit"),
     ]
