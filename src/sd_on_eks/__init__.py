@@ -18,6 +18,7 @@ from sd_on_eks.errors import (
     Forbidden,
     IdInUse,
     InvalidRequest,
+    InvalidWebhook,
     JobError,
     NotFound,
     ProtocolError,
@@ -31,9 +32,20 @@ from sd_on_eks.errors import (
     Unreachable,
     WaitTimeout,
 )
-from sd_on_eks.jobs import Job, Webhook, graph, image_to_image, text_to_image, upscale
+from sd_on_eks.jobs import (
+    Job,
+    Webhook,
+    graph,
+    human_segmentation,
+    image_to_image,
+    ocr,
+    super_resolution,
+    text_to_image,
+    upscale,
+)
 from sd_on_eks.models import Runtime, Status
 from sd_on_eks.timings import Timings
+from sd_on_eks.webhooks import WebhookEvent, verify_webhook
 from sd_on_eks.workflow import workflow
 
 __all__ = [
@@ -47,6 +59,7 @@ __all__ = [
     "Forbidden",
     "IdInUse",
     "InvalidRequest",
+    "InvalidWebhook",
     "Job",
     "JobError",
     "NotFound",
@@ -66,9 +79,14 @@ __all__ = [
     "Unreachable",
     "WaitTimeout",
     "Webhook",
+    "WebhookEvent",
     "graph",
+    "human_segmentation",
     "image_to_image",
+    "ocr",
+    "super_resolution",
     "text_to_image",
     "upscale",
+    "verify_webhook",
     "workflow",
 ]

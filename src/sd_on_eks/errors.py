@@ -5,6 +5,7 @@ Error
 ├── JobError              a job that cannot be sent: a file, a workflow's field, a runtime
 ├── Unreachable           no answer
 ├── ProtocolError         an answer that is not of this API
+├── InvalidWebhook        a webhook that the platform has not signed, or not with this secret
 ├── WaitTimeout           the task has not ended in time; it goes on
 ├── ApiError              an answer that is an error
 │   ├── InvalidRequest        400, 405
@@ -44,6 +45,10 @@ class Unreachable(Error):
 
 class ProtocolError(Error):
     """An answer is not what this API sends; the endpoint may be another one's."""
+
+
+class InvalidWebhook(Error):
+    """The request is no webhook of the platform, is signed with another secret, or is too old."""
 
 
 class WaitTimeout(Error):

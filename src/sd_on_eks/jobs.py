@@ -158,6 +158,26 @@ def upscale(image: Image, *, scale: float = 2.0, upscaler: str = DEFAULT_UPSCALE
     return Job(tasktype="extra-single-image", content=_given(content))
 
 
+def super_resolution(image: Image, *, scale: int = 2) -> Job:
+    """An image of ``scale`` times the size, 2 or 4, on the image kit: a PNG."""
+    return Job(tasktype="super-resolution", content={"url": as_input(image), "scale": scale})
+
+
+def human_segmentation(image: Image, *, foreground: bool = False) -> Job:
+    """Where people are in an image, on the image kit: a grey PNG that is white there, or with ``foreground`` the people
+    on transparent ground."""
+    return Job(
+        tasktype="human-segmentation",
+        content={"url": as_input(image), "type": "foreground" if foreground else "alpha"},
+    )
+
+
+def ocr(image: Image) -> Job:
+    """The text in an image, on the image kit: a JSON file with a list of lines, each with ``words``, ``location`` in
+    pixels, and ``score`` from 0 to 1."""
+    return Job(tasktype="ocr", content={"url": as_input(image)})
+
+
 def graph(source: str | Path | Mapping[str, Any]) -> Job:
     """A graph for InvokeAI, from a file or as an object: a graph, or the body of ``enqueue_batch``."""
     found = read_object(source)

@@ -129,6 +129,12 @@ class TaskFields(Model):
         return self
 
 
+class TaskSnapshot(TaskFields):
+    """A task by itself, without the client that could follow it: as in a webhook."""
+
+    outputs: tuple[OutputFields, ...] = ()
+
+
 class TaskCounts(Model):
     """Tasks that wait, and tasks that pods have taken."""
 

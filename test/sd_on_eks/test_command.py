@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,42 +15,11 @@ import pytest
 from contract.callback import Cause
 from contract.task_table.item import State
 from contract.task_table.writes import Ending
-from sd_on_eks.cli.app import run
 from test.sd_on_eks.agent import PNG, agent
+from test.sd_on_eks.command import Command, sdoneks
 from test.sd_on_eks.conftest import KEY, PATIENCE, Site
 
-
-@dataclass(frozen=True)
-class Ran:
-    """``out`` and ``err`` are lines."""
-
-    code: int
-    out: list[str]
-    err: list[str]
-
-    @property
-    def json(self) -> Any:
-        (line,) = self.out
-        return json.loads(line)
-
-
-Command = Callable[..., Ran]
-
-
-@pytest.fixture
-def sdoneks(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """The command in this process, with the site's endpoint and key in its environment."""
-    monkeypatch.setenv("SDONEKS_ENDPOINT", site.endpoint)
-    monkeypatch.setenv("SDONEKS_API_KEY", KEY)
-    monkeypatch.setenv("SDONEKS_CONFIG", str(tmp_path / "config.toml"))
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> Ran:
-        code = run(arguments)
-        printed = capsys.readouterr()
-        return Ran(code, printed.out.splitlines(), printed.err.splitlines())
-
-    return call
+__all__ = ["sdoneks"]
 
 
 def submitted(sdoneks: Command, *options: str) -> str:
@@ -66,6 +33,27 @@ def test_a_run_prints_the_files_that_it_saved(site: Site, sdoneks: Command, tmp_
     assert ran.code == 0
     (file,) = ran.out
     assert (tmp_path / file).read_bytes() == PNG
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "content"),
+    [
+        ("super-resolution", ["--scale", "4"], {"scale": 4}),
+        ("human-segmentation", ["--foreground"], {"type": "foreground"}),
+        ("ocr", [], {}),
+    ],
+)
+def test_the_image_kit_takes_files(
+    kind: str, options: list[str], content: dict[str, Any], *, site: Site, sdoneks: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "cat.png").write_bytes(PNG)
+
+    assert sdoneks("submit", kind, "cat.png", *options).code == 0
+
+    (message,) = site.api.door.received("kit")
+    sent = site.api.door.content_of(message)
+    assert sent.pop("url").startswith("s3://")
+    assert (message.body["task"]["metadata"]["tasktype"], sent) == (kind, content)
 
 
 def test_options_and_fields_reach_the_task(site: Site, sdoneks: Command) -> None:

@@ -9,6 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from mcp import Client, StdioServerParameters
 from packaging.requirements import Requirement
 
 from test.e2e.conftest import platform
@@ -65,18 +66,17 @@ class Environment:
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(self.site)
         (info,) = self.site.glob("sd_on_eks-*.dist-info")
-        needed = list(metadata.Distribution.at(info).requires or [])
+        needed = [(text, extras) for text in metadata.Distribution.at(info).requires or []]
         done: set[str] = set()
         while needed:
-            requirement = Requirement(needed.pop())
-            wanted = [
-                not requirement.marker or requirement.marker.evaluate({"extra": extra}) for extra in ("", *extras)
-            ]
-            if any(wanted) and requirement.name not in done:
-                done.add(requirement.name)
+            text, asked = needed.pop()
+            requirement = Requirement(text)
+            wanted = [not requirement.marker or requirement.marker.evaluate({"extra": extra}) for extra in ("", *asked)]
+            if any(wanted) and str(requirement) not in done:
+                done.add(str(requirement))
                 found = metadata.distribution(requirement.name)
                 assert found.version in requirement.specifier
-                needed += found.requires or []
+                needed += [(other, tuple(requirement.extras)) for other in found.requires or []]
                 self._copy(found)
 
     def run(self, *command: str, **environment: str) -> "subprocess.CompletedProcess[str]":
@@ -140,6 +140,32 @@ def test_the_command_comes_with_its_extra(wheel: Path, bare: Environment, platfo
     assert shown.stdout.splitlines()[1].split()[0] == "sdruntime", shown.stderr
     (script,) = metadata.Distribution.at(next(bare.site.glob("sd_on_eks-*.dist-info"))).entry_points
     assert (script.name, script.value) == ("sdoneks", "sd_on_eks.__main__:main")
+
+
+def test_the_operators_commands_are_not_part_of_it(wheel: Path, bare: Environment) -> None:
+    bare.install(wheel, "cli")
+
+    ran = bare.run("python", "-m", "sd_on_eks", "ops", "watch")
+
+    assert ran.returncode == 2
+    assert "call it in a checkout" in ran.stderr
+
+
+async def test_assistants_are_served_with_an_extra(wheel: Path, bare: Environment, platform: Running) -> None:
+    bare.install(wheel, "cli")
+    without = bare.run("python", "-m", "sd_on_eks", "mcp", **credentials(platform))
+    assert (without.returncode, 'pip install "sd-on-eks[mcp]"' in without.stderr) == (2, True)
+    bare.install(wheel, "mcp")
+
+    environment = {"HOME": str(bare.site), **credentials(platform)}
+    server = StdioServerParameters(
+        command=str(bare.bin / "python"), args=["-m", "sd_on_eks", "mcp"], env=environment, cwd=bare.site
+    )
+    async with Client(server, read_timeout_seconds=SECONDS) as client:
+        shown = await client.call_tool("list_runtimes")
+
+    assert shown.structured_content is not None
+    assert shown.structured_content["runtimes"][0]["name"] == "sdruntime"
 
 
 def test_the_versions_of_both_projects_name_the_same_packages(wheel: Path) -> None:

@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from sd_on_eks import JobError, Webhook, graph, image_to_image, text_to_image, upscale, workflow
+from sd_on_eks import (
+    JobError,
+    Webhook,
+    graph,
+    human_segmentation,
+    image_to_image,
+    ocr,
+    super_resolution,
+    text_to_image,
+    upscale,
+    workflow,
+)
 
 WORKFLOW: dict[str, Any] = {
     "3": {"class_type": "KSampler", "inputs": {"seed": 1, "model": ["4", 0]}},
@@ -39,7 +50,7 @@ def test_a_model_goes_where_the_platform_reads_it() -> None:
     assert scripts == {"refiner": {"args": []}, "sd_model_checkpoint": "xl.safetensors"}
 
 
-def test_options_go_beside_the_task() -> None:
+def test_options_are_sent_next_to_the_task() -> None:
     job = text_to_image("a").having(
         deadline=60, labels={"order": "1"}, webhook="https://example.com/hook", prefix="team", context=[1]
     )
@@ -139,3 +150,12 @@ def test_a_bare_graph_is_put_where_the_runtime_wants_it() -> None:
 
     assert graph(bare).content == {"graph": bare}
     assert graph({"batch": {"graph": bare}}).content == {"batch": {"graph": bare}}
+
+
+def test_the_image_kit_gets_a_link_and_what_to_do() -> None:
+    link = "https://example.com/a.png"
+
+    assert super_resolution(link, scale=4).content == {"url": link, "scale": 4}
+    assert human_segmentation(link).content == {"url": link, "type": "alpha"}
+    assert human_segmentation(b"png", foreground=True).content == {"url": b"png", "type": "foreground"}
+    assert (ocr(link).tasktype, ocr(link).content) == ("ocr", {"url": link})

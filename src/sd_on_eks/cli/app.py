@@ -7,7 +7,11 @@ from click.shell_completion import get_completion_class
 
 from sd_on_eks.cli import configure, jobs, tasks
 from sd_on_eks.cli.exits import Exit, exit_of
+from sd_on_eks.cli.mapping import map_jobs
+from sd_on_eks.cli.mcp import mcp
 from sd_on_eks.cli.options import State
+from sd_on_eks.cli.plugins import Extended
+from sd_on_eks.cli.webhook import webhook
 from sd_on_eks.errors import Error
 
 NAME = "sdoneks"
@@ -15,7 +19,7 @@ NAME = "sdoneks"
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.group(name=NAME, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Extended, name=NAME, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--endpoint", metavar="URL", help="The API's stage, where it is not the configured one.")
 @click.pass_obj
 def app(state: State, endpoint: str | None) -> None:
@@ -23,8 +27,9 @@ def app(state: State, endpoint: str | None) -> None:
 
     The endpoint and the key come from SDONEKS_ENDPOINT and SDONEKS_API_KEY, or from what 'sdoneks config' saved.
 
-    Exit codes: 0 all is well; 1 a task failed, was canceled or expired; 2 the command or a file is wrong; 3 the API
-    refused the request; 4 the API does not answer; 5 the time to wait is over; 130 interrupted.
+    Exit codes: 0 all is well; 1 a task failed, was canceled or expired, or a webhook is not valid; 2 the command or a
+    file is wrong; 3 the API refused the request; 4 the API does not answer; 5 the time to wait is over; 130
+    interrupted.
     """
     state.endpoint = endpoint
 
@@ -41,6 +46,7 @@ def completion(shell: str) -> None:
 for command in (
     jobs.run,
     jobs.submit,
+    map_jobs,
     tasks.wait,
     tasks.status,
     tasks.list_tasks,
@@ -48,20 +54,21 @@ for command in (
     tasks.upload,
     tasks.runtimes,
     configure.config,
+    webhook,
+    mcp,
 ):
     app.add_command(command)
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], command: click.Command = app) -> int:
     """Run the command; its exit code."""
     state = State()
     try:
-        app.main(list(arguments), prog_name=NAME, standalone_mode=False, obj=state)
+        # The code of a context that exits, else what the command returned.
+        code = command.main(list(arguments), prog_name=NAME, standalone_mode=False, obj=state)
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except click.exceptions.Exit as end:
-        return end.exit_code
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
     except Error as error:
@@ -72,4 +79,4 @@ def run(arguments: Sequence[str]) -> int:
         return Exit.USAGE
     finally:
         state.close()
-    return Exit.OK
+    return code if isinstance(code, int) else Exit.OK

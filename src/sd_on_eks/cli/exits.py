@@ -2,7 +2,16 @@
 
 from enum import IntEnum
 
-from sd_on_eks.errors import ApiError, Error, RateLimited, TaskNotCompleted, Unavailable, Unreachable, WaitTimeout
+from sd_on_eks.errors import (
+    ApiError,
+    Error,
+    InvalidWebhook,
+    RateLimited,
+    TaskNotCompleted,
+    Unavailable,
+    Unreachable,
+    WaitTimeout,
+)
 
 
 class Exit(IntEnum):
@@ -10,7 +19,7 @@ class Exit(IntEnum):
 
     OK = 0
     NOT_COMPLETED = 1
-    """A task failed, was canceled or expired."""
+    """A task failed, was canceled or expired; or a webhook is not valid."""
     USAGE = 2
     """The command line, the configuration or a file is wrong."""
     REFUSED = 3
@@ -24,7 +33,7 @@ class Exit(IntEnum):
 
 def exit_of(error: Error) -> Exit:
     """The exit code of an error."""
-    if isinstance(error, TaskNotCompleted):
+    if isinstance(error, TaskNotCompleted | InvalidWebhook):
         return Exit.NOT_COMPLETED
     if isinstance(error, WaitTimeout):
         return Exit.TIMEOUT

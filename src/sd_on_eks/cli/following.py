@@ -11,6 +11,7 @@ import click
 from sd_on_eks.cli.options import State
 from sd_on_eks.cli.screen import Bar
 from sd_on_eks.client import Task
+from sd_on_eks.errors import NotFound
 
 
 def finish(state: State, tasks: Sequence[Task], timeout: float, folder: Path | None) -> None:
@@ -21,7 +22,7 @@ def finish(state: State, tasks: Sequence[Task], timeout: float, folder: Path | N
     until = time.monotonic() + timeout
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    with _asking(state, tasks), state.screen.bar() as bar:
+    with _interruptible(state, tasks), state.screen.bar() as bar:
         ended = [_followed(task, until, bar) for task in tasks]
     for task in ended:
         files = [str(output.save(folder)) for output in task.outputs] if folder is not None else []
@@ -44,16 +45,23 @@ def _followed(task: Task, until: float, bar: Bar) -> Task:
 
 
 @contextmanager
-def _asking(state: State, tasks: Sequence[Task]) -> Iterator[None]:
-    """On Ctrl-C, offer to cancel the tasks; where nobody can answer, say how to wait for them again."""
+def _interruptible(state: State, tasks: Sequence[Task]) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        ids = " ".join(task.id for task in tasks)
-        if sys.stdin.isatty() and click.confirm(f"\nCancel {ids} as well?", default=False, err=True):
-            for task in tasks:
-                now = task.cancel()
-                state.screen.hint(f"{now.id} {'is being canceled' if not now.status.ended else now.status}")
-        else:
-            state.screen.hint(f"still going on; wait again with: sdoneks wait {ids}")
+        ids = [task.id for task in tasks]
+        offer_to_cancel(state, ids, " ".join(ids), again=f"wait again with: sdoneks wait {' '.join(ids)}")
         raise
+
+
+def offer_to_cancel(state: State, ids: Sequence[str], what: str, *, again: str) -> None:
+    """After Ctrl-C, ask whether to cancel the tasks; where nobody can answer, say how to go on."""
+    if not sys.stdin.isatty() or not click.confirm(f"\nCancel {what} as well?", default=False, err=True):
+        state.screen.hint(f"still going on; {again}")
+        return
+    for task_id in ids:
+        try:
+            task = state.client.task(task_id).cancel()
+        except NotFound:
+            continue  # it was not submitted yet
+        state.screen.hint(f"{task.id} {'is being canceled' if not task.status.ended else task.status}")

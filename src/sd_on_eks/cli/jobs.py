@@ -18,12 +18,23 @@ from sd_on_eks.cli.options import (
     timeout_option,
     with_options,
 )
-from sd_on_eks.jobs import Job, graph, image_to_image, text_to_image, upscale
+from sd_on_eks.jobs import (
+    Job,
+    graph,
+    human_segmentation,
+    image_to_image,
+    ocr,
+    super_resolution,
+    text_to_image,
+    upscale,
+)
 from sd_on_eks.workflow import workflow
 
 SETS = click.option(
     "--set", "sets", multiple=True, metavar="FIELD=VALUE", help="A field of the runtime's own body, such as steps=20."
 )
+
+IMAGE = click.argument("source", metavar="IMAGE")
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -45,6 +56,21 @@ def larger(source: str, scale: float, sets: Pairs) -> Job:
     return _having(upscale(source, scale=scale), sets)
 
 
+def resolution(source: str, scale: str) -> Job:
+    """An image of 2 or 4 times the size from the file or link IMAGE, on the image kit."""
+    return super_resolution(source, scale=int(scale))
+
+
+def people(source: str, foreground: bool) -> Job:  # noqa: FBT001 - click calls it by name
+    """Where people are in the file or link IMAGE, on the image kit."""
+    return human_segmentation(source, foreground=foreground)
+
+
+def reading(source: str) -> Job:
+    """The text in the file or link IMAGE, on the image kit."""
+    return ocr(source)
+
+
 def flow(file: Path, inputs: Pairs) -> Job:
     """A workflow in API format from FILE, on ComfyUI."""
     return workflow(file, read_values(inputs, "--input"))
@@ -57,12 +83,12 @@ def nodes(file: Path) -> Job:
 
 KINDS: tuple[tuple[str, Made, tuple[Callable[[Any], Any], ...]], ...] = (
     ("text-to-image", text, (click.argument("prompt"), SETS)),
-    ("image-to-image", image, (click.argument("source", metavar="IMAGE"), click.argument("prompt"), SETS)),
+    ("image-to-image", image, (IMAGE, click.argument("prompt"), SETS)),
     (
         "upscale",
         larger,
         (
-            click.argument("source", metavar="IMAGE"),
+            IMAGE,
             click.option("--scale", type=float, default=2.0, show_default=True, help="How many times larger."),
             SETS,
         ),
@@ -82,6 +108,22 @@ KINDS: tuple[tuple[str, Made, tuple[Callable[[Any], Any], ...]], ...] = (
         ),
     ),
     ("graph", nodes, (click.argument("file", type=FILE),)),
+    (
+        "super-resolution",
+        resolution,
+        (
+            IMAGE,
+            click.option(
+                "--scale", type=click.Choice(["2", "4"]), default="2", show_default=True, help="How many times larger."
+            ),
+        ),
+    ),
+    (
+        "human-segmentation",
+        people,
+        (IMAGE, click.option("--foreground", is_flag=True, help="The people themselves, in place of a mask.")),
+    ),
+    ("ocr", reading, (IMAGE,)),
 )
 """Of each kind of job: its name, what makes it, and the parameters of that."""
 

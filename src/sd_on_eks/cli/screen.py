@@ -10,12 +10,22 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 
 from sd_on_eks.client import Task
+from sd_on_eks.describing import explained, note
 from sd_on_eks.errors import ApiError, Error
-from sd_on_eks.models import Runtime, Status
+from sd_on_eks.models import Runtime
 
 WIDE = 1000
 """Columns where standard output is no terminal: a script gets each row as one line, and nothing cut off."""
@@ -72,9 +82,17 @@ class Screen:
         if self.as_json:
             self.err.out(json.dumps(found))
             return
-        self.err.out(f"error: {error}")
-        for item in found.get("errors", ()):
-            self.err.out(f"  {item['field']} {item['problem']}")
+        first, *others = explained(error)
+        self.err.out(f"error: {first}")
+        for line in others:
+            self.err.out(f"  {line}")
+
+    @contextmanager
+    def counter(self, total: int) -> Iterator["Counter"]:
+        """A progress bar for ``total`` tasks; nothing where standard error is no terminal."""
+        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+        with self._progress(*columns) as progress:
+            yield Counter(progress, total)
 
     @contextmanager
     def bar(self) -> Iterator["Bar"]:
@@ -85,9 +103,12 @@ class Screen:
             TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
         )
-        hidden = self.as_json or not self.err.is_terminal
-        with Progress(*columns, console=self.err, transient=True, disable=hidden) as progress:
+        with self._progress(*columns) as progress:
             yield Bar(progress)
+
+    def _progress(self, *columns: ProgressColumn) -> Progress:
+        hidden = self.as_json or not self.err.is_terminal
+        return Progress(*columns, console=self.err, transient=True, disable=hidden)
 
 
 class Bar:
@@ -104,18 +125,17 @@ class Bar:
         self._progress.update(self._rows[task.id], completed=done, note=escape(note(task)))
 
 
-def note(task: Task) -> str:
-    """What is worth knowing of a task, in a few words."""
-    if task.error:
-        return f"{task.error.type}: {task.error.message}"
-    if task.status is Status.RUNNING:
-        percent = f"{task.progress.value:.0%}" if task.progress else "running"
-        return f"{percent}, canceling" if task.cancel_requested else percent
-    if task.queue:
-        ahead = "" if task.queue.ahead is None else f", {task.queue.ahead} ahead"
-        start = "" if task.queue.start_in is None else f", starts in {task.queue.start_in:.0f} s"
-        return f"waits for a {task.queue.waiting_for}{ahead}{start}"
-    return f"{len(task.outputs)} files" if task.completed else task.status.value
+class Counter:
+    """Shows how many tasks have ended."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._row = progress.add_task("", total=total, note="")
+        self._failed = 0
+
+    def add(self, task: Task) -> None:
+        self._failed += not task.completed
+        self._progress.update(self._row, advance=1, note=f"{self._failed} not completed" if self._failed else "")
 
 
 def _number(seconds: float | None) -> str:

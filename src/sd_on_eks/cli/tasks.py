@@ -6,7 +6,7 @@ import click
 
 from sd_on_eks.cli.following import finish
 from sd_on_eks.cli.options import Pairs, State, json_option, pass_state, read_labels, timeout_option
-from sd_on_eks.cli.screen import note
+from sd_on_eks.describing import note
 from sd_on_eks.models import Status
 
 IDS = click.argument("ids", nargs=-1, required=True, metavar="ID...")
