@@ -152,7 +152,7 @@ class Alarms(Construct):
                 f"dead_letters_{number}",
                 f"{self._config.dead_letters} or more tasks of {_names(routes)} were given up and are in the "
                 f"dead-letter queue. Next: {HELP}, 'Dead letters': "
-                "python -m utils.operate.dead_letters list RUNTIME lists the reasons, redrive runs them again.",
+                "sdoneks ops dead-letters list RUNTIME lists the reasons, redrive runs them again.",
                 [route.dead_letters.name for route in routes],
                 threshold=self._config.dead_letters,
             )
@@ -177,7 +177,7 @@ class Alarms(Construct):
         self._alarm_of_dead_letters(
             "webhook_dead_letters",
             f"{self._config.dead_letters} or more webhooks were given up after three days. Next: {HELP}, 'Dead "
-            "letters': python -m utils.operate.dead_letters list webhook_events lists the reasons, redrive sends them "
+            "letters': sdoneks ops dead-letters list webhook_events lists the reasons, redrive sends them "
             "again once their receivers answer.",
             [self._topology.webhooks.dead_letters.name],
             threshold=self._config.dead_letters,

@@ -107,7 +107,7 @@ class WebhookSender(Construct):
         )
         accept(
             secret,
-            "Receivers hold it, too: a rotation is theirs to plan (utils.operate.webhook_secret).",
+            "Receivers hold it, too: a rotation is theirs to plan (sdoneks ops webhook-secret).",
             "AwsSolutions-SMG4",
         )
 

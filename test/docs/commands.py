@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tree_sitter import Language, Node, Parser
 from tree_sitter_bash import language
 
-from test.docs import awscli, helps
+from test.docs import awscli, helps, sdoneks
 from test.docs.pages import ROOT
 
 
@@ -112,6 +112,8 @@ def _command_problems(command: Command) -> Iterator[str]:
     name = _bare(command.name)
     if name in {"python", "python3"}:
         yield from _python_problems(command)
+    elif name == "sdoneks":
+        yield from sdoneks.problems(command.argv)
     elif name == "aws":
         yield from awscli.problems(command.argv)
     elif "/" in name:

@@ -81,7 +81,7 @@ async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple
     # And a person can read them, without the prompt
     shown = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-m", "utils.operate.task", "traced", "--trace-file", str(traces)],
+        [sys.executable, "-m", "sd_on_eks", "ops", "task", "traced", "--trace-file", str(traces)],
         env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))},
         capture_output=True,
         text=True,
@@ -103,7 +103,7 @@ async def test_a_table_shows_what_the_platform_is_at(traced: tuple[Running, Path
     async def row() -> list[str]:
         shown = await asyncio.to_thread(
             subprocess.run,
-            [sys.executable, "-m", "utils.operate.watch", "--once", "--output", str(platform.output)],
+            [sys.executable, "-m", "sd_on_eks", "ops", "watch", "--once", "--output", str(platform.output)],
             env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))},
             capture_output=True,
             text=True,

@@ -11,9 +11,10 @@ import pytest
 from aiohttp import ClientSession, web
 from standardwebhooks import Webhook as Verifier
 
+from sd_on_eks.cli.app import run
 from test.support.platform import PATIENCE, Running
 from test.support.web import a_site
-from utils.operate.webhook_secret import main as webhook_secret
+from utils.operate.command import ops
 from utils.smoke import samples
 
 
@@ -21,7 +22,7 @@ from utils.smoke import samples
 def verifier(platform: Running, capsys: pytest.CaptureFixture[str]) -> Verifier:
     """With the secret that the command shows."""
     config = platform.output.parent / "config.yaml"
-    assert webhook_secret(["--config", str(config), "--output", str(platform.output)]) == 0
+    assert run(["webhook-secret", "--config", str(config), "--output", str(platform.output)], ops) == 0
     return Verifier(capsys.readouterr().out.strip())
 
 

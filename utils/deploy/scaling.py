@@ -33,4 +33,4 @@ def show_scaling(config: Config) -> None:
             f"{BURST} at once take {result.peak} pods,"
         )
         say(f"                  wait {result.p95:.0f} s (p95) and cost {result.per_thousand:.2f} USD per 1,000")
-    say("                  other loads and settings: .venv/bin/python -m utils.planner --help")
+    say("                  other loads and settings: .venv/bin/sdoneks ops plan --help")

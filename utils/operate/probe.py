@@ -1,14 +1,7 @@
-"""Say what answers at a runtime's address: ``python -m utils.operate.probe URL [--run]``.
+"""``sdoneks ops probe``: what answers at a runtime's address."""
 
-Names the server, its version, whether it would take a task, and what is missing (the API switch, a login, models).
-With ``--run`` one small task of each type is run on it. Exit codes: 0 all is well; 1 it is known, and not ready or
-something is missing; 2 the command line is wrong; 3 nothing known answers there; 4 a task failed.
-"""
-
-import argparse
 import asyncio
 import base64
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +10,7 @@ from http import HTTPStatus
 from io import BytesIO
 from typing import Any
 
+import click
 from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 from PIL import Image
 from yarl import URL
@@ -28,6 +22,7 @@ from queue_agent.runtimes.address import base_url, shown_address, without_creden
 from queue_agent.runtimes.base import Job, RunMonitor, Runtime
 from queue_agent.runtimes.identify import PRODUCTS, identify
 from queue_agent.runtimes.versions import known_as
+from sd_on_eks.cli.options import State, json_option, pass_state
 
 LOOK_SECONDS = 8.0
 """As long as an agent waits for an answer before it calls a runtime not ready."""
@@ -42,7 +37,7 @@ LOGIN = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 
 
 class Exit(IntEnum):
-    """What the exit code says; 2 is argparse's own."""
+    """What the exit code says; 2 is a wrong command line."""
 
     WELL = 0
     NOT_READY = 1
@@ -62,16 +57,35 @@ class Report:
         self.code = max(self.code, code)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m utils.operate.probe", description=__doc__)
-    parser.add_argument(
-        "url", type=_address, metavar="URL", help="such as http://127.0.0.1:7860; user:password@ logs in"
-    )
-    parser.add_argument("--run", action="store_true", help="run one small task of each type; loads a model")
-    arguments = parser.parse_args()
-    report = asyncio.run(probe(arguments.url, run=arguments.run))
-    print("\n".join(report.lines))
-    sys.exit(report.code)
+class Address(click.ParamType[URL]):
+    """A runtime's URL."""
+
+    name = "URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> URL:
+        try:
+            return base_url(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("probe")
+@click.argument("url", type=Address())
+@click.option("--run", "runs", is_flag=True, help="Run one small task of each type; loads a model.")
+@json_option
+@pass_state
+def command(state: State, *, url: URL, runs: bool) -> int:
+    """Show what answers at a runtime's address.
+
+    It names the server, its version, whether it would take a task, and what is missing: the API switch, a login,
+    models. URL is such as http://127.0.0.1:7860; user:password@ before the host logs in.
+
+    Exit codes: 0 all is well; 1 it is known, and not ready or something is missing; 2 the command line is wrong; 3
+    nothing known answers there; 4 a task failed.
+    """
+    report = asyncio.run(probe(url, run=runs))
+    state.screen.value({"code": report.code, "lines": report.lines}, "\n".join(report.lines))
+    return report.code
 
 
 async def probe(url: URL, *, run: bool = False) -> Report:
@@ -212,14 +226,3 @@ def _image() -> str:
     target = BytesIO()
     Image.new("RGB", (SIDE, SIDE), (40, 80, 120)).save(target, "PNG")
     return base64.b64encode(target.getvalue()).decode()
-
-
-def _address(text: str) -> URL:
-    try:
-        return base_url(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-if __name__ == "__main__":
-    main()

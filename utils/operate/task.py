@@ -1,22 +1,21 @@
-"""A task's timeline: ``python -m utils.operate.task TASK_ID --trace-file PATH``, or ``--log PATH…``.
+"""``sdoneks ops task``: a task's timeline, from a trace file or from logs."""
 
-A trace file is what ``deploy.sh --local --trace-file`` writes; logs are those of agents and front door, one JSON object
-a line, such as ``kubectl logs`` or CloudWatch give them.
-"""
-
-import argparse
 import json
-import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+import click
 from rich.table import Table
+from rich.text import Text
 
+from sd_on_eks.cli.options import State, json_option, pass_state
+from sd_on_eks.cli.screen import Screen
 from utils.local.otlp import Span
 from utils.local.trace_file import read
+from utils.operate.errors import CannotAct
 from utils.text import printable
 
 BAR = 30
@@ -28,29 +27,46 @@ HIDDEN = frozenset({"time", "level", "logger", "message", "task_id", "action", "
 """Fields of a log line that have a column of their own, or are the same in all."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the timeline. Returns 0, or 1 when nothing is known of the task, or 2 when a file cannot be read."""
-    arguments = _parser().parse_args(argv)
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
+FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("task")
+@click.argument("task_id", metavar="TASK_ID")
+@click.argument("logs", metavar="[LOG]...", nargs=-1, type=FILE)
+@click.option("--trace-file", type=FILE, help="What ./deploy/deploy.sh --local --trace-file wrote.")
+@json_option
+@pass_state
+def command(state: State, task_id: str, logs: tuple[Path, ...], trace_file: Path | None) -> int:
+    """Show where the time of a task went.
+
+    Each LOG is a log of agents or of the API, a JSON object on each line, as kubectl logs and CloudWatch give
+    them. The exit code is 1 when nothing is known of the task.
+    """
+    if bool(logs) == bool(trace_file):
+        raise click.UsageError("give either LOG files or --trace-file")
     try:
         known = (
-            _show_trace(console, list(read(arguments.trace_file)), arguments.task_id)
-            if arguments.trace_file
-            else _show_log(console, _lines(arguments.log), arguments.task_id)
+            _show_trace(state.screen, list(read(trace_file)), task_id)
+            if trace_file
+            else _show_log(state.screen, _lines(logs), task_id)
         )
     except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        raise CannotAct(str(error)) from error
     if not known:
-        print(f"error: task {arguments.task_id!r} is not in these files; see {HELP}", file=sys.stderr)
+        state.screen.hint(f"error: task {task_id!r} is not in these files; see {HELP}")
     return 0 if known else 1
 
 
-def _show_trace(console: Console, spans: list[Span], task_id: str) -> bool:
+def _show_trace(screen: Screen, spans: list[Span], task_id: str) -> bool:
     traces = dict.fromkeys(span.trace_id for span in spans if span.attributes.get("task_id") == task_id)
     for trace_id in traces:
-        console.print(f"task {task_id}, trace {trace_id}")
-        console.print(_timeline([span for span in spans if span.trace_id == trace_id]))
+        stages = [span for span in spans if span.trace_id == trace_id]
+        if screen.as_json:
+            for _, span in _ordered(stages):
+                screen.value(asdict(span), "")
+            continue
+        screen.out.out(f"task {task_id}, trace {trace_id}")
+        screen.out.print(_timeline(stages))
     return bool(traces)
 
 
@@ -68,7 +84,7 @@ def _timeline(spans: Sequence[Span]) -> Table:
             f"{span.begin - begin:.3f}",
             f"{span.seconds:.3f}",
             bar,
-            printable(what),
+            Text(printable(what)),
             style="red" if span.error else None,
         )
     return table
@@ -98,8 +114,12 @@ def _lines(paths: Iterable[Path]) -> Iterable[dict[str, Any]]:
                     yield value
 
 
-def _show_log(console: Console, lines: Iterable[Mapping[str, Any]], task_id: str) -> bool:
+def _show_log(screen: Screen, lines: Iterable[Mapping[str, Any]], task_id: str) -> bool:
     ours = sorted((line for line in lines if line.get("task_id") == task_id), key=_time)
+    if screen.as_json:
+        for line in ours:
+            screen.value(line, "")
+        return bool(ours)
     table = Table("time", "what", "action", "attempt", "fields", box=None)
     for line in ours:
         response = " ".join(
@@ -107,14 +127,12 @@ def _show_log(console: Console, lines: Iterable[Mapping[str, Any]], task_id: str
         )
         table.add_row(
             _time(line).isoformat(timespec="milliseconds"),
-            line.get("message", ""),
-            line.get("action", ""),
-            str(line.get("attempt") or ""),
-            printable(response),
+            *(Text(printable(str(line.get(name) or ""))) for name in ("message", "action", "attempt")),
+            Text(printable(response)),
         )
     if ours:
-        console.print(f"task {task_id}, trace {ours[0].get('trace_id') or 'unknown'}")
-        console.print(table)
+        screen.out.out(f"task {task_id}, trace {ours[0].get('trace_id') or 'unknown'}")
+        screen.out.print(table)
     return bool(ours)
 
 
@@ -123,16 +141,3 @@ def _time(line: Mapping[str, Any]) -> datetime:
         return datetime.fromisoformat(str(line["time"])).astimezone(UTC)
     except (KeyError, ValueError):
         return datetime.min.replace(tzinfo=UTC)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m utils.operate.task", description=__doc__)
-    parser.add_argument("task_id", metavar="TASK_ID")
-    source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--trace-file", type=Path, metavar="PATH", help="of a local platform")
-    source.add_argument("--log", type=Path, nargs="+", metavar="PATH", help="logs of agents and of the API")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,33 +1,33 @@
-"""A live table of a running local platform: ``python -m utils.operate.watch [--output DIR]``. Ctrl-C ends it.
+"""``sdoneks ops watch``: a live table of a running local platform."""
 
-It shows what the agents publish at /metrics, and the queues' own counts.
-"""
-
-import argparse
 import asyncio
 import re
-import sys
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
+import click
 from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from contract.metrics import GPU_BUSY, GPU_IDLE, QUEUE_WAIT, READY, RUN_TIME, TASKS, Metric
 from queue_agent.aws.clients import Clients
+from sd_on_eks.cli.options import State, json_option, pass_state
+from sd_on_eks.cli.screen import Screen
 from utils.local.cloud import Access
-from utils.local.running import NotRunning, read
-from utils.local.services import ROOT
+from utils.local.running import read
+from utils.operate.errors import reported
+from utils.operate.options import OUTPUT
 
 REFRESH_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 """For an agent that restarts just now."""
+
+COLUMNS = ("runtime", "ready", "waiting", "taken", "done", "failed", "mean wait", "mean run", "GPU busy")
 
 _SAMPLE = re.compile(r'(?P<name>\w+)\{runtime="(?P<runtime>[^"]*)"(?P<labels>[^}]*)\} (?P<value>\S+)')
 _OUTCOME = re.compile(r'outcome="(\w+)"')
@@ -35,7 +35,7 @@ _OUTCOME = re.compile(r'outcome="(\w+)"')
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """Where a platform's agents tell their metrics, and its queues by runtime."""
+    """Where a platform's agents publish their metrics, and its queues by runtime."""
 
     access: Access
     agents: Mapping[str, str]
@@ -48,43 +48,59 @@ class Watched:
         return cls(Access(addresses.aws_endpoint_url, addresses.region), addresses.agents, addresses.queues)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Show until Ctrl-C, or once. Returns 2 when no platform runs there."""
-    parser = argparse.ArgumentParser(prog="python -m utils.operate.watch", description=__doc__)
-    parser.add_argument("--output", type=Path, default=ROOT / "output", metavar="DIR", help="of the platform")
-    parser.add_argument("--once", action="store_true", help="print the table and end")
-    arguments = parser.parse_args(argv)
+@click.command("watch")
+@click.option(
+    "--output", type=click.Path(path_type=Path), default=OUTPUT, metavar="DIR", help="The platform's output folder."
+)
+@click.option("--once", is_flag=True, help="Print the table and end.")
+@json_option
+@pass_state
+def command(state: State, *, output: Path, once: bool) -> None:
+    """Show a live table of a running local platform.
+
+    It has what the agents publish at /metrics, and the queues' own counts. Ctrl-C ends it. With --json each row is an
+    object on a line, once.
+    """
+    with reported():
+        watched = Watched.of(output)
     try:
-        asyncio.run(_show(Watched.of(arguments.output), once=arguments.once))
-    except NotRunning as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        asyncio.run(_show(watched, state.screen, once=once or state.screen.as_json))
     except KeyboardInterrupt:
-        return 0
-    return 0
+        return  # how it is meant to be ended
 
 
-async def _show(watched: Watched, *, once: bool) -> None:
+async def _show(watched: Watched, screen: Screen, *, once: bool) -> None:
     timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
     async with watched.access.clients() as clients, aiohttp.ClientSession(timeout=timeout) as session:
-        console = Console(width=None if sys.stdout.isatty() else 120)
         if once:
-            console.print(await _table(watched, clients, session))
+            rows = await _rows(watched, clients, session)
+            for row in rows if screen.as_json else ():
+                screen.value(row, "")
+            if not screen.as_json:
+                screen.out.print(_table(rows))
             return
-        with Live(console=console, auto_refresh=False) as live:
+        with Live(console=screen.out, auto_refresh=False) as live:
             while True:
-                live.update(await _table(watched, clients, session), refresh=True)
+                live.update(_table(await _rows(watched, clients, session)), refresh=True)
                 await asyncio.sleep(REFRESH_SECONDS)
 
 
-async def _table(watched: Watched, clients: Clients, session: aiohttp.ClientSession) -> Table:
+def _table(rows: list[dict[str, str]]) -> Table:
+    table = Table(*COLUMNS)
+    for row in rows:
+        table.add_row(*row.values())
+    return table
+
+
+async def _rows(watched: Watched, clients: Clients, session: aiohttp.ClientSession) -> list[dict[str, str]]:
+    """A row for each runtime, by COLUMNS."""
     response = sums("".join(await asyncio.gather(*(_text(session, url) for url in watched.agents.values()))))
-    table = Table("runtime", "ready", "waiting", "taken", "done", "failed", "mean wait", "mean run", "GPU busy")
+    rows = []
     for name, url in watched.queues.items():
         waiting, taken = await _depth(clients, url)
         of = response[name]
         busy, idle = of[GPU_BUSY.name], of[GPU_IDLE.name]
-        table.add_row(
+        cells = (
             name,
             f"{of[READY.name]:.0f}",
             waiting,
@@ -95,7 +111,8 @@ async def _table(watched: Watched, clients: Clients, session: aiohttp.ClientSess
             _mean(of, RUN_TIME),
             f"{busy / (busy + idle):.0%}" if busy + idle else "-",
         )
-    return table
+        rows.append(dict(zip(COLUMNS, cells, strict=True)))
+    return rows
 
 
 def sums(text: str) -> Mapping[str, Mapping[str, float]]:
@@ -127,7 +144,3 @@ async def _depth(clients: Clients, url: str) -> tuple[str, str]:
         return "?", "?"
     attributes = response["Attributes"]
     return attributes["ApproximateNumberOfMessages"], attributes["ApproximateNumberOfMessagesNotVisible"]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

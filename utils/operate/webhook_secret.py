@@ -1,57 +1,58 @@
-"""The secret that a client's webhooks are signed with: show it, or replace it.
+"""``sdoneks ops webhook-secret``: the secret that a client's webhooks are signed with."""
 
-  python -m utils.operate.webhook_secret [--client NAME]
-  python -m utils.operate.webhook_secret --rotate [--client NAME]
-
-Prints the secret as libraries for Standard Webhooks take it. For a day after a rotation webhooks carry two signatures,
-one by the new secret and one by the secret before it, so that receivers can change theirs at any time in between. Works
-on the stack of the account and region that the AWS variables name, or on a running local platform (--local).
-"""
-
-import argparse
-import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+import click
 
 from contract.webhook_secret import CURRENT, OVERLAP_SECONDS, PREVIOUS, new_secret, shown_secret
-from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.topology import topology_of
-from utils.local.running import NotRunning
-from utils.local.services import ROOT
+from sd_on_eks.cli.options import State, json_option, pass_state
 from utils.operate.clients import client
+from utils.operate.errors import CannotAct, reported
+from utils.operate.options import output_of, stack_options
 
 HOUR = 3600
 
 
-class CannotAct(Exception):
-    """The text says what to change."""
+@click.command("webhook-secret")
+@click.option("--client", "owner", metavar="NAME", help="Of clients in config.yaml; not needed when there is one.")
+@click.option("--rotate", "replace", is_flag=True, help="Replace the secret, then print the new one.")
+@click.option("--force", is_flag=True, help="Rotate also within a day of the last rotation.")
+@stack_options
+@json_option
+@pass_state
+def command(
+    state: State,
+    *,
+    owner: str | None,
+    replace: bool,
+    force: bool,
+    config: Path,
+    local: bool,
+    output: Path | None,
+) -> None:
+    """Show or rotate the secret that signs a client's webhooks.
+
+    It is printed as libraries for Standard Webhooks take it. For a day after a rotation webhooks carry two signatures,
+    one by the new secret and one by the secret before it: receivers can change theirs at any time in between.
+    """
+    with reported():
+        name = _name(config, owner)
+        secrets = client("secretsmanager", output_of(local=local, output=output))
+        if replace:
+            rotate(secrets, name, force=force, now=time.time())
+            state.screen.hint(f"rotated; the secret before it signs, too, for {OVERLAP_SECONDS // HOUR} h")
+        secret = shown_secret(_read(secrets, name, CURRENT)["SecretString"])
+    state.screen.value({"name": name, "secret": secret}, secret)
 
 
-def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time.time) -> int:
-    """Do what the command line says. Returns 0, or 2 when it could not be done."""
-    arguments = _parser().parse_args(argv)
-    try:
-        name = _name(arguments.config, arguments.client)
-        secrets = client("secretsmanager", arguments.local)
-        if arguments.rotate:
-            _rotate(secrets, name, force=arguments.force, now=clock())
-        print(shown_secret(_read(secrets, name, CURRENT)["SecretString"]))
-    except (ConfigError, CannotAct, NotRunning) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (BotoCoreError, ClientError) as error:
-        print(f"error: AWS refused the call: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-def _rotate(secrets: Any, name: str, *, force: bool, now: float) -> None:
-    """The secret before the present one is lost, so a receiver that still has that is cut off."""
+def rotate(secrets: Any, name: str, *, force: bool, now: float) -> None:
+    """Replace the secret ``name``. ``now`` in epoch seconds. Raises CannotAct within a day of the last rotation, since
+    the secret before the present one is lost, and a receiver that still has it is cut off; with ``force`` it does so.
+    """
     age = now - _read(secrets, name, CURRENT)["CreatedDate"].timestamp()
     if age < OVERLAP_SECONDS and not force and _has_previous(secrets, name):
         wait = max(1, round((OVERLAP_SECONDS - age) / HOUR))
@@ -60,7 +61,6 @@ def _rotate(secrets: Any, name: str, *, force: bool, now: float) -> None:
             f"would end; wait {wait} h, or give --force"
         )
     secrets.put_secret_value(SecretId=name, SecretString=new_secret())
-    print(f"rotated; the secret before it signs, too, for {OVERLAP_SECONDS // HOUR} h", file=sys.stderr)
 
 
 def _has_previous(secrets: Any, name: str) -> bool:
@@ -87,22 +87,3 @@ def _name(config: Path, asked: str | None) -> str:
     if asked not in names:
         raise CannotAct(f"{config} has no client {asked!r}; it has {', '.join(names)}; name another file with --config")
     return names[asked]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m utils.operate.webhook_secret",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--client", metavar="NAME", help="of clients in config.yaml; not needed when there is one")
-    parser.add_argument("--rotate", action="store_true", help="replace the secret, then print the new one")
-    parser.add_argument("--force", action="store_true", help="rotate also within a day of the last rotation")
-    parser.add_argument("--config", type=Path, default=ROOT / "config.yaml", metavar="PATH")
-    parser.add_argument("--local", action="store_const", const=ROOT / "output", help="the local platform")
-    parser.add_argument("--output", dest="local", type=Path, metavar="DIR", help="the local platform of this folder")
-    return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""``python -m utils.planner``: what a scaling setting costs, and how long tasks wait with it."""
+"""``sdoneks ops plan``: what a scaling setting costs, and how long tasks wait with it."""
 
 import argparse
 import re
@@ -82,7 +82,7 @@ def _plan(options: argparse.Namespace) -> None:
 
 
 def _save(console: Console, options: argparse.Namespace) -> None:
-    drawn = console.export_svg(title="python -m utils.planner")
+    drawn = console.export_svg(title="sdoneks ops plan")
     try:
         # Without the fonts that it would fetch from the internet.
         options.svg.write_text(re.sub(r"@font-face \{.*?\}", "", drawn, flags=re.DOTALL), encoding="utf-8")

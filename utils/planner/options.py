@@ -9,18 +9,18 @@ from infra.app import ROOT
 from utils.planner.loads import LONGEST_RUN
 
 EXAMPLES = """examples:
-  python -m utils.planner --rate 0.75 --run-seconds 8
-  python -m utils.planner --daily 6.7 --run-seconds 1.5 --p95 60
-  python -m utils.planner --burst 100 --run-seconds 60 --interruptions 0.01
-  python -m utils.planner --csv tasks.csv --svg plan.svg
-  python -m utils.planner --cloudwatch 7 --region us-west-2
+  sdoneks ops plan --rate 0.75 --run-seconds 8
+  sdoneks ops plan --daily 6.7 --run-seconds 1.5 --p95 60
+  sdoneks ops plan --burst 100 --run-seconds 60 --interruptions 0.01
+  sdoneks ops plan --csv tasks.csv --svg plan.svg
+  sdoneks ops plan --cloudwatch 7 --region us-west-2
 """
 
 
 def read(argv: Sequence[str] | None) -> argparse.Namespace:
     """Exits with 2 and a sentence when the command line is wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m utils.planner",
+        prog="sdoneks ops plan",
         description="What a scaling setting costs, and how long tasks wait with it: the config as it is, and the three "
         "presets. GPU nodes only; python -m infra.cost has the rest of the bill.",
         epilog=EXAMPLES,

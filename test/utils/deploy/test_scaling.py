@@ -19,7 +19,7 @@ def test_it_says_how_long_a_burst_waits_and_what_it_costs(capsys: pytest.Capture
 
     out = capsys.readouterr().out
     assert "sdruntime: 2 tasks of 60 s a pod; 100 at once take 20 pods" in out
-    assert "python -m utils.planner --help" in out
+    assert "sdoneks ops plan --help" in out
 
 
 def test_values_that_the_chart_refuses_are_a_warning(capsys: pytest.CaptureFixture[str]) -> None:

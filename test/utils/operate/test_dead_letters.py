@@ -1,5 +1,6 @@
 """Dead letters, listed, shown, redriven and deleted on a moto server."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,11 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from contract.wire import encode_task, message_group, text_attributes
+from sd_on_eks.cli.app import run
 from test.support.platform import CONFIG, addresses_of
 from test.support.world import a_task
 from utils.local import running
-from utils.operate.dead_letters import main
+from utils.operate.command import ops
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -28,12 +30,14 @@ TRACE = "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01"
 class Queues:
     """A runtime's two queues on an AWS of its own, and the command on them."""
 
-    def __init__(self, sqs: "SQSClient", folder: Path, name: str = "sdruntime") -> None:
+    def __init__(
+        self, sqs: "SQSClient", folder: Path, monkeypatch: pytest.MonkeyPatch, name: str = "sdruntime"
+    ) -> None:
         self.sqs = sqs
+        self.monkeypatch = monkeypatch
         self.queue = sqs.create_queue(QueueName=f"{STACK}_{name}")["QueueUrl"]
         self.dead = sqs.create_queue(QueueName=f"{STACK}_{name}_dead")["QueueUrl"]
         self.folder = folder
-        self.asked: list[str] = []
 
     def bury(
         self,
@@ -55,17 +59,15 @@ class Queues:
         )
         return sent["MessageId"]
 
-    def run(self, action: str, *words: str, answer: str = "n", runtime: str = "sdruntime") -> int:
-        def ask(question: str) -> str:
-            self.asked.append(question)
-            return answer
-
+    def run(self, action: str, *arguments: str, answer: str = "n", runtime: str = "sdruntime") -> int:
+        """The exit code; ``answer`` is what is typed when it asks."""
+        self.monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
         where = ("--config", str(self.folder / "config.yaml"), "--output", str(self.folder))
-        return main([action, *where, runtime, *words], ask=ask)
+        return run(["dead-letters", action, *where, runtime, *arguments], ops)
 
     def depth(self, url: str) -> int:
-        told = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-        return int(told["Attributes"]["ApproximateNumberOfMessages"])
+        shown = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+        return int(shown["Attributes"]["ApproximateNumberOfMessages"])
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +86,7 @@ def queues(endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     (tmp_path / ".platform").mkdir()
     running.write(tmp_path, addresses_of(endpoint))
     sqs = boto3.Session("x", "x").client("sqs", region_name="us-east-1", endpoint_url=endpoint)
-    made = Queues(sqs, tmp_path)
+    made = Queues(sqs, tmp_path, monkeypatch)
     yield made
     for url in (made.queue, made.dead):
         sqs.delete_queue(QueueUrl=url)
@@ -106,26 +108,41 @@ def test_the_list_tells_reason_age_and_receives_and_takes_nothing(
 
 def test_an_empty_list_says_so(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     assert queues.run("list") == 0
-    assert capsys.readouterr().out == "there are no dead letters\n"
+    assert capsys.readouterr() == ("", "there are no dead letters\n")
+    assert queues.run("list", "--json") == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_letters_are_listed_as_json(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
+    message_id = queues.bury("dog")
+    assert queues.run("list", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["message_id"], shown["task_id"], shown["reason"]) == (
+        message_id,
+        "dog",
+        "gave up after 3 attempts: out of memory",
+    )
 
 
 def test_one_letter_is_shown_whole(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     message_id = queues.bury("dog")
     queues.bury("cat")
     assert queues.run("show", message_id) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert (told["task_id"], told["receives"], told["traceparent"]) == ("dog", "3", TRACE)
-    assert told["body"] == json.loads(encode_task(a_task("dog")))
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["task_id"], shown["receives"], shown["traceparent"]) == ("dog", "3", TRACE)
+    assert shown["body"] == json.loads(encode_task(a_task("dog")))
 
 
-def test_a_letter_is_redriven_with_its_trace_once_it_was_agreed_to(queues: Queues) -> None:
+def test_a_letter_is_redriven_with_its_trace_once_it_was_agreed_to(
+    queues: Queues, capsys: pytest.CaptureFixture[str]
+) -> None:
     # Given
     message_id = queues.bury("dog")
     queues.bury("cat")
     # When
     assert queues.run("redrive", message_id, answer="y") == 0
     # Then
-    assert queues.asked == ["redrive 1 of sdruntime? [y/N] "]
+    assert "redrive 1 of sdruntime? [y/N]" in capsys.readouterr().err
     (message,) = queues.sqs.receive_message(QueueUrl=queues.queue, MessageAttributeNames=["All"])["Messages"]
     assert json.loads(message["Body"])["task"]["metadata"]["id"] == "dog"
     assert set(message["MessageAttributes"]) == {"traceparent"}
@@ -159,7 +176,7 @@ def test_a_redriven_letter_has_its_deadline_and_webhook_again(queues: Queues) ->
 
 def test_a_webhooks_letter_is_redriven_as_it_came(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     # Given one that the sender gave up, and a callback that SQS itself moved
-    webhooks = Queues(queues.sqs, queues.folder, "webhook_events")
+    webhooks = Queues(queues.sqs, queues.folder, queues.monkeypatch, "webhook_events")
     event = {"client": "default", "id": "dog", "request": "r", "event": "ended", "runtime": "sdruntime"}
     notes = {"reason": "the receiver answered 500", "receives": "16"}
     attributes = {"client": "default", "request_id": "r", "webhook": "ended"}
@@ -188,16 +205,16 @@ def test_a_webhooks_letter_is_redriven_as_it_came(queues: Queues, capsys: pytest
     assert found == {"dog": {}, "cat": attributes}
 
 
-def test_all_letters_are_redriven_when_none_is_named(queues: Queues) -> None:
+def test_all_letters_are_redriven_when_none_is_named(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(12):
         queues.bury(f"t{number}")
     assert queues.run("redrive", "--yes") == 0
-    assert queues.asked == []
+    assert capsys.readouterr().err == ""
     assert (queues.depth(queues.queue), queues.depth(queues.dead)) == (12, 0)
 
 
 @pytest.mark.parametrize("action", ["redrive", "delete"])
-@pytest.mark.parametrize("answer", ["n", "", "yes please"])
+@pytest.mark.parametrize("answer", ["n", "", "yes please\nn"])
 def test_nothing_changes_without_a_yes(action: str, answer: str, queues: Queues) -> None:
     message_id = queues.bury("dog")
     assert queues.run(action, message_id, answer=answer) == 1
@@ -215,23 +232,23 @@ def test_what_is_not_there_is_said(queues: Queues, capsys: pytest.CaptureFixture
     queues.bury("dog")
     assert queues.run("delete", "nosuch", answer="y") == 2
     assert queues.run("list", runtime="nosuch") == 2
-    told = capsys.readouterr().err
-    assert "sdruntime has no dead letter nosuch" in told
-    assert "has no runtime 'nosuch'; it has sdruntime, flow, graph; name another file with --config" in told
+    shown = capsys.readouterr().err
+    assert "sdruntime has no dead letter nosuch" in shown
+    assert "has no runtime 'nosuch'; it has sdruntime, flow, graph; name another file with --config" in shown
     assert queues.run("list", runtime="flow") == 2
     assert f"there is no queue {STACK}_flow" in capsys.readouterr().err
     assert queues.depth(queues.dead) == 1
 
 
-def test_an_empty_queue_asks_nothing(queues: Queues) -> None:
+def test_an_empty_queue_asks_nothing(queues: Queues, capsys: pytest.CaptureFixture[str]) -> None:
     assert queues.run("redrive") == 0
-    assert queues.asked == []
+    assert capsys.readouterr().err == "there are no dead letters\n"
 
 
 def test_without_a_platform_it_says_how_to_get_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({**CONFIG, "stackName": STACK}))
-    words = ["list", "--config", str(tmp_path / "config.yaml"), "--output", str(tmp_path), "sdruntime"]
-    assert main(words) == 2
+    where = ["--config", str(tmp_path / "config.yaml"), "--output", str(tmp_path)]
+    assert run(["dead-letters", "list", *where, "sdruntime"], ops) == 2
     assert "no platform runs with the output folder" in capsys.readouterr().err
 
 

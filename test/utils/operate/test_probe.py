@@ -197,7 +197,7 @@ async def test_a_task_that_fails_is_told_with_its_cause(serve: Serve) -> None:
 def test_the_command_ends_with_its_exit_code(arguments: list[str], code: int) -> None:
     # When
     ended = subprocess.run(
-        [sys.executable, "-m", "utils.operate.probe", *arguments],
+        [sys.executable, "-m", "sd_on_eks", "ops", "probe", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
         capture_output=True,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from utils.operate.task import main
+from sd_on_eks.cli.app import run
+from utils.operate.command import ops
 
 TRACE = "5759e988bd862e3fe1be46a994272793"
 
@@ -52,7 +53,7 @@ def rows(shown: str) -> Mapping[str, list[str]]:
 def test_the_stages_are_shown_in_order_below_their_delivery(
     trace_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["dog", "--trace-file", str(trace_file)]) == 0
+    assert run(["task", "dog", "--trace-file", str(trace_file)], ops) == 0
     shown = capsys.readouterr().out
     table = rows(shown)
     assert [name for name in table if name in {"task", "wait", "run"}][-3:] == ["task", "wait", "run"]
@@ -65,7 +66,7 @@ def test_the_stages_are_shown_in_order_below_their_delivery(
 def test_the_lines_of_a_log_are_shown_by_time_whatever_else_is_in_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Given the logs of two agents, with a stranger's lines among them
+    # Given the logs of two agents, with a foreign lines among them
     first, second = tmp_path / "a.log", tmp_path / "b.log"
     first.write_text(
         "\n".join(
@@ -81,7 +82,7 @@ def test_the_lines_of_a_log_are_shown_by_time_whatever_else_is_in_it(
         line(1, "task did not complete", task_id="dog", action="give_up", trace_id=TRACE, cause="no \x1b[31mmemory")
     )
     # When
-    assert main(["dog", "--log", str(first), str(second)]) == 0
+    assert run(["task", "dog", str(first), str(second)], ops) == 0
     # Then
     shown = capsys.readouterr().out
     assert shown.index("task did not complete") < shown.index("task completed")
@@ -94,9 +95,30 @@ def test_the_lines_of_a_log_are_shown_by_time_whatever_else_is_in_it(
 def test_a_task_of_which_nothing_is_known_and_files_that_are_none_are_said(
     trace_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["nosuch", "--trace-file", str(trace_file)]) == 1
+    assert run(["task", "nosuch", "--trace-file", str(trace_file)], ops) == 1
     assert "task 'nosuch' is not in these files" in capsys.readouterr().err
-    assert main(["dog", "--trace-file", str(tmp_path / "nosuch")]) == 2
+    assert run(["task", "dog", "--trace-file", str(tmp_path / "nosuch")], ops) == 2
     trace_file.write_text("{}\n")
-    assert main(["dog", "--trace-file", str(trace_file)]) == 2
+    assert run(["task", "dog", "--trace-file", str(trace_file)], ops) == 2
     assert "line 1: is no span" in capsys.readouterr().err
+
+
+def test_the_stages_and_the_lines_are_also_json(
+    trace_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["task", "dog", "--trace-file", str(trace_file), "--json"], ops) == 0
+    shown = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    assert [span["name"] for span in shown] == ["task", "wait", "run"]
+    log = tmp_path / "a.log"
+    log.write_text(line(1, "task completed", task_id="dog"))
+    assert run(["task", "dog", str(log), "--json"], ops) == 0
+    assert json.loads(capsys.readouterr().out)["message"] == "task completed"
+
+
+@pytest.mark.parametrize("both", [True, False])
+def test_either_logs_or_a_trace_file_are_needed(
+    both: bool, trace_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = [str(trace_file), "--trace-file", str(trace_file)] if both else []
+    assert run(["task", "dog", *files], ops) == 2
+    assert "give either LOG files or --trace-file" in capsys.readouterr().err

@@ -1,5 +1,6 @@
 """The command for a client's webhook secret, on a moto server."""
 
+import json
 import time
 import uuid
 from collections.abc import Iterator
@@ -12,10 +13,12 @@ import pytest
 import yaml
 
 from contract.webhook_secret import key_of
+from sd_on_eks.cli.app import run
 from test.support.moto_server import running_moto
 from test.support.platform import CONFIG, addresses_of
 from utils.local import running
-from utils.operate.webhook_secret import main
+from utils.operate.command import ops
+from utils.operate.webhook_secret import rotate
 from webhook_lambda.signing_keys import SigningKeys
 
 DAY = 86_400
@@ -30,10 +33,10 @@ class Secrets:
     folder: Path
     capsys: pytest.CaptureFixture[str]
 
-    def run(self, *arguments: str, later: float = 0) -> tuple[int, str, str]:
-        """Exit code and what was printed, ``later`` seconds from now."""
+    def run(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code and what was printed."""
         where = ("--config", str(self.folder / "config.yaml"), "--output", str(self.folder))
-        code = main([*where, *arguments], clock=lambda: time.time() + later)
+        code = run(["webhook-secret", *where, *arguments], ops)
         return code, *self.capsys.readouterr()
 
 
@@ -57,6 +60,7 @@ def secrets(endpoint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_the_secret_is_shown_as_libraries_take_it(secrets: Secrets) -> None:
     assert secrets.run() == (0, f"whsec_{'A' * 40}\n", "")
     assert secrets.run("--client", "default") == (0, f"whsec_{'A' * 40}\n", "")
+    assert json.loads(secrets.run("--json")[1])["secret"] == f"whsec_{'A' * 40}"
 
 
 def test_a_rotation_makes_a_new_secret_and_both_sign(secrets: Secrets) -> None:
@@ -76,10 +80,12 @@ def test_a_second_rotation_within_a_day_is_refused_unless_forced(secrets: Secret
     assert "--force" in error
     assert secrets.run()[1] == first
     assert secrets.run("--rotate", "--force")[1] != first
-    assert secrets.run("--rotate", later=DAY)[0] == 0
+    second = secrets.run()[1]
+    rotate(secrets.client, f"{secrets.stack}/webhooks/default", force=False, now=time.time() + DAY)
+    assert secrets.run()[1] != second
 
 
-def test_an_unknown_client_and_a_missing_stack_are_told(secrets: Secrets) -> None:
+def test_an_unknown_client_and_a_missing_stack_are_errors(secrets: Secrets) -> None:
     code, _, error = secrets.run("--client", "nobody")
     assert code == 2
     assert "'nobody'" in error
