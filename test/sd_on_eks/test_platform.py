@@ -223,7 +223,7 @@ def test_five_hundred_tasks_by_map_with_a_progress_bar(platform: Running, client
     assert f"{MANY}/{MANY}" in again.shown
     ids = [f"{name}-{number:05}" for number in range(1, MANY + 1)]
     assert [line.split()[:2] for line in again.printed] == [[task_id, "completed"] for task_id in ids]
-    assert {path.name.rpartition("-")[0][:-5] for path in (tmp_path / "made").glob("*.png")} == set(ids)
+    assert {path.name.rsplit("-", 2)[0] for path in (tmp_path / "made").glob("*.png")} == set(ids)
     records = [path for task_id in ids for path in (platform.output / "output" / task_id).glob("*.out")]
     assert len(records) == MANY
     assert {client.task(task_id).attempt for task_id in (ids[0], ids[-1])} == {1}
