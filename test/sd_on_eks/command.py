@@ -1,7 +1,13 @@
-"""The command ``sdoneks``, called in this process."""
+"""The command ``sdoneks``, called in this process, or on a terminal of its own."""
 
 import json
-from collections.abc import Callable
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +15,7 @@ from typing import Any
 import pytest
 
 from sd_on_eks.cli.app import run
-from test.sd_on_eks.conftest import KEY, Site
+from test.sd_on_eks.conftest import KEY, PATIENCE, Site
 
 
 @dataclass(frozen=True)
@@ -43,3 +49,52 @@ def sdoneks(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys:
         return Ran(code, printed.out.splitlines(), printed.err.splitlines())
 
     return call
+
+
+class OnTerminal:
+    """The command in a process whose input and standard error are a terminal."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", terminal: int) -> None:
+        self._process = process
+        self._terminal = terminal
+        self.shown = ""
+
+    def shows(self, text: str) -> None:
+        """Wait until it has shown ``text``."""
+        while text not in self.shown:
+            self.shown += os.read(self._terminal, 4096).decode(errors="replace")
+
+    def is_interrupted_and_answered(self, answer: str) -> int:
+        """Press Ctrl-C, and give the answer to what it asks; the exit code."""
+        self._process.send_signal(signal.SIGINT)
+        self.shows("as well?")
+        os.write(self._terminal, f"{answer}\n".encode())
+        return self._process.wait(PATIENCE)
+
+
+@contextmanager
+def on_terminal(site: Site, folder: Path, *arguments: str) -> Iterator[OnTerminal]:
+    terminal, end = pty.openpty()
+    environment = {
+        **os.environ,
+        "SDONEKS_ENDPOINT": site.endpoint,
+        "SDONEKS_API_KEY": KEY,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "TERM": "xterm",
+    }
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sd_on_eks", *arguments],
+        env=environment,
+        cwd=folder,
+        stdin=end,
+        stdout=subprocess.DEVNULL,
+        stderr=end,
+        start_new_session=True,
+    )
+    try:
+        yield OnTerminal(process, terminal)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+        os.close(end)

@@ -1,11 +1,6 @@
 """The command ``sdoneks`` against the real front door."""
 
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,8 +11,8 @@ from contract.callback import Cause
 from contract.task_table.item import State
 from contract.task_table.writes import Ending
 from test.sd_on_eks.agent import PNG, agent
-from test.sd_on_eks.command import Command, sdoneks
-from test.sd_on_eks.conftest import KEY, PATIENCE, Site
+from test.sd_on_eks.command import Command, on_terminal, sdoneks
+from test.sd_on_eks.conftest import KEY, Site
 
 __all__ = ["sdoneks"]
 
@@ -234,42 +229,11 @@ def test_shells_complete_its_commands(shell: str, sdoneks: Command) -> None:
 @pytest.mark.parametrize(("answer", "status"), [("y", State.CANCELED), ("n", State.QUEUED)])
 def test_an_interrupted_run_offers_to_cancel(answer: str, status: State, site: Site, tmp_path: Path) -> None:
     task_id = f"t-{uuid.uuid4()}"
-    terminal, end = pty.openpty()
-    environment = {
-        **os.environ,
-        "SDONEKS_ENDPOINT": site.endpoint,
-        "SDONEKS_API_KEY": KEY,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "TERM": "xterm",
-    }
-    command = ["run", "text-to-image", "a", "--runtime", "sdruntime", "--id", task_id]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sd_on_eks", *command],
-        env=environment,
-        cwd=tmp_path,
-        stdin=end,
-        stdout=subprocess.DEVNULL,
-        stderr=end,
-        start_new_session=True,
-    )
-    try:
-        _read_until(terminal, "waits for a pod")
-        process.send_signal(signal.SIGINT)
-        _read_until(terminal, "as well?")
-        os.write(terminal, f"{answer}\n".encode())
-        assert process.wait(PATIENCE) == 130
-    finally:
-        process.kill()
-        process.wait()
-        os.close(terminal)
-        os.close(end)
+
+    with on_terminal(site, tmp_path, "run", "text-to-image", "a", "--runtime", "sdruntime", "--id", task_id) as command:
+        command.shows("waits for a pod")
+        assert command.is_interrupted_and_answered(answer) == 130
 
     item = site.api.item(task_id)
     assert item is not None
     assert item.status is status
-
-
-def _read_until(terminal: int, text: str) -> None:
-    seen = ""
-    while text not in seen:
-        seen += os.read(terminal, 4096).decode(errors="replace")

@@ -1,11 +1,6 @@
 """``sdoneks map``: the jobs of a file."""
 
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,8 +11,8 @@ from contract.callback import Cause
 from contract.task_table.item import State
 from contract.task_table.writes import Ending
 from test.sd_on_eks.agent import PNG, agent
-from test.sd_on_eks.command import Command, sdoneks
-from test.sd_on_eks.conftest import KEY, PATIENCE, Site
+from test.sd_on_eks.command import Command, on_terminal, sdoneks
+from test.sd_on_eks.conftest import Site
 from test.support.platform import until
 
 __all__ = ["sdoneks"]
@@ -126,38 +121,12 @@ def test_a_refused_job_says_where_it_stopped(site: Site, sdoneks: Command, tmp_p
 def test_an_interrupted_map_offers_to_cancel(answer: str, status: State, site: Site, tmp_path: Path) -> None:
     name = f"batch-{uuid.uuid4().hex[:8]}"
     file = write(tmp_path, *(job(number) for number in range(3)))
-    terminal, end = pty.openpty()
-    environment = {
-        **os.environ,
-        "SDONEKS_ENDPOINT": site.endpoint,
-        "SDONEKS_API_KEY": KEY,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-        "TERM": "xterm",
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "sd_on_eks", "map", file, "--name", name, "--concurrency", "2"],
-        env=environment,
-        cwd=tmp_path,
-        stdin=end,
-        stdout=subprocess.DEVNULL,
-        stderr=end,
-        start_new_session=True,
-    )
-    try:
-        until(lambda: site.api.item(f"{name}-00002"))
-        process.send_signal(signal.SIGINT)
-        seen = b""
-        while b"as well?" not in seen:
-            seen += os.read(terminal, 4096)
-        os.write(terminal, f"{answer}\n".encode())
-        assert process.wait(PATIENCE) == 130
-    finally:
-        process.kill()
-        process.wait()
-        os.close(terminal)
-        os.close(end)
 
-    assert b"0/3" in seen, "the bar"
+    with on_terminal(site, tmp_path, "map", file, "--name", name, "--concurrency", "2") as command:
+        command.shows("0/3")
+        until(lambda: site.api.item(f"{name}-00002"))
+        assert command.is_interrupted_and_answered(answer) == 130
+
     item = site.api.item(f"{name}-00001")
     assert item is not None
     assert item.status is status
