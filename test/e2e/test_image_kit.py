@@ -18,6 +18,7 @@ from aiohttp import ClientSession
 from PIL import Image, ImageFont
 
 from contract.callback import Callback
+from sd_on_eks import AsyncClient, human_segmentation, ocr, super_resolution
 from test.support.drawings import encoded, likeness, overlap, page, person, photograph, psnr
 from test.support.image_kit import fetched_font, fetched_weights
 from test.support.platform import PATIENCE, Running, running
@@ -227,3 +228,20 @@ async def test_the_samples_of_the_guide_are_answered_with_an_image(
 
 def test_there_are_samples() -> None:
     assert [language for language, _ in SAMPLES] == ["bash", "python"]
+
+
+async def test_the_client_has_a_job_for_each_task_type(platform: Running) -> None:
+    # Given images that are files of the caller
+    image, mask = person(160, 200)
+    text, _ = page(["image kit 2026"], ImageFont.truetype(str(fetched_font()), 28), 400)
+
+    # When
+    async with AsyncClient(platform.addresses.endpoint, platform.addresses.api_key) as client:
+        jobs = [super_resolution(encoded(image), scale=2), human_segmentation(encoded(image)), ocr(encoded(text))]
+        outputs = [(await client.run(job, timeout=PATIENCE))[0] for job in jobs]
+        large, found, read = [await output.bytes() for output in outputs]
+
+    # Then
+    assert Image.open(io.BytesIO(large)).size == (320, 400)
+    assert overlap(Image.open(io.BytesIO(found)), mask) > 0.9
+    assert likeness(["image kit 2026"], [line["words"] for line in json.loads(read)]) > 0.9

@@ -164,6 +164,17 @@ def test_a_wrong_command_is_exit_code_2(arguments: list[str], problem: str, sdon
     assert problem in "\n".join([*ran.out, *ran.err])
 
 
+@pytest.mark.parametrize(
+    "arguments", [["status", "--json"], ["submit", "text-to-image", "--json", "a", "--set", "x"], ["upload", "--json"]]
+)
+def test_a_wrong_command_is_json_too(arguments: list[str], sdoneks: Command) -> None:
+    ran = sdoneks(*arguments)
+
+    assert (ran.code, ran.out) == (2, [])
+    (line,) = ran.err
+    assert json.loads(line)["message"]
+
+
 def test_the_configuration_is_saved_and_used(
     site: Site, sdoneks: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

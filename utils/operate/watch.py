@@ -3,9 +3,9 @@
 import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import aiohttp
@@ -27,8 +27,6 @@ REFRESH_SECONDS = 1.0
 ANSWER_SECONDS = 2.0
 """For an agent that restarts just now."""
 
-COLUMNS = ("runtime", "ready", "waiting", "taken", "done", "failed", "mean wait", "mean run", "GPU busy")
-
 _SAMPLE = re.compile(r'(?P<name>\w+)\{runtime="(?P<runtime>[^"]*)"(?P<labels>[^}]*)\} (?P<value>\S+)')
 _OUTCOME = re.compile(r'outcome="(\w+)"')
 
@@ -46,6 +44,21 @@ class Watched:
         """Raises NotRunning."""
         addresses = read(output)
         return cls(Access(addresses.aws_endpoint_url, addresses.region), addresses.agents, addresses.queues)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """What a runtime does. Numbers of pods and of tasks; means in seconds; ``gpu_busy`` is 0 to 1. None is unknown."""
+
+    runtime: str
+    ready: int
+    waiting: int | None
+    taken: int | None
+    done: int
+    failed: int
+    mean_wait: float | None
+    mean_run: float | None
+    gpu_busy: float | None
 
 
 @click.command("watch")
@@ -75,7 +88,7 @@ async def _show(watched: Watched, screen: Screen, *, once: bool) -> None:
         if once:
             rows = await _rows(watched, clients, session)
             for row in rows if screen.as_json else ():
-                screen.value(row, "")
+                screen.value(asdict(row), "")
             if not screen.as_json:
                 screen.out.print(_table(rows))
             return
@@ -85,34 +98,34 @@ async def _show(watched: Watched, screen: Screen, *, once: bool) -> None:
                 await asyncio.sleep(REFRESH_SECONDS)
 
 
-def _table(rows: list[dict[str, str]]) -> Table:
-    table = Table(*COLUMNS)
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table("runtime", "ready", "waiting", "taken", "done", "failed", "mean wait", "mean run", "GPU busy")
     for row in rows:
-        table.add_row(*row.values())
+        counts = (row.ready, row.waiting, row.taken, row.done, row.failed)
+        busy = "-" if row.gpu_busy is None else f"{row.gpu_busy:.0%}"
+        cells = ("?" if count is None else str(count) for count in counts)
+        table.add_row(row.runtime, *cells, _seconds(row.mean_wait), _seconds(row.mean_run), busy)
     return table
 
 
-async def _rows(watched: Watched, clients: Clients, session: aiohttp.ClientSession) -> list[dict[str, str]]:
-    """A row for each runtime, by COLUMNS."""
+async def _rows(watched: Watched, clients: Clients, session: aiohttp.ClientSession) -> Sequence[Row]:
     response = sums("".join(await asyncio.gather(*(_text(session, url) for url in watched.agents.values()))))
-    rows = []
-    for name, url in watched.queues.items():
-        waiting, taken = await _depth(clients, url)
-        of = response[name]
-        busy, idle = of[GPU_BUSY.name], of[GPU_IDLE.name]
-        cells = (
-            name,
-            f"{of[READY.name]:.0f}",
-            waiting,
-            taken,
-            f"{of['completed'] + of['repeated']:.0f}",
-            f"{of['failed'] + of['given_up'] + of['undecodable']:.0f}",
-            _mean(of, QUEUE_WAIT),
-            _mean(of, RUN_TIME),
-            f"{busy / (busy + idle):.0%}" if busy + idle else "-",
-        )
-        rows.append(dict(zip(COLUMNS, cells, strict=True)))
-    return rows
+    return [_row(name, await _depth(clients, url), response[name]) for name, url in watched.queues.items()]
+
+
+def _row(runtime: str, depth: tuple[int | None, int | None], of: Mapping[str, float]) -> Row:
+    busy, idle = of[GPU_BUSY.name], of[GPU_IDLE.name]
+    return Row(
+        runtime=runtime,
+        ready=round(of[READY.name]),
+        waiting=depth[0],
+        taken=depth[1],
+        done=round(of["completed"] + of["repeated"]),
+        failed=round(of["failed"] + of["given_up"] + of["undecodable"]),
+        mean_wait=_mean(of, QUEUE_WAIT),
+        mean_run=_mean(of, RUN_TIME),
+        gpu_busy=round(busy / (busy + idle), 4) if busy + idle else None,
+    )
 
 
 def sums(text: str) -> Mapping[str, Mapping[str, float]]:
@@ -125,9 +138,13 @@ def sums(text: str) -> Mapping[str, Mapping[str, float]]:
     return found
 
 
-def _mean(response: Mapping[str, float], metric: Metric) -> str:
+def _mean(response: Mapping[str, float], metric: Metric) -> float | None:
     count = response[f"{metric.name}_count"]
-    return f"{response[f'{metric.name}_sum'] / count:.2f} s" if count else "-"
+    return round(response[f"{metric.name}_sum"] / count, 4) if count else None
+
+
+def _seconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f} s"
 
 
 async def _text(session: aiohttp.ClientSession, url: str) -> str:
@@ -137,10 +154,11 @@ async def _text(session: aiohttp.ClientSession, url: str) -> str:
     return ""
 
 
-async def _depth(clients: Clients, url: str) -> tuple[str, str]:
+async def _depth(clients: Clients, url: str) -> tuple[int | None, int | None]:
+    """Messages that wait, and that are taken; None where the queue does not answer."""
     try:
         response = await clients.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
     except (ClientError, BotoCoreError):
-        return "?", "?"
-    attributes = response["Attributes"]
-    return attributes["ApproximateNumberOfMessages"], attributes["ApproximateNumberOfMessagesNotVisible"]
+        return None, None
+    found = response["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])

@@ -67,7 +67,12 @@ def run(arguments: Sequence[str], command: click.Command = app) -> int:
         # The code of a context that exits, else what the command returned.
         code = command.main(list(arguments), prog_name=NAME, standalone_mode=False, obj=state)
     except click.ClickException as error:
-        error.show()
+        # The option may not have been reached when the command line turned out to be wrong.
+        state.screen.as_json |= "--json" in arguments
+        if state.screen.as_json:
+            state.screen.failure({"error": type(error).__name__, "message": error.format_message()})
+        else:
+            error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         return Exit.INTERRUPTED
@@ -75,7 +80,7 @@ def run(arguments: Sequence[str], command: click.Command = app) -> int:
         state.screen.error(error)
         return exit_of(error)
     except OSError as error:
-        state.screen.hint(f"error: {error}")
+        state.screen.failure({"error": type(error).__name__, "message": str(error)})
         return Exit.USAGE
     finally:
         state.close()

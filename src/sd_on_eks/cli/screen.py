@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -79,10 +79,14 @@ class Screen:
         if isinstance(error, ApiError):
             found |= {"status": error.status, "type": error.kind, "errors": [asdict(item) for item in error.errors]}
             found["request_id"] = error.request_id
+        self.failure(found, explained(error))
+
+    def failure(self, found: Mapping[str, Any], lines: Iterable[str] = ()) -> None:
+        """An error: ``found`` as JSON, or ``lines``, else its message."""
         if self.as_json:
             self.err.out(json.dumps(found))
             return
-        first, *others = explained(error)
+        first, *others = [*lines] or [found["message"]]
         self.err.out(f"error: {first}")
         for line in others:
             self.err.out(f"  {line}")
