@@ -6,7 +6,8 @@ task, and pays once. Files are resources, read by the links in a task's result.
 """
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib import metadata
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -23,6 +24,9 @@ from sd_on_eks.jobs import Job, JobOptions
 from sd_on_eks.models import Runtime, Status, TaskSnapshot
 
 NAME = "sd-on-eks"
+
+DISTRIBUTIONS = ("sd-on-eks", "sd-on-eks-platform")
+"""What has installed this package: the client's own distribution, or a checkout."""
 
 INSTRUCTIONS = """\
 Generates images with Stable Diffusion on EKS. Call list_runtimes once to see which task types there are, submit a
@@ -171,7 +175,9 @@ def make_server(config: Config) -> MCPServer[None]:
         async with client:
             yield
 
-    server: MCPServer[None] = MCPServer(NAME, instructions=INSTRUCTIONS, log_level="WARNING", lifespan=lifespan)
+    server: MCPServer[None] = MCPServer(
+        NAME, instructions=INSTRUCTIONS, version=_version(), log_level="WARNING", lifespan=lifespan
+    )
     tools = Tools(client, config.endpoint)
     server.add_tool(tools.list_runtimes, annotations=READ_ONLY)
     server.add_tool(tools.submit, annotations=SUBMITS)
@@ -184,6 +190,13 @@ def make_server(config: Config) -> MCPServer[None]:
         title = f"A file of a task, {media_type}"
         server.resource(uri, name=f"output-{extension}", title=title, mime_type=media_type)(_reader(client, extension))
     return server
+
+
+def _version() -> str:
+    for name in DISTRIBUTIONS:
+        with suppress(metadata.PackageNotFoundError):
+            return metadata.version(name)
+    return "unknown"
 
 
 def _reader(client: AsyncClient, extension: str) -> Callable[[str, int], Coroutine[Any, Any, bytes | str]]:

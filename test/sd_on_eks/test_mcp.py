@@ -3,6 +3,8 @@
 import base64
 import json
 import os
+import signal
+import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -25,6 +27,11 @@ from test.sd_on_eks.conftest import KEY, PATIENCE, Site
 from test.support.platform import Running
 
 __all__ = ["platform"]
+
+HELLO = b"""\
+{"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, \
+"clientInfo": {"name": "test", "version": "1"}}}
+"""
 
 TOOLS = {"list_runtimes", "submit", "wait", "get", "list", "cancel"}
 
@@ -71,6 +78,8 @@ async def test_its_tools_are_the_verbs_of_the_client(site: Site, mode: str) -> N
         assert tools["submit"].input_schema["required"] == ["tasktype", "content"]
         assert "sdoneks://tasks/{task_id}/outputs/{n}.png" in {template.uri_template for template in templates}
         assert "submit" in (client.instructions or "")
+        assert client.server_info is not None
+        assert client.server_info.version
 
 
 async def test_a_task_is_submitted_waited_for_and_its_file_read(site: Site) -> None:
@@ -191,6 +200,24 @@ async def test_text_is_read_as_text_and_what_is_not_there_is_an_error(site: Site
         for name, problem in (("1.png", "has no output 1.png"), ("2.mp4", "1000000000 bytes"), ("9.json", "no output")):
             with pytest.raises(MCPError, match=problem):
                 await client.read_resource(f"sdoneks://tasks/{task_id}/outputs/{name}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_at_once_on_a_signal(number: signal.Signals, site: Site) -> None:
+    """Its input is still open then, as in a terminal."""
+    environment = {"SDONEKS_ENDPOINT": site.endpoint, "SDONEKS_API_KEY": KEY, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "sd_on_eks", "mcp"], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO)
+        process.stdin.flush()
+        assert process.stdout.readline()
+
+        process.send_signal(number)
+
+        assert process.wait(PATIENCE) == -number
 
 
 @pytest.mark.slow

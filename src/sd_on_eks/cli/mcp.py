@@ -1,5 +1,7 @@
 """``sdoneks mcp``: the client's verbs for assistants and agents."""
 
+import signal
+
 import click
 
 from sd_on_eks.cli.options import State, pass_state
@@ -22,4 +24,6 @@ def mcp(state: State) -> None:
         if (error.name or "").partition(".")[0] not in {"mcp", "mcp_types"}:
             raise
         raise ConfigError('sdoneks mcp needs the package mcp 2: pip install "sd-on-eks[mcp]"') from error
+    # The server reads its input in a thread, which Python would wait for; there is nothing to be tidied up.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     make_server(config).run("stdio")
