@@ -20,13 +20,15 @@ from mcp_types import BlobResourceContents, CallToolResult, ResourceLink, TextCo
 from contract.callback import Cause
 from contract.task_table.item import Output, State
 from contract.task_table.writes import Ending
-from sd_on_eks.identity import canonical, derived_id
+from test.docs.pages import read_page
 from test.e2e.conftest import platform
 from test.sd_on_eks.agent import PNG, agent, stored
 from test.sd_on_eks.conftest import KEY, PATIENCE, Site
 from test.support.platform import Running
 
 __all__ = ["platform"]
+
+pytestmark = pytest.mark.slow
 
 HELLO = b"""\
 {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {}, \
@@ -220,7 +222,6 @@ def test_it_ends_at_once_on_a_signal(number: signal.Signals, site: Site) -> None
         assert process.wait(PATIENCE) == -number
 
 
-@pytest.mark.slow
 async def test_an_assistant_makes_an_image_on_the_platform(platform: Running) -> None:
     addresses = platform.addresses
     arguments = asked(f"a lighthouse {uuid.uuid4().hex}")
@@ -239,12 +240,16 @@ async def test_an_assistant_makes_an_image_on_the_platform(platform: Running) ->
     assert len(records) == 1
 
 
-def test_ids_follow_the_arguments_and_the_endpoint() -> None:
-    request = {"a": 1, "b": [1.5]}
-    found = derived_id("https://one.example/dev", request)
+async def test_the_guides_configuration_starts_it(platform: Running) -> None:
+    blocks = [block.text for block in read_page("docs/en/how-to/client.md").blocks if "mcpServers" in block.text]
+    (settings,) = [json.loads(block)["mcpServers"]["images"] for block in blocks]
+    addresses = platform.addresses
+    given = {"SDONEKS_ENDPOINT": addresses.endpoint, "SDONEKS_API_KEY": addresses.api_key}
+    assert settings["env"].keys() == given.keys()
+    path = os.pathsep.join((str(Path(sys.prefix) / "bin"), os.environ["PATH"]))
+    server = StdioServerParameters(**{**settings, "env": {**given, "PATH": path}})
 
-    assert found == derived_id("https://one.example/dev", {"b": [1.5], "a": 1})
-    assert found != derived_id("https://two.example/dev", request)
-    assert found != derived_id("https://one.example/dev", {**request, "a": 2})
-    assert uuid.UUID(found).version == 5
-    assert canonical({"a": [1.0, 0.5, True, None, "1.0"]}) == {"a": [1, 0.5, True, None, "1.0"]}
+    async with Client(server, read_timeout_seconds=PATIENCE) as client:
+        runtimes = task_of(await client.call_tool("list_runtimes"))["runtimes"]
+
+    assert "sdruntime" in [runtime["name"] for runtime in runtimes]

@@ -4,11 +4,15 @@ import json
 import time
 
 import pytest
+import requests
 from standardwebhooks import Webhook as Official
 
 from contract.task_event import TaskEvent
 from contract.webhook_secret import key_of, new_secret
 from sd_on_eks import ConfigError, InvalidWebhook, verify_webhook
+from test.docs.pages import read_page
+from test.docs.test_webhook_receiver import receiver
+from test.support.platform import PATIENCE, until
 from webhook_lambda.signature import signed, webhook_id
 
 SECRET = new_secret()
@@ -104,3 +108,26 @@ def test_a_secret_that_is_none_is_an_error_that_does_not_show_it(secret: str) ->
         verify_webhook(BODY, headers(SECRET), secret)
 
     assert "%%" not in str(refused.value)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_receiver_of_the_guide_takes_what_is_signed_with_its_secret(language: str) -> None:
+    page = read_page(f"docs/{language}/how-to/client.md")
+    (program,) = [block.text for block in page.blocks if (block.language, block.marker) == ("python", "code")]
+
+    with receiver(program, SECRET) as (url, printed):
+        until(lambda: reachable(url))
+        statuses = [
+            requests.post(url, BODY, headers=headers(secret), timeout=PATIENCE).status_code
+            for secret in (new_secret(), SECRET)
+        ]
+
+        assert statuses == [401, 204]
+        assert printed.readline() == f"{webhook_id(EVENT)} task.ended lighthouse-1 completed\n"
+
+
+def reachable(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=PATIENCE).status_code == 501
+    except requests.ConnectionError:
+        return False
