@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "task": ("utils.operate.task", "Show where the time of a task went."),
         "dead-letters": ("utils.operate.dead_letters", "List, show, redrive and delete dead letters."),
         "watch": ("utils.operate.watch", "Show a live table of a running local platform."),
+        "callbacks": ("utils.operate.callbacks", "Show callbacks as they come."),
         "webhook-secret": ("utils.operate.webhook_secret", "Show or rotate the secret that signs a client's webhooks."),
         "probe": ("utils.operate.probe", "Show what answers at a runtime's address."),
         "plan": ("utils.operate.plan", "Compute waits and cost of scaling settings."),
