@@ -24,6 +24,7 @@ from test.docs.pages import read_page
 from test.e2e.conftest import platform
 from test.sd_on_eks.agent import PNG, agent, stored
 from test.sd_on_eks.conftest import KEY, PATIENCE, Site
+from test.sd_on_eks.records import runs
 from test.support.platform import Running
 
 __all__ = ["platform"]
@@ -236,8 +237,7 @@ async def test_an_assistant_makes_an_image_on_the_platform(platform: Running) ->
         (content,) = (await client.read_resource(link.uri)).contents
         assert isinstance(content, BlobResourceContents)
         assert base64.b64decode(content.blob).startswith(b"\x89PNG")
-    records = list((Path(platform.output) / "output" / task_id).glob("*.out"))
-    assert len(records) == 1
+    assert runs(platform, task_id) == [task_id]
 
 
 async def test_the_guides_configuration_starts_it(platform: Running) -> None:

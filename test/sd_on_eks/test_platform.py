@@ -28,6 +28,7 @@ from sd_on_eks import (
     workflow,
 )
 from test.e2e.conftest import platform
+from test.sd_on_eks.records import runs
 from test.support.platform import PATIENCE, Running, until
 from utils.smoke import samples
 
@@ -224,8 +225,7 @@ def test_five_hundred_tasks_by_map_with_a_progress_bar(platform: Running, client
     ids = [f"{name}-{number:05}" for number in range(1, MANY + 1)]
     assert [line.split()[:2] for line in again.printed] == [[task_id, "completed"] for task_id in ids]
     assert {path.name.rsplit("-", 2)[0] for path in (tmp_path / "made").glob("*.png")} == set(ids)
-    records = [path for task_id in ids for path in (platform.output / "output" / task_id).glob("*.out")]
-    assert len(records) == MANY
+    assert runs(platform, name) == ids
     assert {client.task(task_id).attempt for task_id in (ids[0], ids[-1])} == {1}
 
 
@@ -255,9 +255,7 @@ def test_a_script_that_is_killed_goes_on_without_a_second_run(
 
     ids = [f"{name}-{number:05}" for number in range(1, 21)]
     assert again.stdout.split("\n")[:-1] == [f"{task_id} completed 1" for task_id in ids]
-    bucket = Path(platform.output)
-    records = [path for task_id in ids for path in (bucket / "output" / task_id).glob("*.out")]
-    assert len(records) == len(ids)
+    assert runs(platform, name) == ids
     assert client.task(ids[0]).attempt == 1
 
 
