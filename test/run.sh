@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Sends every request of the guide that a runtime type serves to a deployed stack or a local platform.
+# Sends every sample request that a runtime type serves to a deployed stack or a local platform.
 set -euo pipefail
 # shellcheck source=deploy/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../deploy/lib.sh"
@@ -9,7 +9,7 @@ usage() {
 Usage: STACK_NAME=… [CLIENT=…] [RUNTIME_TYPE=…] ./run.sh [OPTION…]
        ENDPOINT=… API_KEY=… [RUNTIME_TYPE=…] ./run.sh [OPTION…]
 
-Sends every request of the guide that the runtime type serves, and prints the answers. With a topic it also waits for
+Sends every sample request that the runtime type serves, and prints the answers. With a topic it also waits for
 the callbacks (by a queue of its own, which it removes), downloads the images and checks them, and prints how long
 each stage took. Exits 0 when nothing is missing.
 
@@ -19,7 +19,7 @@ each stage took. Exits 0 when nothing is missing.
   API_KEY        with ENDPOINT: the API key
   TOPIC_ARN      with ENDPOINT: the output topic, to wait for callbacks
   RUNTIME_TYPE   sdwebui (default), comfyui, invokeai or imagekit
-  LINK           an image to start from, instead of the guide's on the internet
+  LINK           an image to start from, instead of the sample image on the internet
 
 Options are those of "python -m utils.smoke", such as --runtime NAME, --timeout S.
 END

@@ -51,7 +51,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("config", type=Path, nargs="?", default=ROOT / "config.yaml", metavar="CONFIG")
     parser.add_argument("--pictures", type=int, default=MILLION, metavar="N", help="a month; default one million")
-    parser.add_argument("--picture-seconds", type=float, metavar="S", help="GPU time of one; default that of the guide")
+    parser.add_argument("--picture-seconds", type=float, metavar="S", help="GPU time of one; default 1.5 s")
     parser.add_argument("--gpu-hour-price", type=float, metavar="USD", help="of a node; default g5.2xlarge on Spot")
     return parser.parse_args(words)
 

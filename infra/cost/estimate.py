@@ -239,7 +239,7 @@ def tables(raw: Mapping[str, Any], bill_of: Callable[[Mapping[str, Any]], Bill],
     yield ""
     nat = sum(line.total for line in base.fixed if line.what in {"NAT gateway", "Its public address"})
     yield f"Together {base.total:.2f}; without the NAT gateway {base.total - nat:.2f}."
-    yield f"The guide states {GUIDE:.2f} for a million, without one and on two m5.large."
+    yield f"The AWS guidance states {GUIDE:.2f} for a million, without one and on two m5.large."
     yield ""
     yield "| Switch | a month |"
     yield "| --- | ---: |"

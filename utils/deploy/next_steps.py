@@ -31,7 +31,7 @@ def show_next_steps(account: Account, stack_name: str, config: Config) -> None:
         f"  curl -sS {endpoint.rstrip('/')}/{samples.version(request.name)} "
         f'-H "x-api-key: $API_KEY" -H "Content-Type: application/json" -d {shlex.quote(body)}'
     )
-    say("Send every request of the guide, and wait for the images:")
+    say("Send every sample request, and wait for the images:")
     say(
         f"  STACK_NAME={stack_name} AWS_DEFAULT_REGION={account.region} RUNTIME_TYPE={runtime.type.value} test/run.sh "
         f"--runtime {runtime.name}"

@@ -75,7 +75,7 @@ async def _run(plan: Plan, display: Display, *, once: float | None) -> bool:
         if late:
             display.note("no request was sent: a runtime is not ready; check its log, or its URL", success=False)
             return False
-        with display.busy("Sending every request of the guide"):
+        with display.busy("Sending every sample request"):
             return await platform.watch(send_once(platform, requests, listener, plan.output, display, seconds=once))
 
 
@@ -133,7 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         "--trace-file", type=Path, metavar="PATH", help="where to add a line of JSON for each stage of each task"
     )
     traces.add_argument("--otlp", metavar="URL", help="where traces and metrics go, such as http://localhost:4318")
-    add("--once", action="store_true", help="send every request of the guide, wait for the images, and stop")
+    add("--once", action="store_true", help="send every sample request, wait for the images, and stop")
     add(
         "--timeout",
         type=_seconds,

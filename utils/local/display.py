@@ -64,7 +64,7 @@ class Display:
                 f"  curl -sS {addresses.endpoint}{samples.version(first.name)} -H 'x-api-key: {addresses.api_key}' "
                 f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(first.body))}"
             )
-        self._line("Or every request of the guide:", "bold")
+        self._line("Or every sample request:", "bold")
         script = shown_path(ROOT / "test" / "run.sh")
         self._line(f"  ENDPOINT={addresses.endpoint} API_KEY={addresses.api_key} LINK={image} {script}")
 

@@ -1,4 +1,4 @@
-"""Send every request of the guide that a runtime serves, and show the answers. ``test/run.sh`` finds the arguments."""
+"""Send every sample request that a runtime serves, and show the answers. ``test/run.sh`` finds the arguments."""
 
 import argparse
 import asyncio
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _send(arguments: argparse.Namespace, target: Target, api_key: str) -> bool:
     requests = requests_for(target)
     if not requests:
-        print(f"error: the guide has no request for {target.type}", file=sys.stderr)
+        print(f"error: there is no sample request for {target.type}", file=sys.stderr)
         return False
     async with AsyncExitStack() as stack:
         listener = None
@@ -153,7 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--runtime-type", default=RuntimeType.SDWEBUI, choices=[kind.value for kind in RuntimeType])
     add("--runtime", metavar="NAME", help="default: the first of its type in the config")
     add("--model", metavar="FILE", help="of the runtime that is named, for v1alpha1, which routes by model")
-    add("--link", metavar="URL", help="an image to start from, instead of the guide's on the internet")
+    add("--link", metavar="URL", help="an image to start from, instead of the sample image on the internet")
     add("--topic-arn", metavar="ARN", help="of the output topic; then callbacks are awaited")
     add("--timeout", type=float, default=TIMEOUT_SECONDS, metavar="S", help="for all callbacks (default: %(default)g)")
     add("--config", type=Path, default=ROOT / "config.yaml", metavar="PATH", help="default: config.yaml of the project")

@@ -26,7 +26,7 @@ ANSWER_SECONDS = 30
 class Target:
     """The runtime that the requests go to. ``model`` None leaves out v1alpha1, which routes by model.
 
-    ``link`` replaces the guide's image on the internet.
+    ``link`` replaces the sample image on the internet.
     """
 
     runtime: str
