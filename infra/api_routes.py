@@ -10,11 +10,12 @@ API_PATHS = ("/v1alpha1", "/v1alpha2")
 
 @dataclass(frozen=True, slots=True)
 class ApiRoute:
-    """A method of a resource of the REST API. ``body``: it takes a JSON object."""
+    """A method of a resource of the REST API. ``body``: it takes a JSON object; ``key``: it needs an API key."""
 
     method: str
     path: str
     body: bool = False
+    key: bool = True
 
 
 API_ROUTES = (
@@ -26,6 +27,7 @@ API_ROUTES = (
     ApiRoute("GET", "/v1alpha2/tasks/{id}/outputs/{n}"),
     ApiRoute("POST", "/v1alpha2/files", body=True),
     ApiRoute("GET", "/v1alpha2/runtimes"),
+    ApiRoute("GET", "/console", key=False),
 )
 """All that the front door answers to."""
 

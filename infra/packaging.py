@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from infra import console
+
 ROOT = Path(__file__).parents[1]
 SOURCES = ROOT / "src"
 
@@ -35,11 +37,13 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One function's: our own packages below ``src``, and the lock of all others."""
+    """One function's: our own packages below ``src``, and the lock of all others. ``console`` is where in it the
+    console's page goes; None: it has none."""
 
     name: str
     sources: tuple[str, ...]
     lock: Path
+    console: str | None = None
 
     def fingerprint(self, architecture: str) -> str:
         """Changes when, and only when, what ``build`` makes would change."""
@@ -47,15 +51,19 @@ class Package:
         for path in (Path(__file__), self.lock, *self._files()):
             digest.update(f"{path.relative_to(ROOT)}\n".encode())
             digest.update(path.read_bytes())
+        if self.console:
+            digest.update(console.fingerprint().encode())
         return digest.hexdigest()
 
     def build(self, architecture: str, target: Path) -> Path:
-        """Write the zip to ``target``. Raises CalledProcessError when pip cannot fetch a package."""
+        """Write the zip to ``target``. Raises CalledProcessError when pip cannot fetch a package, and CannotBuild."""
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             _install(self.lock, architecture, folder)
             for source in self.sources:
                 shutil.copytree(SOURCES / source, folder / source, ignore=shutil.ignore_patterns("__pycache__"))
+            if self.console:
+                shutil.copy(console.build(), folder / self.console)
             part = target.with_suffix(".part")
             _zip(folder, part)
             part.replace(target)
@@ -66,7 +74,9 @@ class Package:
             yield from sorted((SOURCES / source).rglob("*.py"))
 
 
-FRONT_DOOR = Package("front-door", ("contract", "frontend_lambda"), LOCKS / "lambda.txt")
+FRONT_DOOR = Package(
+    "front-door", ("contract", "frontend_lambda"), LOCKS / "lambda.txt", "frontend_lambda/console.html"
+)
 WEBHOOKS = Package("webhooks", ("contract", "webhook_lambda"), LOCKS / "webhooks.txt")
 
 PACKAGES = {package.name: package for package in (FRONT_DOOR, WEBHOOKS)}

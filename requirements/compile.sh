@@ -11,7 +11,7 @@ compile() {
 }
 
 compile --extra dev --output-file dev.txt
-for name in agent lambda webhooks image-kit local infra deploy load; do
+for name in agent lambda webhooks image-kit local console infra deploy load; do
   compile --extra "$name" --constraints dev.txt --output-file "$name.txt"
 done
 

@@ -31,6 +31,9 @@ step() {
   say "    $((SECONDS - begin)) s"
 }
 
+# console: style and types of the page for people, and the page itself, which tests of the platform need.
+console() { python -m infra.console --check >/dev/null; }
+
 scripts() { git ls-files -z '*.sh' .ci/run | xargs -0 "$VENV/bin/shellcheck" --external-sources; }
 
 # guide: build the site into site/; a link or a heading that is not there is an error.
@@ -45,6 +48,7 @@ static_checks() {
   step 'types (mypy)' mypy
   step 'layers (import-linter)' lint-imports --no-logo
   step 'scripts (shellcheck)' scripts
+  step 'console (biome, tsc)' console
 }
 
 # unit_tests PYTEST-OPTION…: with the Python that is first on PATH.
@@ -70,6 +74,7 @@ with_python() {
   local PATH="$VENV/bin:$PATH"
   [ -x "$VENV/bin/python" ] || "$python" -m venv "$VENV"
   prepare_venv dev
+  step 'console' python -m infra.console
   step "unit tests (pytest, Python $version)" unit_tests "$@"
 }
 

@@ -28,6 +28,18 @@ MEMORY_MB = 512
 ANY_PATH = "/{proxy+}"
 """Every other path: the function takes one with additional slashes for what it means, and answers 404 to the rest."""
 
+COMPRESSED_FROM = cdk.Size.kibibytes(64)
+"""Of answers that API Gateway compresses for clients that accept it: the console's page, and long lists."""
+
+WITHOUT_KEY = apigateway.MethodDeploymentOptions(
+    throttling_rate_limit=10,
+    throttling_burst_limit=20,
+    metrics_enabled=True,
+    logging_level=apigateway.MethodLoggingLevel.ERROR,
+    data_trace_enabled=False,
+)
+"""What anybody may call: page loads of people, far below what would take the function from the clients."""
+
 TIMEOUT = cdk.Duration.seconds(29)
 """As long as API Gateway waits."""
 
@@ -143,6 +155,7 @@ class FrontDoor(Construct):
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN,
+            min_compression_size=COMPRESSED_FROM,
             deploy_options=apigateway.StageOptions(
                 stage_name=plan.stage,
                 tracing_enabled=tracing,
@@ -151,6 +164,7 @@ class FrontDoor(Construct):
                 data_trace_enabled=False,
                 access_log_destination=apigateway.LogGroupLogDestination(access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG)),
+                method_options={f"{one.path}/{one.method}": WITHOUT_KEY for one in plan.routes if not one.key},
             ),
         )
         api.node.try_remove_child("Endpoint")  # an output under the library's own name; the stack has the users' one
@@ -196,7 +210,7 @@ class FrontDoor(Construct):
             self.api.root.resource_for_path(route.path).add_method(
                 route.method,
                 integration,
-                api_key_required=True,
+                api_key_required=route.key,
                 request_validator=validator if route.body else None,
                 request_models={"application/json": model} if route.body else None,
             )

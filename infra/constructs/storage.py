@@ -17,6 +17,15 @@ OLD_VERSION_DAYS = 30
 """With versioning, what was deleted or overwritten can be restored for so long."""
 
 
+FROM_BROWSERS = s3.CorsRule(
+    allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.PUT],
+    allowed_origins=["*"],
+    allowed_headers=["content-type"],
+    max_age=3600,
+)
+"""The console opens presigned links. It allows nothing by itself: a link is what opens an object, from anywhere."""
+
+
 class OutputBucket(Construct):
     """Private, encrypted, TLS only, and kept when the stack is deleted: the images are the users'.
 
@@ -33,6 +42,7 @@ class OutputBucket(Construct):
             enforce_ssl=True,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             versioned=versioned,
+            cors=[FROM_BROWSERS],
             removal_policy=cdk.RemovalPolicy.RETAIN,
             lifecycle_rules=[
                 *(

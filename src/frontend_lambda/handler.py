@@ -19,12 +19,14 @@ from frontend_lambda import v1alpha1, v1alpha2
 from frontend_lambda.admission import Admission
 from frontend_lambda.body import part, read_json
 from frontend_lambda.caller import Caller, Callers, UnknownKey
+from frontend_lambda.console import CONSOLE_PATH, Console
 from frontend_lambda.logs import LOGGER, loggable_id, stack_of, write_to_stdout
 from frontend_lambda.responses import Response, failure, refusal, respond
 from frontend_lambda.sender import NotSent, Sender, Timings
 from frontend_lambda.settings import Settings, load
 from frontend_lambda.sync import SyncRoutes, SyncTimings
 from frontend_lambda.tasks.api import TaskApi
+from frontend_lambda.tasks.links import Signer
 from frontend_lambda.tasks.problems import TaskProblem, failed, forbidden
 from frontend_lambda.tasks.recorder import Recorder
 from frontend_lambda.tasks.request import TASKS_PATH, TaskRequest, base_url, path_of
@@ -81,18 +83,29 @@ def make_handler(
         TaskApi(settings, session, table, sender, times),
         Recorder(settings, table, times),
         SyncRoutes(settings, session, sync_timings),
+        console=Console(settings.console_page, Signer(settings, session)),
     )
 
 
 class FrontDoor:
     """Answers proxy events. It never raises: what it cannot explain is a 500 and a line in the log."""
 
-    def __init__(self, callers: Callers, sender: Sender, tasks: TaskApi, recorder: Recorder, sync: SyncRoutes) -> None:
+    def __init__(
+        self,
+        callers: Callers,
+        sender: Sender,
+        tasks: TaskApi,
+        recorder: Recorder,
+        sync: SyncRoutes,
+        *,
+        console: Console,
+    ) -> None:
         self._callers = callers
         self._sender = sender
         self._tasks = tasks
         self._recorder = recorder
         self._sync = sync
+        self._console = console
 
     def __call__(self, event: Event, context: Any) -> Response:
         trace = _trace(event)
@@ -117,7 +130,7 @@ class FrontDoor:
             return self._synchronous(event, operation, trace, facts)
         version = VERSIONS.get(path)
         if version is None and operation is None:
-            response = self._task_response(event, path, trace, facts)
+            response = self._console_response(event, path, facts) or self._task_response(event, path, trace, facts)
             known = " and ".join((*VERSIONS, *self._sync.paths))
             return response or failure(HTTPStatus.NOT_FOUND, f"there is no such path; there is {known}")
         if version is None or event["httpMethod"] != "POST":
@@ -175,6 +188,12 @@ class FrontDoor:
         facts["outcome"] = "accepted"
         headers = {"Location": f"{base_url(event)}{TASKS_PATH}/{metadata.id}"} if item else None
         return respond(HTTPStatus.OK, body, headers)
+
+    def _console_response(self, event: Event, path: str, facts: dict[str, Any]) -> Response | None:
+        if path != CONSOLE_PATH or event["httpMethod"] != "GET":
+            return None
+        facts["outcome"] = "answered"
+        return self._console.answer(event)
 
     def _task_response(self, event: Event, path: str, trace: TraceContext, facts: dict[str, Any]) -> Response | None:
         """The answer of the task API; None for a path that it does not have."""

@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from contract.catalog import Catalog
 from contract.clients import Clients
@@ -38,6 +39,8 @@ class Settings:
     endpoint_url: str | None = None
     sync_image_kit: str | None = None
     """The runtime behind the image kit's synchronous routes; there are none without it."""
+    console_page: Path | None = None
+    """The console's page; None: the one in the function's package."""
 
     @property
     def region(self) -> str:
@@ -81,6 +84,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         log_level=level,
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),
         sync_image_kit=environment.get("SYNC_IMAGE_KIT") or None,
+        console_page=Path(environment["CONSOLE_PAGE"]) if environment.get("CONSOLE_PAGE") else None,
     )
 
 

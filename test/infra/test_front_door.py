@@ -10,9 +10,45 @@ from test.infra.configs import EVERYTHING
 from test.infra.reading import of_role, of_type, plain, the_one
 
 
-def test_every_method_needs_a_key_and_calls_the_function(default_checks: Template) -> None:
-    default_checks.all_resources_properties(
-        "AWS::ApiGateway::Method", {"ApiKeyRequired": True, "Integration": {"Type": "AWS_PROXY"}}
+def test_every_method_calls_the_function(default_checks: Template) -> None:
+    default_checks.all_resources_properties("AWS::ApiGateway::Method", {"Integration": {"Type": "AWS_PROXY"}})
+
+
+def test_anybody_may_load_the_console_slowly_and_nothing_else(default: dict[str, Any]) -> None:
+    # When
+    methods = of_type(default, "AWS::ApiGateway::Method").values()
+    resources = of_type(default, "AWS::ApiGateway::Resource")
+    open_ = [one for one in methods if not one["ApiKeyRequired"]]
+
+    # Then
+    assert [(one["HttpMethod"], resources[one["ResourceId"].strip("<>")]["PathPart"]) for one in open_] == [
+        ("GET", "console")
+    ]
+    settings = the_one(default, "AWS::ApiGateway::Stage")["MethodSettings"]
+    (limit,) = [one for one in settings if one["ResourcePath"] == "/~1console"]
+    assert (limit["HttpMethod"], limit["ThrottlingRateLimit"], limit["ThrottlingBurstLimit"]) == ("GET", 10, 20)
+    assert (limit["MetricsEnabled"], limit["DataTraceEnabled"], limit["LoggingLevel"]) == (True, False, "ERROR")
+
+
+def test_long_answers_are_compressed_for_those_who_ask(default_checks: Template) -> None:
+    default_checks.has_resource_properties("AWS::ApiGateway::RestApi", {"MinimumCompressionSize": 65536})
+
+
+def test_browsers_may_open_presigned_links(default_checks: Template) -> None:
+    default_checks.has_resource_properties(
+        "AWS::S3::Bucket",
+        {
+            "CorsConfiguration": {
+                "CorsRules": [
+                    {
+                        "AllowedHeaders": ["content-type"],
+                        "AllowedMethods": ["GET", "PUT"],
+                        "AllowedOrigins": ["*"],
+                        "MaxAge": 3600,
+                    }
+                ]
+            }
+        },
     )
 
 
@@ -25,7 +61,12 @@ def test_the_methods_are_those_of_the_topology_and_bodies_are_checked(default: d
         return f"{path(resource['ParentId'])}/{resource['PathPart']}" if resource else ""
 
     made = {
-        ApiRoute(method["HttpMethod"], path(method["ResourceId"]), body="RequestValidatorId" in method)
+        ApiRoute(
+            method["HttpMethod"],
+            path(method["ResourceId"]),
+            body="RequestValidatorId" in method,
+            key=method["ApiKeyRequired"],
+        )
         for method in of_type(default, "AWS::ApiGateway::Method").values()
     }
 
@@ -43,7 +84,8 @@ def test_the_api_is_regional_and_its_stage_is_the_configs(default_checks: Templa
             "StageName": "dev",
             "TracingEnabled": True,
             "MethodSettings": [
-                Match.object_like({"MetricsEnabled": True, "DataTraceEnabled": False, "LoggingLevel": "ERROR"})
+                Match.object_like({"MetricsEnabled": True, "DataTraceEnabled": False, "LoggingLevel": "ERROR"}),
+                Match.any_value(),
             ],
         },
     )

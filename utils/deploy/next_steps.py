@@ -20,6 +20,7 @@ def show_next_steps(account: Account, stack_name: str, config: Config) -> None:
     body = json.dumps(request.body)
     say()
     say(f"{stack_name} is deployed.")
+    say(f"  console    {endpoint.rstrip('/')}/console")
     say(f"  endpoint   {endpoint}")
     say(f"  API key    {key_command}")
     say(f"  callbacks  {found['sdNotificationOutputArn']}")

@@ -116,7 +116,11 @@ def _list() -> Operation:
         "type": "object",
         "required": ["tasks", "next"],
         "properties": {
-            "tasks": {"type": "array", "items": ref("Task"), "description": "Their outputs have no links."},
+            "tasks": {
+                "type": "array",
+                "items": ref("Task"),
+                "description": "Their outputs have the links that `links` asks for.",
+            },
             "next": {**NO_TEXT, "description": "The cursor of the next page; null where there is none."},
         },
     }
@@ -137,6 +141,11 @@ def _list() -> Operation:
                 "Tasks of a page at most. There may be fewer where filters leave many out.",
             ),
             parameter("cursor", TEXT, "`next` of the page before, with the same filters."),
+            parameter(
+                "links",
+                {"type": "integer", "minimum": 0, "maximum": listing.MAX_LINKS, "default": 0},
+                "How many outputs of each task have a link, the first ones; from 1 on records have one, too.",
+            ),
         ],
         "responses": {
             "200": _answer(page, 'A page. `Link: <…>; rel="next"` leads to the next one.'),

@@ -150,8 +150,13 @@ def _task() -> Schema:
         },
         "urls": {
             "type": "object",
-            "required": ["self", "cancel", "record"],
-            "properties": {"self": TEXT, "cancel": TEXT, "record": NO_TEXT},
+            "required": ["self", "cancel", "record", "record_url"],
+            "properties": {
+                "self": TEXT,
+                "cancel": TEXT,
+                "record": NO_TEXT,
+                "record_url": {**NO_TEXT, "description": "Opens the record without a key for an hour; null in lists."},
+            },
         },
     }
     return {"type": "object", "required": list(properties), "properties": properties}

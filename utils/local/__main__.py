@@ -5,14 +5,14 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from infra.topology import topology_of
 from queue_agent.runtimes.address import base_url
-from utils.local import image_kit
+from utils.local import console, image_kit
 from utils.local.display import Display
 from utils.local.image_kit import CannotInstall
 from utils.local.modes import put_start_image, requests_for_all, send_once, shortest, show_callbacks
@@ -61,6 +61,9 @@ async def _run(plan: Plan, display: Display, *, once: float | None) -> bool:
             readiness = ReadinessWatch(platform.health, display.event)
             watching = asyncio.create_task(readiness.watch(), name="readiness")
             stack.callback(watching.cancel)
+            if once is None:
+                building = asyncio.create_task(console.build(display.event), name="console")
+                stack.push_async_callback(_cancelled, building)
             # Never closed: its queue goes with the embedded AWS.
             listener = await platform.watch(Listener.open(platform.clients, platform.addresses.topic_arn))
             late = await platform.watch(platform.not_ready(min(READY_SECONDS, once or READY_SECONDS)))
@@ -77,6 +80,13 @@ async def _run(plan: Plan, display: Display, *, once: float | None) -> bool:
             return False
         with display.busy("Sending every sample request"):
             return await platform.watch(send_once(platform, requests, listener, plan.output, display, seconds=once))
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    """End a task, and wait for its end."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 def _plan(arguments: argparse.Namespace) -> Plan:

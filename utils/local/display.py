@@ -50,6 +50,7 @@ class Display:
         """Where the platform is reached, and ``first`` as a line to paste. ``image`` is a URL for links."""
         self._line("The platform serves on this machine. Ctrl-C stops it.", "bold green")
         for name, value in (
+            ("console", f"{addresses.endpoint}console"),
             ("endpoint", addresses.endpoint),
             *_keys(addresses),
             ("bucket", addresses.bucket),

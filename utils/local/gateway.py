@@ -66,9 +66,9 @@ class FunctionFailed(Exception):
 class Gateway:
     """One REST API. Serves between ``start`` and ``stop``, or inside ``async with``.
 
-    ``routes`` are pairs of a method and a resource, such as ``/v1alpha2/tasks/{id}``. ``listening`` is a listening
-    socket of the caller; without one it listens on any free port. ``handler`` is called in threads, several at once,
-    with a proxy event and a context.
+    ``routes`` are pairs of a method and a resource, such as ``/v1alpha2/tasks/{id}``; ``keyless`` are the resources
+    that need no key. ``listening`` is a listening socket of the caller; without one it listens on any free port.
+    ``handler`` is called in threads, several at once, with a proxy event and a context.
     """
 
     def __init__(
@@ -78,12 +78,14 @@ class Gateway:
         stage: str,
         routes: Sequence[tuple[str, str]],
         keys: Iterable[ApiKey],
+        keyless: Sequence[str] = (),
         listening: socket.socket | None = None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
         self._handler = handler
         self._stage = stage
         self._resources = Resources(routes)
+        self._keyless = frozenset(keyless)
         self._usages = tuple(Usage(key) for key in keys)
         self._socket = listening or listen()
         self.endpoint = f"{address(self._socket)}/{stage}/"
@@ -139,8 +141,11 @@ class Gateway:
         )
         return response
 
-    def _admit(self, request: web.Request) -> tuple[Resource, ApiKey]:
-        """The resource, and the key. Raises Refused for what API Gateway answers before it looks at the body."""
+    def _admit(self, request: web.Request) -> tuple[Resource, ApiKey | None]:
+        """The resource, and the key where it needs one.
+
+        Raises Refused for what API Gateway answers before it looks at the body.
+        """
         stage, _, path = request.rel_url.raw_path.lstrip("/").partition("/")
         resource = self._resources.find(path) if stage == self._stage else None
         if resource is None:
@@ -149,6 +154,8 @@ class Gateway:
         if request.method not in resource.methods:
             allowed = ", ".join(resource.methods)
             raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, f"only {allowed} is answered here", Allow=allowed)
+        if resource.template in self._keyless:
+            return resource, None
         usage = self._usage(request.headers.get("x-api-key", "").encode(errors="surrogateescape"))
         if usage is None:
             raise Refused(HTTPStatus.UNAUTHORIZED, "the header x-api-key is missing or holds no valid key")
@@ -163,7 +170,9 @@ class Gateway:
         found = [usage for usage in self._usages if hmac.compare_digest(value, usage.key.value.encode())]
         return found[0] if found else None
 
-    async def _call(self, request: web.Request, resource: Resource, request_id: str, api_key: ApiKey) -> ProxyResponse:
+    async def _call(
+        self, request: web.Request, resource: Resource, request_id: str, api_key: ApiKey | None
+    ) -> ProxyResponse:
         body = await _body(request)
         event = proxy_event(request, body, stage=self._stage, resource=resource, request_id=request_id, api_key=api_key)
         context = LambdaContext(time.monotonic() + self._integration_seconds)

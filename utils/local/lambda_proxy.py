@@ -87,7 +87,7 @@ class LambdaContext:
 
 
 def proxy_event(
-    request: web.Request, body: bytes, *, stage: str, resource: Resource, request_id: str, api_key: ApiKey
+    request: web.Request, body: bytes, *, stage: str, resource: Resource, request_id: str, api_key: ApiKey | None
 ) -> dict[str, Any]:
     """The event of a request to ``resource``. It holds the caller's key, as the real one does: never log it."""
     headers = {name: request.headers.getall(name) for name in request.headers}
@@ -130,12 +130,12 @@ def proxy_event(
     }
 
 
-def _identity(request: web.Request, api_key: ApiKey) -> dict[str, str | None]:
+def _identity(request: web.Request, api_key: ApiKey | None) -> dict[str, str | None]:
     return {
         "accessKey": None,
         "accountId": None,
-        "apiKey": api_key.value,
-        "apiKeyId": api_key.id,
+        "apiKey": api_key.value if api_key else None,
+        "apiKeyId": api_key.id if api_key else None,
         "caller": None,
         "cognitoAuthenticationProvider": None,
         "cognitoAuthenticationType": None,

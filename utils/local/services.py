@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import MappingProxyType
 
+from infra import console
 from infra.topology import Route, Topology
 from utils.local.cloud import Cloud
 from utils.local.ports import LOOPBACK
@@ -55,8 +56,13 @@ def gateway_service(
         key_ids={name: key.id for name, key in keys.items()},
     )
     routes = [(route.method, route.path) for route in api.routes]
-    gateway = {"stage": api.stage, "routes": routes, "keys": [asdict(key) for key in keys.values()]}
-    local = {**LOOPBACK_WEBHOOKS, "GATEWAY": json.dumps(gateway)}
+    gateway = {
+        "stage": api.stage,
+        "routes": routes,
+        "keyless": [route.path for route in api.routes if not route.key],
+        "keys": [asdict(key) for key in keys.values()],
+    }
+    local = {**LOOPBACK_WEBHOOKS, "CONSOLE_PAGE": str(console.page()), "GATEWAY": json.dumps(gateway)}
     more = {**cloud.access.environment(), **own, **telemetry, **local}
     return Service("gateway", "utils.local.gateway_server", (str(socket),), environment(more), sockets=(socket,))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from contract.task_table.item import Output, State, TaskItem, timestamp
+from contract.task_table.item import MAX_OUTPUTS, Output, State, TaskItem, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,13 @@ class Waiting:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Places:
     """Where things are: ``base_url`` ends in ``/v1alpha2/tasks``, ``bucket`` holds outputs and records, ``sign`` makes
-    a link of an object's key; None where the Task is shown without links."""
+    a link of an object's key; None where the Task is shown without links. ``linked`` is how many of a task's outputs
+    have one, the first ones."""
 
     base_url: str
     bucket: str
     sign: Callable[[str], Link] | None
+    linked: int = MAX_OUTPUTS
 
 
 def task_view(item: TaskItem, places: Places, waiting: Waiting | None = None) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def task_view(item: TaskItem, places: Places, waiting: Waiting | None = None) ->
             "self": own_url,
             "cancel": f"{own_url}/cancel",
             "record": f"s3://{places.bucket}/{item.record}" if item.record else None,
+            "record_url": places.sign(item.record).url if item.record and places.sign else None,
         },
     }
     return body
@@ -76,7 +79,7 @@ def _queue(waiting: Waiting) -> dict[str, Any]:
 
 
 def _output(number: int, output: Output, places: Places) -> dict[str, Any]:
-    link = places.sign(output.key) if places.sign else None
+    link = places.sign(output.key) if places.sign and number <= places.linked else None
     return {
         "n": number,
         "type": output.type,

@@ -105,7 +105,7 @@ class TaskApi:
 
     def list_tasks(self, request: TaskRequest) -> Response:
         page = self._listing.page(request)
-        tasks = [self._views.task(request, item, links=False) for item in page.items]
+        tasks = [self._views.task(request, item, links=page.links) for item in page.items]
         headers = {"Cache-Control": "no-store"}
         if page.next:
             headers["Link"] = f'<{next_url(request, page.next)}>; rel="next"'
@@ -159,7 +159,7 @@ class TaskApi:
             status = HTTPStatus.OK if submitted.repeat else HTTPStatus.ACCEPTED
             return {
                 "status": status.value,
-                "task": self._views.task(request, submitted.item, links=False),
+                "task": self._views.task(request, submitted.item, links=0),
                 "error": None,
             }
         except TaskProblem as problem:

@@ -20,6 +20,9 @@ from frontend_lambda.tasks.table import MAX_KEYS, TableUnavailable, TaskTable
 
 DEFAULT_LIMIT, MAX_LIMIT = 20, 100
 
+MAX_LINKS = 4
+"""Links of a task in a list. A link has up to 2 KB, and a page 100 tasks; Lambda answers with 6 MB at most."""
+
 MAX_READ = 1000
 """Tasks that one request looks at. Where few of many match, a page has fewer tasks than its limit, and a cursor."""
 
@@ -28,18 +31,20 @@ READ_SECONDS = 15.0
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
-PARAMETERS = ("status", "runtime", "label", "limit", "cursor")
+PARAMETERS = ("status", "runtime", "label", "limit", "cursor", "links")
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """``before`` is the ``created_id`` of the last task of the page before; None for the first page."""
+    """``before`` is the ``created_id`` of the last task of the page before; None for the first page. ``links`` is how
+    many outputs of each task have a link."""
 
     status: State | None
     runtime: str | None
     labels: Mapping[str, str]
     limit: int
     before: str | None
+    links: int = 0
 
     def matches(self, item: TaskItem) -> bool:
         if self.status is not None and item.status is not self.status:
@@ -55,10 +60,11 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``next`` is a cursor; None where there are no more tasks."""
+    """``next`` is a cursor; None where there are no more tasks. ``links`` as the query has it."""
 
     items: Sequence[TaskItem]
     next: str | None
+    links: int = 0
 
 
 class Listing:
@@ -88,7 +94,7 @@ class Listing:
                     more = more or key is not keys[-1]
                     break
         cursor = write_cursor(request.client, filters(request), before) if more and before else None
-        return Page(found, cursor)
+        return Page(found, cursor, query.links)
 
     def _read(
         self, client: str, before: str | None, limit: int
@@ -112,7 +118,7 @@ def read_query(request: TaskRequest) -> Query:
     ]
     problems += [
         Problem(name, "must be given once")
-        for name in ("status", "runtime", "limit", "cursor")
+        for name in ("status", "runtime", "limit", "cursor", "links")
         if _several(request, name)
     ]
     status, runtime, limit, cursor = (_first(request, name) for name in ("status", "runtime", "limit", "cursor"))
@@ -122,6 +128,9 @@ def read_query(request: TaskRequest) -> Query:
         problems.append(Problem("runtime", f"must be a runtime's name, got {shown(runtime)}"))
     if limit is not None and not (_NUMBER.fullmatch(limit) and 1 <= int(limit) <= MAX_LIMIT):
         problems.append(Problem("limit", f"must be 1 to {MAX_LIMIT}, got {shown(limit)}"))
+    links = _first(request, "links")
+    if links is not None and not (_NUMBER.fullmatch(links) and int(links) <= MAX_LINKS):
+        problems.append(Problem("links", f"must be 0 to {MAX_LINKS}, got {shown(links)}"))
     labels = [label.partition(":") for label in request.query.get("label", ())]
     for name, _, value in labels:
         if problem := label_problem(name, value):
@@ -142,6 +151,7 @@ def read_query(request: TaskRequest) -> Query:
         {name: value for name, _, value in labels},
         int(limit) if limit else DEFAULT_LIMIT,
         before,
+        int(links) if links else 0,
     )
 
 

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from contract.task_table.item import State, TaskItem
+from contract.task_table.item import MAX_OUTPUTS, State, TaskItem
 from contract.task_table.view import Places, Waiting, task_view
 from frontend_lambda.responses import Response, respond
 from frontend_lambda.tasks.estimate import retry_after, waiting
@@ -21,11 +21,11 @@ class Views:
         self._signer = signer
         self._bucket = bucket
 
-    def task(self, request: TaskRequest, item: TaskItem, *, links: bool = True) -> dict[str, Any]:
-        """The Task. Without ``links`` outputs have none: a page of tasks with thousands of them would be larger than
-        Lambda may answer."""
+    def task(self, request: TaskRequest, item: TaskItem, *, links: int = MAX_OUTPUTS) -> dict[str, Any]:
+        """The Task. ``links`` is how many of its outputs have a link; with 0 its record has none, either: a page of
+        tasks with thousands of links would be larger than Lambda may answer."""
         sign = self._signer.download if links else None
-        places = Places(base_url=request.tasks_url, bucket=self._bucket, sign=sign)
+        places = Places(base_url=request.tasks_url, bucket=self._bucket, sign=sign, linked=links)
         return task_view(item, places, self._waiting(item))
 
     def response(self, request: TaskRequest, item: TaskItem, status: HTTPStatus) -> Response:

@@ -113,26 +113,26 @@ def agent_environment(stack: EmbeddedStack) -> dict[str, str]:
     return env(Rendered([one for one in yaml.safe_load_all(text) if one]).agent)
 
 
-def methods(stack: EmbeddedStack) -> dict[str, set[str]]:
-    """The methods of the created API by path, all of which call the front door's function."""
+def methods(stack: EmbeddedStack) -> dict[str, set[tuple[str, bool]]]:
+    """The methods of the created API by path, all of which call the front door's function, and whether each needs a
+    key."""
     session = boto3.Session("x", "x", region_name=stack.access.region)
     client = session.client("apigateway", endpoint_url=stack.access.endpoint_url)
     (api,) = client.get_rest_apis()["items"]
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[tuple[str, bool]]] = {}
     for resource in client.get_resources(restApiId=api["id"])["items"]:
         made = found.setdefault(resource["path"], set())
-        for method, told in resource.get("resourceMethods", {}).items():
-            assert told["apiKeyRequired"] is True
-            assert "FrontDoorHandlerFunction" in told["methodIntegration"]["uri"]
-            made.add(method)
+        for method, settings in resource.get("resourceMethods", {}).items():
+            assert "FrontDoorHandlerFunction" in settings["methodIntegration"]["uri"]
+            made.add((method, settings["apiKeyRequired"]))
     return found
 
 
-def expected_methods() -> dict[str, set[str]]:
+def expected_methods() -> dict[str, set[tuple[str, bool]]]:
     """By path: the API's routes, and any other path, which the function answers."""
-    expected: dict[str, set[str]] = {"/{proxy+}": {"GET", "POST"}}
+    expected = {"/{proxy+}": {("GET", True), ("POST", True)}}
     for route in API_ROUTES:
-        expected.setdefault(route.path, set()).add(route.method)
+        expected.setdefault(route.path, set()).add((route.method, route.key))
     return expected
 
 

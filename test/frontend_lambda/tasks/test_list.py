@@ -111,6 +111,31 @@ def test_outputs_in_a_list_have_no_links(own: Api) -> None:
     assert (output["url"], output["url_expires"]) == (None, None)
 
 
+def test_as_many_outputs_of_each_task_have_links_as_asked_for(own: Api) -> None:
+    # Given
+    [task_id] = submitted(own, 1)
+    own.runs(task_id)
+    images = [Output(key=f"output/{name}.png", type="image/png", size=1) for name in "abc"]
+    own.ends(task_id, Ending(status=State.COMPLETED, outputs=images, record="output/x.out"))
+
+    # When
+    listed = {links: own.call("GET", "/v1alpha2/tasks", links=links).body["tasks"][0] for links in (0, 2, 4)}
+
+    # Then
+    linked = {links: [output["url"] is not None for output in task["outputs"]] for links, task in listed.items()}
+    assert linked == {0: [False] * 3, 2: [True, True, False], 4: [True] * 3}
+    assert listed[2]["outputs"][0]["url_expires"]
+    assert listed[0]["urls"]["record_url"] is None
+    assert "/output/x.out?" in listed[2]["urls"]["record_url"]
+
+
+def test_a_page_of_the_most_links_is_far_from_what_lambda_may_answer(own: Api) -> None:
+    """6 MB. On AWS a link carries the session's token, about 1.5 KB."""
+    links = listing.MAX_LIMIT * (listing.MAX_LINKS + 1)
+
+    assert links * 2500 < 2_000_000
+
+
 def test_a_task_beyond_its_deadline_is_listed_as_expired(own: Api) -> None:
     [task_id] = submitted(own, 1, options={"deadline": 1})
     item = own.item(task_id)
@@ -136,6 +161,9 @@ def test_a_task_beyond_its_deadline_is_listed_as_expired(own: Api) -> None:
         ({"runtime": ""}, ["runtime"]),
         ({"label": ":1"}, ["label"]),
         ({"page": 1}, ["page"]),
+        ({"links": 5}, ["links"]),
+        ({"links": "-1"}, ["links"]),
+        ({"links": ["1", "1"]}, ["links"]),
         ({"cursor": ""}, ["cursor"]),
         ({"cursor": "x"}, ["cursor"]),
         ({"cursor": "\u20ac"}, ["cursor"]),

@@ -53,6 +53,8 @@ def test_a_task_is_shown_from_the_queue_to_its_result(api: Api) -> None:
     assert ended.body["usage"] == {"gpu_seconds": 1.5, "usd": 0.0002}
     assert ended.body["outputs"][0]["s3"] == f"s3://{api.door.settings.output_bucket}/output/x/x-1.png"
     assert ended.body["urls"]["record"] == f"s3://{api.door.settings.output_bucket}/output/x/x.out"
+    assert "/output/x/x.out?" in ended.body["urls"]["record_url"]
+    assert queued.body["urls"]["record_url"] is None
     assert ended.body["expires"]
     assert "Retry-After" not in ended.headers
     revisions = [reply.body["revision"] for reply in (queued, running, ended)]

@@ -117,6 +117,21 @@ async def test_the_handler_gets_the_event_that_aws_documents(start: Start) -> No
     assert event["requestContext"]["requestId"] == answer.headers["x-amzn-RequestId"]
 
 
+async def test_a_resource_that_needs_no_key_is_for_anybody_and_no_other_is(start: Start) -> None:
+    # Given
+    routes = [("GET", "/console"), ("POST", "/v1alpha2")]
+    api = await start(told, routes=routes, keyless=["/console"], rate=1e-6, burst=1)
+
+    # When
+    answers = [await api.send("console", None, method="GET", key=key) for key in (None, "wrong", KEY)]
+
+    # Then
+    assert [answer.status for answer in answers] == [200] * 3
+    identity = json.loads(answers[0].text)["event"]["requestContext"]["identity"]
+    assert (identity["apiKey"], identity["apiKeyId"]) == (None, None)
+    assert (await api.send(key=None)).status == 401
+
+
 async def test_of_a_header_that_comes_twice_the_last_value_counts_and_all_are_told(start: Start) -> None:
     api = await start(told)
 
