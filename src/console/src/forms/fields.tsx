@@ -74,11 +74,11 @@ export function NumberInput({
 }
 
 /** A number, or by chance. */
-export function SeedInput({ label, value, change, field }: Props<number>): JSX.Element {
+export function SeedInput({ label, value, change, field, hint }: Props<number>): JSX.Element {
   const { text } = useShared();
   const problem = useProblem(field);
   return (
-    <Field label={label} hint={text.t("seedHint")} problem={problem}>
+    <Field label={label} hint={hint} problem={problem}>
       {(own) => (
         <span class="with-button">
           <Numeric own={own} value={value} change={change} step={1} min={-1} />

@@ -1,7 +1,6 @@
 // The values of a workflow's or a graph's nodes, as fields.
 
 import type { JSX } from "preact";
-import { useShared } from "../context";
 import { isObject, type Json, type JsonObject } from "../types";
 import { ImageInput } from "./dropzone";
 import { NumberInput, SeedInput, TextInput } from "./fields";
@@ -77,7 +76,6 @@ interface NodeValueProps {
 }
 
 function NodeValue({ name, value, field, change }: NodeValueProps): JSX.Element {
-  const { text } = useShared();
   const shared = { label: name, value, field };
   if (isImage(name, value)) {
     const inner = isObject(value) ? String(value.image_name) : String(value);
@@ -95,7 +93,7 @@ function NodeValue({ name, value, field, change }: NodeValueProps): JSX.Element 
   if (typeof value === "number") {
     const given = (to: number | undefined) => change(to ?? 0);
     return name.includes("seed") ? (
-      <SeedInput {...shared} label={`${name} (${text.t("seed")})`} change={given} />
+      <SeedInput {...shared} change={given} />
     ) : (
       <NumberInput {...shared} step={Number.isInteger(value) ? 1 : "any"} change={given} />
     );

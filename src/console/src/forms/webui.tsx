@@ -111,7 +111,7 @@ function Sampling(props: FormProps): JSX.Element {
       <NumberInput label={text.t("guidance")} step={0.5} min={0} {...field("cfg_scale")} />
       <Sampler {...props} />
       <NumberInput label={text.t("images")} min={1} {...field("n_iter")} />
-      <SeedInput label={text.t("seed")} {...field("seed")} />
+      <SeedInput label={text.t("seed")} hint={text.t("seedHint")} {...field("seed")} />
     </>
   );
 }

@@ -28,7 +28,7 @@ export function Gallery({ query }: { query: URLSearchParams }): JSX.Element {
     <section aria-labelledby="gallery-title">
       <div class="page-head">
         <h1 id="gallery-title">{text.t("gallery")}</h1>
-        <a class="button primary" href={hrefs.create()}>
+        <a class="button primary on-desktop" href={hrefs.create()}>
           {text.t("newTask")}
         </a>
       </div>
