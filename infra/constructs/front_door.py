@@ -204,7 +204,10 @@ class FrontDoor(Construct):
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
         model = self.api.add_model("Task", content_type="application/json", schema=ANY_OBJECT)
-        integration = apigateway.LambdaIntegration(self.function, allow_test_invoke=False)
+        # One permission for the API instead of one for each method: a stack has 500 resources at most.
+        integration = apigateway.LambdaIntegration(
+            self.function, allow_test_invoke=False, scope_permission_to_method=False
+        )
         others = (ApiRoute("GET", ANY_PATH), ApiRoute("POST", ANY_PATH))
         for route in (*plan.routes, *others):
             self.api.root.resource_for_path(route.path).add_method(

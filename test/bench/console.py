@@ -9,24 +9,15 @@ import asyncio
 import shutil
 import statistics
 import tempfile
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from playwright.async_api import Browser, async_playwright
 from rich.table import Table
 
-from contract.clients import DEFAULT_NAME
-from contract.runtimes import TaskType
-from contract.task_table.item import Output, State, TaskItem
 from infra import console as page
-from infra.config.model import load_config
-from infra.topology import topology_of
 from test.bench.stage import console
+from test.support.ended_tasks import write_ended_tasks
 from test.support.platform import Running, running, write_config
-
-BATCH = 25
-"""Items of a batch_write_item."""
 
 FIRST_TILE = """() => new Promise(resolve => {
   const look = () => document.querySelector("ul.gallery > li")
@@ -48,7 +39,7 @@ async def main() -> None:
         folder = Path(name)
         config = write_config(folder, APIGW={"throttle": {"rateLimit": 1000, "burstLimit": 1000}})
         with running(folder / "output", "--config", str(config)) as platform:
-            await fill(platform, topology_of(load_config(config)).task_table.name, arguments.tasks)
+            await write_ended_tasks(platform, arguments.tasks)
             async with async_playwright() as playwright:
                 browser = await playwright.chromium.launch(
                     executable_path=shutil.which("chromium"), args=["--no-sandbox"]
@@ -77,36 +68,6 @@ async def load(browser: Browser, platform: Running) -> tuple[float, float]:
     paint: float = await tab.evaluate(PAINT)
     await context.close()
     return paint, task
-
-
-async def fill(platform: Running, table: str, tasks: int) -> None:
-    """Write ended tasks, a second apart, as if the platform had run them."""
-    async with platform.access.clients() as clients:
-        for first in range(0, tasks, BATCH):
-            items = [item(number).to_values() for number in range(first, min(first + BATCH, tasks))]
-            puts: Any = {table: [{"PutRequest": {"Item": one}} for one in items]}
-            await clients.tables.batch_write_item(RequestItems=puts)
-
-
-def item(number: int) -> TaskItem:
-    begin = datetime.now(UTC) - timedelta(seconds=number + 60)
-    times = [(begin + timedelta(seconds=after)).isoformat(timespec="milliseconds") for after in (0, 0.5, 2)]
-    created, started, ended = (time.replace("+00:00", "Z") for time in times)
-    return TaskItem(
-        client=DEFAULT_NAME,
-        id=f"bench-{number}",
-        request=f"request-{number}",
-        status=State.COMPLETED,
-        runtime="sdruntime",
-        tasktype=TaskType.TEXT_TO_IMAGE,
-        prefix="output",
-        created=created,
-        started=started,
-        ended=ended,
-        attempt=1,
-        outputs=(Output(key=f"output/bench-{number}/1.png", type="image/png", size=1),),
-        record=f"output/bench-{number}/1.out",
-    )
 
 
 if __name__ == "__main__":

@@ -99,6 +99,9 @@ async def tab(context: BrowserContext, platform: Running) -> AsyncIterator[Conso
 @pytest_asyncio.fixture(loop_scope="session")
 async def console_tab(tab: Console) -> Console:
     """A tab in which the client has signed in."""
-    await (await tab.open()).sign_in()
+    await tab.page.context.add_init_script(
+        f"if (location.protocol !== 'about:') sessionStorage.setItem('console.key', '{tab.platform.addresses.api_key}')"
+    )
+    await tab.open()
     await expect(tab.heading("Gallery")).to_be_visible()
     return tab

@@ -9,6 +9,7 @@ from playwright.async_api import expect
 
 from test.console.conftest import AXE, PATIENCE_MS, Console
 from test.console.test_console import send
+from test.support.ended_tasks import write_ended_tasks
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="session")]
 
@@ -117,7 +118,7 @@ async def test_everything_is_reached_by_the_keyboard(tab: Console) -> None:
 async def test_the_gallery_grows_by_pages_as_one_scrolls(console_tab: Console) -> None:
     # Given many tasks, and few of them on the screen
     page, label = console_tab.page, uuid.uuid4().hex
-    await submit_many(console_tab, label)
+    await write_ended_tasks(console_tab.platform, MANY, {"many": label})
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if "/v1alpha2/tasks?" in request.url else None)
     await console_tab.open(f"#/?label=many:{label}")
@@ -140,16 +141,29 @@ async def test_the_gallery_grows_by_pages_as_one_scrolls(console_tab: Console) -
     assert len(further) == len(set(further)) == 3
 
 
-async def submit_many(console: Console, label: str) -> None:
-    """Tasks for a runtime that does them at once."""
-    metadata = {"runtime": "flow", "tasktype": "pipeline", "prefix": "output"}
-    content = {
-        "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 255}},
-        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
-    }
-    one = {"task": {"metadata": metadata, "content": content}, "options": {"labels": {"many": label}}}
-    async with ClientSession(headers={"x-api-key": console.platform.addresses.api_key}) as http:
-        for size in (100, MANY - 100):
-            url = f"{console.platform.addresses.endpoint}v1alpha2/tasks"
-            async with http.post(url, json={"tasks": [one] * size}) as answer:
-                assert answer.status == 200
+async def test_the_page_runs_no_code_of_others_and_calls_nobody_else(console_tab: Console) -> None:
+    # When
+    refused = await console_tab.page.evaluate(
+        """async () => {
+          const attempts = {
+            script: () => { document.body.append(Object.assign(document.createElement("script"), {text: "1"})); },
+            markup: () => { document.body.innerHTML = "<p>"; },
+            handler: () => { document.body.setAttribute("onclick", "1"); },
+            address: () => fetch("http://127.0.0.1:9/"),
+          };
+          const refused = [];
+          for (const [name, attempt] of Object.entries(attempts)) {
+            try {
+              await attempt();
+            } catch {
+              refused.push(name);
+            }
+          }
+          return refused;
+        }"""
+    )
+
+    # Then
+    assert refused == ["script", "markup", "handler", "address"]
+    assert [said for said in console_tab.complaints if "Content Security Policy" in said and "connect-src" in said]
+    console_tab.complaints.clear()

@@ -14,6 +14,15 @@ def test_every_method_calls_the_function(default_checks: Template) -> None:
     default_checks.all_resources_properties("AWS::ApiGateway::Method", {"Integration": {"Type": "AWS_PROXY"}})
 
 
+def test_the_api_and_no_other_may_call_the_function(default: dict[str, Any]) -> None:
+    permissions = of_type(default, "AWS::Lambda::Permission").values()
+
+    (permission,) = [one for one in permissions if "FrontDoorHandlerFunction" in str(one["FunctionName"])]
+
+    assert permission["Principal"] == "apigateway.amazonaws.com"
+    assert permission["SourceArn"].endswith(":<FrontDoorApi9446D656>/*/*/*")
+
+
 def test_anybody_may_load_the_console_slowly_and_nothing_else(default: dict[str, Any]) -> None:
     # When
     methods = of_type(default, "AWS::ApiGateway::Method").values()

@@ -1,24 +1,25 @@
-"""Builds the console while the platform starts, unless it is built: nobody has to wait for it."""
+"""Builds the console while the platform starts, unless it is built: the platform does not wait for it."""
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from infra import console
 from utils.local.services import ROOT
 
-BY_HAND = f"{sys.executable} -m infra.console"
+COMMAND = (sys.executable, "-P", "-m", "infra.console")
 
 
-async def build(report: Callable[[str], None]) -> None:
-    """Build it. ``report`` gets a line when that fails; the platform serves all the same."""
+async def build(report: Callable[[str], None], command: Sequence[str] = COMMAND) -> None:
+    """Build it with ``command``. ``report`` gets a line when that fails; the platform serves all the same."""
     if console.page().is_file():
         return
-    # A process of its own: what it starts must end with the platform.
+    # A session of its own, so that npm and what it starts end with the platform.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-P", "-m", "infra.console"),
+        *command,
         cwd=ROOT,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
@@ -28,9 +29,10 @@ async def build(report: Callable[[str], None]) -> None:
     try:
         _, said = await process.communicate()
     except asyncio.CancelledError:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         await process.wait()
         raise
     if process.returncode:
         reason = said.decode(errors="replace").strip().removeprefix("error: ") or f"exit code {process.returncode}"
-        report(f"{reason}\n  everything else works; to build the console by hand: {BY_HAND}")
+        report(f"{reason}\n  everything else works; to build the console by hand: {sys.executable} -m infra.console")

@@ -5,6 +5,7 @@ The files depend on these alone: the same sources give the same bytes.
 """
 
 import argparse
+import base64
 import json
 import re
 import sys
@@ -25,6 +26,9 @@ SPEC_VERSION = "1.6"
 NAMESPACE = uuid.UUID("6a0f5c0e-2f0b-5d55-9d0c-3f4f7f0c8a11")
 """Of the serial numbers, which follow from the content."""
 
+BUILD_TOOLS = frozenset({"esbuild"})
+"""npm packages that make the page and are not in it."""
+
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _BASE = re.compile(r"^ARG PYTHON=\$\{MIRROR\}/([\w.-]+):([\w.-]+)$", re.MULTILINE)
 _MIRROR = re.compile(r"^ARG MIRROR=(\S+)$", re.MULTILINE)
@@ -41,10 +45,12 @@ class Artifact:
     kind: str
     requirements: str
     dockerfile: str | None = None
+    package_lock: str | None = None
+    """npm's, of the page that it serves."""
 
 
 ARTIFACTS = (
-    Artifact("front-door", "application", "requirements/lambda.txt"),
+    Artifact("front-door", "application", "requirements/lambda.txt", package_lock="src/console/package-lock.json"),
     Artifact("webhooks", "application", "requirements/webhooks.txt"),
     Artifact("queue-agent", "container", "requirements/agent.txt", "images/queue-agent/Dockerfile"),
     Artifact("imagekit", "container", "requirements/image-kit.txt", "images/imagekit/Dockerfile"),
@@ -79,6 +85,8 @@ def bill_of(artifact: Artifact, root: Path) -> dict[str, Any]:
     components = [*_packages((root / artifact.requirements).read_text(encoding="utf-8"))]
     if artifact.dockerfile is not None:
         components += _of_dockerfile((root / artifact.dockerfile).read_text(encoding="utf-8"))
+    if artifact.package_lock is not None:
+        components += _of_package_lock((root / artifact.package_lock).read_text(encoding="utf-8"))
     bill: dict[str, Any] = {
         "$schema": f"http://cyclonedx.org/schema/bom-{SPEC_VERSION}.schema.json",
         "bomFormat": "CycloneDX",
@@ -135,6 +143,19 @@ def _of_dockerfile(text: str) -> Iterator[Component]:
     for owner, repository, commit in _SOURCE.findall(text):
         purl = f"pkg:github/{owner.lower()}/{repository.lower()}@{_quoted(commit)}"
         yield _component("application", f"{owner}/{repository}", commit, purl)
+
+
+def _of_package_lock(text: str) -> Iterator[Component]:
+    """The npm packages whose code is in the page."""
+    for place, package in json.loads(text)["packages"].items():
+        name = place.removeprefix("node_modules/")
+        if not name or package.get("dev") or package.get("optional") or name in BUILD_TOOLS:
+            continue
+        purl = f"pkg:npm/{name}@{package['version']}"
+        digest = base64.b64decode(package["integrity"].removeprefix("sha512-")).hex()
+        hashes = [{"alg": "SHA-512", "content": digest}]
+        distribution = {"type": "distribution", "url": purl, "hashes": hashes}
+        yield {**_component("library", name, package["version"], purl), "externalReferences": [distribution]}
 
 
 def _component(kind: str, name: str, version: str, purl: str) -> Component:

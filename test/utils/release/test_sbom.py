@@ -42,7 +42,7 @@ def test_every_pinned_package_is_in_it_with_its_hashes(artifact: Artifact) -> No
     components = bill_of(artifact, ROOT)["components"]
     # Then
     assert pins
-    libraries = [component for component in components if component["type"] == "library"]
+    libraries = [component for component in components if component["purl"].startswith("pkg:pypi/")]
     assert {(one["name"], one["version"]) for one in libraries} == set(pins)
     assert sum(len(_hashes(one)) for one in libraries) == text.count("--hash=sha256:")
 
@@ -52,6 +52,17 @@ def test_every_package_url_can_be_read(artifact: Artifact) -> None:
     for component in bill_of(artifact, ROOT)["components"]:
         url = PackageURL.from_string(component["purl"])
         assert url.version == component["version"]
+
+
+def test_what_the_console_is_made_of_is_in_the_bill_of_what_serves_it() -> None:
+    # Given
+    (front_door,) = [artifact for artifact in ARTIFACTS if artifact.name == "front-door"]
+    versions = json.loads((ROOT / "src" / "console" / "package.json").read_text())["dependencies"]
+    # When
+    packages = [one for one in bill_of(front_door, ROOT)["components"] if one["purl"].startswith("pkg:npm/")]
+    # Then
+    assert [(one["name"], one["version"]) for one in packages] == [("preact", versions["preact"])]
+    assert len(packages[0]["externalReferences"][0]["hashes"][0]["content"]) == 128
 
 
 def test_base_images_and_fetched_sources_are_in_it() -> None:

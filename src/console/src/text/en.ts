@@ -190,5 +190,5 @@ export const en = {
   itsTasks: "Tasks",
   itsFailures: "Failures",
   waitingPlot: "Waiting tasks in the last {span}, since this page was opened; most: {most}",
-  runsPlot: "Duration of the last {n} runs; failed: {failed}",
+  runsPlot: "Duration of recent runs; shown: {n}, failed: {failed}",
 };

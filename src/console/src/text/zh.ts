@@ -192,5 +192,5 @@ export const zh: Record<keyof typeof en, string> = {
   itsTasks: "任务",
   itsFailures: "失败的任务",
   waitingPlot: "打开本页以来（最近 {span}）等待的任务，最多 {most} 个",
-  runsPlot: "最近 {n} 次运行的时长，失败 {failed} 次",
+  runsPlot: "最近各次运行的时长；共 {n} 次，失败 {failed} 次",
 };
