@@ -1,8 +1,8 @@
 """Builds the console: one HTML file of the sources in ``src/console``, with its script and style inside.
 
-It needs Node.js and npm, on PATH or as the wheel of ``requirements/console.txt``, which is installed into this Python's
-environment where neither is there. What was built of the same sources is used again. ``python -m infra.console``
-prints the file's path; with ``--check`` it checks style and types of the sources first.
+It needs Node.js and npm: the wheel of ``requirements/console.txt``, or what is on PATH; where neither is there, the
+wheel is installed into this Python's environment. What was built of the same sources is used again.
+``python -m infra.console`` prints the file's path; with ``--check`` it checks style and types of the sources first.
 """
 
 import argparse
@@ -28,6 +28,9 @@ LOCK = ROOT / "requirements" / "console.txt"
 
 MODULES = SOURCES / "node_modules"
 
+OLDEST_NODE = 20
+"""The oldest version that what package-lock.json names is made for."""
+
 STEP_SECONDS = 600.0
 """For each command; a slow network is why one takes long."""
 
@@ -41,10 +44,10 @@ class CannotBuild(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """Where the commands are. ``npm`` is a script of Node.js's."""
+    """The commands: the interpreter's path, and the words that npm's command line begins with."""
 
     node: str
-    npm: str
+    npm: tuple[str, ...]
 
 
 def page() -> Path:
@@ -97,25 +100,33 @@ def _install(node: _Node, *, developers: bool) -> None:
     if installed == for_developers or (installed == for_all and not developers):
         return
     omit = [] if developers else ["--omit=dev"]
-    _run([node.node, node.npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *omit])
+    _run([*node.npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", *omit])
     stamp.write_text(for_developers if developers else for_all, encoding="utf-8")
 
 
 def _node() -> _Node:
-    found = _on_path() or _as_wheel()
+    found = _as_wheel() or _on_path()
     if found is None:
         command = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
         _run([*command, "--require-hashes", "--requirement", str(LOCK)])
         importlib.invalidate_caches()
         found = _as_wheel()
     if found is None:
-        raise CannotBuild("Node.js is needed, and neither on PATH nor installed as a Python package")
+        raise CannotBuild("Node.js is needed, and its wheel does not run on this machine")
     return found
 
 
 def _on_path() -> _Node | None:
+    """None for one that is too old, too."""
     node, npm = shutil.which("node"), shutil.which("npm")
-    return _Node(node, str(Path(npm).resolve())) if node and npm else None
+    if not (node and npm):
+        return None
+    try:
+        said = subprocess.run([node, "--version"], check=True, capture_output=True, text=True, timeout=STEP_SECONDS)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None  # a shim with nothing behind it
+    major = said.stdout.strip().removeprefix("v").partition(".")[0]
+    return _Node(node, (npm,)) if major.isdecimal() and int(major) >= OLDEST_NODE else None
 
 
 def _as_wheel() -> _Node | None:
@@ -123,7 +134,8 @@ def _as_wheel() -> _Node | None:
     if found is None or found.origin is None:
         return None
     folder = Path(found.origin).parent
-    return _Node(str(folder / "bin" / "node"), str(folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"))
+    node, npm = folder / "bin" / "node", folder / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    return _Node(str(node), (str(node), str(npm)))
 
 
 def _run(command: Sequence[str]) -> None:
