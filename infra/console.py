@@ -34,8 +34,8 @@ OLDEST_NODE = 20
 STEP_SECONDS = 600.0
 """For each command; a slow network is why one takes long."""
 
-LINES = 15
-"""Of a command's output that are worth showing when it failed."""
+LINES = 20
+"""Of the beginning and of the end of what a failed command printed: npm names the reason first, and pip last."""
 
 
 class CannotBuild(Exception):
@@ -145,8 +145,9 @@ def _run(command: Sequence[str]) -> None:
             command, cwd=SOURCES, env=environment, check=True, capture_output=True, text=True, timeout=STEP_SECONDS
         )
     except subprocess.CalledProcessError as error:
-        said = (error.stdout + error.stderr).strip().splitlines()[-LINES:]
-        raise CannotBuild("\n".join([f"{' '.join(command)} failed:", *said])) from error
+        said = (error.stdout + error.stderr).strip().splitlines()
+        shown = said if len(said) <= 2 * LINES else [*said[:LINES], "…", *said[-LINES:]]
+        raise CannotBuild("\n".join([f"{' '.join(command)} failed:", *shown])) from error
     except (OSError, subprocess.TimeoutExpired) as error:
         raise CannotBuild(f"{' '.join(command)}: {error}") from error
 

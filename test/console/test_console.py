@@ -28,11 +28,29 @@ WORKFLOW = {
 }
 
 
+SOUND = {
+    "1": {"class_type": "EmptyAudio", "inputs": {"duration": 1.0}},
+    "2": {"class_type": "SaveAudio", "inputs": {"audio": ["1", 0], "filename_prefix": "x"}},
+}
+
+
 async def send(console: Console, task_id: str, labels: dict[str, str] | None = None, **content: Any) -> None:
-    """Submit a task as a program does."""
-    metadata = {"id": task_id, "runtime": "sdruntime", "tasktype": "text-to-image", "prefix": "output"}
+    """Submit an image's task as a program does."""
     asked = {"prompt": "a lighthouse", "steps": 2, "width": 64, "height": 64, **content}
-    body = {"task": {"metadata": metadata, "content": asked}, "options": {"labels": labels or {}}}
+    await post(console, task_id, "sdruntime", "text-to-image", asked, labels=labels)
+
+
+async def post(
+    console: Console,
+    task_id: str,
+    runtime: str,
+    tasktype: str,
+    content: dict[str, Any],
+    *,
+    labels: dict[str, str] | None = None,
+) -> None:
+    metadata = {"id": task_id, "runtime": runtime, "tasktype": tasktype, "prefix": "output"}
+    body = {"task": {"metadata": metadata, "content": content}, "options": {"labels": labels or {}}}
     async with (
         ClientSession(headers={"x-api-key": console.platform.addresses.api_key}) as http,
         http.post(f"{console.platform.addresses.endpoint}v1alpha2/tasks", json=body) as answer,
@@ -187,6 +205,17 @@ async def test_a_graph_runs_and_the_json_beside_the_form_is_the_request(console_
     await tab.submit()
     await tab.ends("Completed")
     await expect(page.locator(".prompt").first).to_have_text("a lighthouse by day")
+
+
+async def test_sound_can_be_played(console_tab: Console) -> None:
+    # Given
+    tab, task_id = console_tab, new_id()
+    await post(tab, task_id, "flow", "pipeline", SOUND)
+    # When
+    await tab.open(f"#/tasks/{task_id}")
+    await tab.ends("Completed")
+    # Then the browser has read it
+    await expect(tab.page.locator(".stage audio")).to_have_js_property("duration", 1, timeout=PATIENCE_MS)
 
 
 async def test_a_refused_request_says_which_field_is_wrong(console_tab: Console) -> None:

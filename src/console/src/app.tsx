@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { Api, endpointOf } from "./api";
 import { Toast } from "./components/toast";
 import { type Shared, SharedContext } from "./context";
@@ -42,7 +42,7 @@ export function App(): JSX.Element {
     document.title = text.t("title");
     settings.setLanguage(language);
   }, [language, text]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.documentElement.dataset.theme = theme;
     settings.setTheme(theme);
   }, [theme]);
