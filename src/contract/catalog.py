@@ -72,16 +72,16 @@ class Catalog:
         """The runtimes whose names are allowed."""
         return type(self)(tuple(runtime for runtime in self.runtimes if allowed(runtime.name)))
 
-    def to_env(self) -> str:
+    def to_env(self, room: int = MAX_ENV_BYTES) -> str:
         """Compact JSON, one row a runtime: ``[["name","type","model",1,{policy}],…]``, without defaults at its end.
 
-        Raises ValueError when it is too long for a Lambda's environment.
+        Raises ValueError when it is longer than ``room``, the bytes that a Lambda's environment has left.
         """
         text = json.dumps([_row(runtime) for runtime in self.runtimes], separators=(",", ":"))
-        if len(text) > MAX_ENV_BYTES:
+        if len(text) > room:
             raise ValueError(
                 f"the catalogue of {len(self.runtimes)} runtimes takes {len(text)} bytes, a Lambda's environment has "
-                f"room for {MAX_ENV_BYTES}; give the runtimes or models shorter names, shorten "
+                f"room for {room}; give the runtimes or models shorter names, shorten "
                 "their taskPolicy, or deploy a second stack"
             )
         return text

@@ -16,6 +16,9 @@ ATTEMPTS_PREFIX = f"{RESERVED_PREFIX}/attempts"
 UPLOADS_PREFIX = f"{RESERVED_PREFIX}/uploads"
 """Files that clients upload for their tasks, in a folder for each client."""
 
+RESULTS_PREFIX = f"{RESERVED_PREFIX}/results"
+"""What the image kit's function made and could not answer, since it is too large; the link to it opens for minutes."""
+
 SYNC_FOLDER = "sync"
 """Folder of what the synchronous routes make, below the client's first folder if it has one."""
 

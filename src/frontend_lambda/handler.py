@@ -12,7 +12,6 @@ import boto3
 
 from contract.errors import ContractError
 from contract.object_keys import output_location
-from contract.runtimes import TaskType
 from contract.trace import ATTRIBUTE, XRAY_HEADER, TraceContext, from_xray
 from contract.wire import CLIENT_ATTRIBUTE, request_id_of
 from frontend_lambda import v1alpha1, v1alpha2
@@ -24,7 +23,9 @@ from frontend_lambda.logs import LOGGER, loggable_id, stack_of, write_to_stdout
 from frontend_lambda.responses import Response, failure, refusal, respond
 from frontend_lambda.sender import NotSent, Sender, Timings
 from frontend_lambda.settings import Settings, load
-from frontend_lambda.sync import SyncRoutes, SyncTimings
+from frontend_lambda.sync.request import SyncRequest, SyncRoute, refused
+from frontend_lambda.sync.results import SyncLimits
+from frontend_lambda.sync.routes import SyncRoutes
 from frontend_lambda.tasks.api import TaskApi
 from frontend_lambda.tasks.links import Signer
 from frontend_lambda.tasks.problems import TaskProblem, failed, forbidden
@@ -68,7 +69,7 @@ def make_handler(
     session: boto3.Session | None = None,
     timings: Timings | None = None,
     task_timings: TaskTimings | None = None,
-    sync_timings: SyncTimings | None = None,
+    sync_limits: SyncLimits | None = None,
 ) -> Handler:
     """A handler of these settings that keeps its AWS clients from call to call, and may be called by many threads.
 
@@ -82,7 +83,7 @@ def make_handler(
         sender,
         TaskApi(settings, session, table, sender, times),
         Recorder(settings, table, times),
-        SyncRoutes(settings, session, sync_timings),
+        SyncRoutes(settings, session, sync_limits),
         console=Console(settings.console_page, Signer(settings, session)),
     )
 
@@ -125,16 +126,16 @@ class FrontDoor:
         """``facts`` gains what the log line says about the request."""
         facts["outcome"] = "refused"
         path = path_of(event)
-        operation = self._sync.operation(path)
-        if operation is not None and event["httpMethod"] == "POST":
-            return self._synchronous(event, operation, trace, facts)
+        route = self._sync.find(path)
+        if route is not None:
+            return self._synchronous(event, route, trace, facts)
         version = VERSIONS.get(path)
-        if version is None and operation is None:
+        if version is None:
             response = self._console_response(event, path, facts) or self._task_response(event, path, trace, facts)
             known = " and ".join((*VERSIONS, *self._sync.paths))
             return response or failure(HTTPStatus.NOT_FOUND, f"there is no such path; there is {known}")
-        if version is None or event["httpMethod"] != "POST":
-            return failure(HTTPStatus.METHOD_NOT_ALLOWED, "only POST is answered here", {"Allow": "POST"})
+        if event["httpMethod"] != "POST":
+            return _not_allowed("POST")
         try:
             caller = self._callers.of(event)
         except UnknownKey as error:
@@ -149,22 +150,21 @@ class FrontDoor:
             return refusal(error)
         return self._accepted(event, admission, caller, trace, facts)
 
-    def _synchronous(self, event: Event, operation: TaskType, trace: TraceContext, facts: dict[str, Any]) -> Response:
+    def _synchronous(self, event: Event, route: SyncRoute, trace: TraceContext, facts: dict[str, Any]) -> Response:
         started = time.monotonic()
+        if event["httpMethod"] != route.method:
+            return _not_allowed(route.method)
         try:
             caller = self._callers.of(event)
         except UnknownKey as error:
             return failure(HTTPStatus.FORBIDDEN, str(error))
         facts["client"] = caller.client.name
+        request = SyncRequest(event, caller, facts["request_id"], started, facts)
         try:
-            admission = self._sync.admit(operation, read_json(event), caller)
+            return route.respond(request, lambda admission: self._accepted(event, admission, caller, trace, facts))
         except ContractError as error:
             facts["problems"] = len(error.problems) + error.omitted
-            return self._sync.refusal(error)
-        accepted = self._accepted(event, admission, caller, trace, facts)
-        if accepted["statusCode"] != HTTPStatus.OK:
-            return accepted
-        return self._sync.answer(admission, accepted, facts["request_id"], started)
+            return refused(error)
 
     def _accepted(
         self, event: Event, admission: Admission, caller: Caller, trace: TraceContext, facts: dict[str, Any]
@@ -224,6 +224,10 @@ class FrontDoor:
         if facts["outcome"] == "refused":
             facts["outcome"] = "answered"
         return response
+
+
+def _not_allowed(method: str) -> Response:
+    return failure(HTTPStatus.METHOD_NOT_ALLOWED, f"only {method} is answered here", {"Allow": method})
 
 
 def _request_id(event: Event, context: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from contract.catalog import Catalog
 from contract.clients import Clients
 from contract.json_log import level_problems
+from contract.sync_routes import TextToImageRoute
 
 REQUIRED = ("INPUT_TOPIC_ARN", "OUTPUT_BUCKET", "QUEUE_URL_PREFIX", "RUNTIMES", "TASKS_TABLE", "TASK_RETENTION_DAYS")
 
@@ -37,8 +38,12 @@ class Settings:
     clients: Clients = field(default_factory=Clients)
     log_level: str = "INFO"
     endpoint_url: str | None = None
+    sagemaker_url: str | None = None
+    """Replaces that of SageMaker alone, as AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME does for every AWS SDK."""
     sync_image_kit: str | None = None
     """The runtime behind the image kit's synchronous routes; there are none without it."""
+    sync_text_to_image: TextToImageRoute | None = None
+    """What is behind the route of images from text; there is none without it."""
     console_page: Path | None = None
     """The console's page; None: the one in the function's package."""
 
@@ -71,6 +76,7 @@ def read(environment: Mapping[str, str]) -> Settings:
         problems.append(f"GPU_HOUR_PRICE must be US dollars for an hour, got {price!r}")
     if problems:
         raise ValueError("; ".join(problems))
+    text_to_image = environment.get("SYNC_TEXT_TO_IMAGE")
     return Settings(
         input_topic_arn=topic,
         output_bucket=environment["OUTPUT_BUCKET"],
@@ -83,7 +89,9 @@ def read(environment: Mapping[str, str]) -> Settings:
         clients=Clients.from_env(environment.get("CLIENTS", "")),
         log_level=level,
         endpoint_url=environment.get("AWS_ENDPOINT_URL"),
+        sagemaker_url=environment.get("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME"),
         sync_image_kit=environment.get("SYNC_IMAGE_KIT") or None,
+        sync_text_to_image=TextToImageRoute.from_env(text_to_image) if text_to_image else None,
         console_page=Path(environment["CONSOLE_PAGE"]) if environment.get("CONSOLE_PAGE") else None,
     )
 
