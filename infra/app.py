@@ -14,6 +14,8 @@ from infra.node import use_packaged_node
 
 ROOT = Path(__file__).parents[1]
 
+REGION_IN_ARN = 3
+
 FLAGS = {"@aws-cdk/aws-iam:minimizePolicies": True, "@aws-cdk/core:checkSecretUsage": True}
 """Behaviours of the library that are better than its old defaults. Here, so that both ways of running are alike."""
 
@@ -44,6 +46,11 @@ def check_region(config: Config, region: str | None) -> None:
     if region.startswith("cn-") != (config.partition == "aws-cn"):
         arn = config.model_bucket_arn
         raise ConfigError([Mistake("modelBucketArn", f"must be in the partition of {region}, got {arn!r}")])
+    domain = config.apigw.domain
+    if domain and domain.certificate_arn.split(":")[3] != region:
+        raise ConfigError(
+            [Mistake("APIGW.domain.certificateArn", f"must be in {region}, got {domain.certificate_arn}")]
+        )
     elsewhere = [zone for zone in config.vpc.availability_zones if not zone.startswith(region)]
     if elsewhere:
         raise ConfigError([Mistake("vpc.availabilityZones", f"must be in {region}, got {', '.join(elsewhere)}")])

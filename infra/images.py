@@ -18,6 +18,9 @@ ROOT = Path(__file__).parents[1]
 AGENT = "queue-agent"
 """Name of the queue agent's image; the others are named as their runtime type."""
 
+FUNCTION = RuntimeType.IMAGEKIT.value
+"""Name of the image of the image kit's function, which is that of its runtimes."""
+
 BUILD_SCRIPT = "images/build.sh"
 """Run by CodeBuild in the folder that holds the source."""
 
@@ -57,11 +60,14 @@ class ImageBuild:
 
 
 def image_builds(config: Config) -> tuple[ImageBuild, ...]:
-    """The images that the stack of ``config`` builds: those that its runtimes use and that the config does not name."""
+    """The images that the stack of ``config`` builds: those that its runtimes and its image kit's function use and that
+    the config does not name."""
     if not config.builds_images:
         return ()
     wanted = [AGENT] if any(not names_agent_image(one) for one in config.models_runtime) else []
     wanted += [one.type.value for one in config.models_runtime if not names_runtime_image(one)]
+    if builds_function_image(config):
+        wanted.append(FUNCTION)
     return tuple(image_build(config.stack_name, name) for name in dict.fromkeys(wanted))
 
 
@@ -85,6 +91,12 @@ def names_agent_image(runtime: Runtime) -> bool:
 def names_runtime_image(runtime: Runtime) -> bool:
     """Whether the config says where the image of ``runtime`` is."""
     return _names_one(_image(runtime, "inferenceApi"))
+
+
+def builds_function_image(config: Config) -> bool:
+    """Whether the stack builds the image of the image kit's function."""
+    function = config.sync.image_kit_function
+    return function is not None and function.image is None
 
 
 def builds_log_group(stack_name: str) -> str:

@@ -14,13 +14,15 @@ from contract.clients import Clients
 from contract.object_keys import RESERVED_PREFIX
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
-from infra.api_routes import API_ROUTES, ApiRoute, api_routes
+from infra.api_routes import API_ROUTES, ApiRoute
 from infra.clients import UsagePlan, clients_of, usage_plans
+from infra.config.api import Auth
 from infra.config.errors import ConfigError, Mistake
 from infra.config.model import Config, Runtime
 from infra.config.scaling import Scaling
 from infra.cost.prices import price_book
 from infra.queues import Queue
+from infra.sync import NO_SYNC, SyncPlan, sync_plan
 from infra.webhooks import Webhooks, webhooks_of
 
 STACK_DESCRIPTION = "Asynchronous image generation: queue-driven, on GPU nodes that come and go"
@@ -63,12 +65,23 @@ class Route:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Api:
     """The REST API: its stage, and a plan for each client. ``named``: the config names them, so that the front door
-    tells them apart; else there is one plan."""
+    tells them apart; else there is one plan. Without API keys this plan is what the stage as a whole takes."""
 
     stage: str
     plans: tuple[UsagePlan, ...]
+    auth: Auth = Auth.API_KEY
     named: bool = False
     routes: tuple[ApiRoute, ...] = API_ROUTES
+
+    @property
+    def keyed(self) -> bool:
+        """Whether each request needs an API key."""
+        return self.auth is Auth.API_KEY
+
+    @property
+    def sync_paths(self) -> tuple[str, ...]:
+        """The paths that answer with a result instead of a task's place."""
+        return tuple(route.path for route in self.routes if route not in API_ROUTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +124,7 @@ class Topology:
     allowed_link_hosts: tuple[str, ...]
     catalogue: str
     clients: Clients
-    sync_image_kit: str | None = None
-    """The runtime behind the image kit's synchronous routes."""
+    sync: SyncPlan = NO_SYNC
 
     def frontend_environment(
         self,
@@ -136,7 +148,7 @@ class Topology:
             "LOGLEVEL": log_level,
             **self.task_table_environment(),
             **clients,
-            **({"SYNC_IMAGE_KIT": self.sync_image_kit} if self.sync_image_kit else {}),
+            **self.sync.environment(),
         }
 
     def agent_environment(
@@ -206,14 +218,16 @@ def dead_letters_name(stack_name: str, runtime: str) -> str:
 
 def topology_of(config: Config) -> Topology:
     """Derive the topology. Raises ConfigError when runtimes and clients do not fit the Lambda's environment."""
-    name, catalogue, plans = config.stack_name, _catalogue(config), usage_plans(config)
+    name, plans, sync = config.stack_name, usage_plans(config), sync_plan(config)
+    catalogue = _catalogue(config, room=MAX_ENV_BYTES - sync.size)
     return Topology(
         stack_name=f"{name}Stack",
         api=Api(
             stage=config.apigw.stage_name,
             plans=plans,
             named=bool(config.clients),
-            routes=api_routes(image_kit=config.sync.image_kit is not None),
+            auth=config.apigw.auth,
+            routes=sync.routes(),
         ),
         input_topic=f"{name}_tasks",
         output_topic=f"{name}_callbacks",
@@ -232,8 +246,8 @@ def topology_of(config: Config) -> Topology:
         input_buckets=config.input_buckets,
         allowed_link_hosts=config.allowed_link_hosts,
         catalogue=catalogue,
-        clients=clients_of(config, room=MAX_ENV_BYTES - len(catalogue)),
-        sync_image_kit=config.sync.image_kit.runtime if config.sync.image_kit else None,
+        clients=clients_of(config, room=MAX_ENV_BYTES - len(catalogue) - sync.size),
+        sync=sync,
     )
 
 
@@ -261,7 +275,7 @@ def _expiries(config: Config) -> tuple[Expiry, ...]:
     return (own,) if config.output_retention_days is None else (own, Expiry("", config.output_retention_days))
 
 
-def _catalogue(config: Config) -> str:
+def _catalogue(config: Config, *, room: int) -> str:
     entries = (
         RuntimeEntry(
             name=runtime.name,
@@ -273,6 +287,6 @@ def _catalogue(config: Config) -> str:
         for runtime in config.models_runtime
     )
     try:
-        return Catalog(tuple(entries)).to_env()
+        return Catalog(tuple(entries)).to_env(room)
     except ValueError as error:
         raise ConfigError([Mistake("modelsRuntime", str(error))]) from error

@@ -10,17 +10,12 @@ from typing import Any, TypeAlias
 
 from contract.errors import shown
 from contract.runtimes import RuntimeType
+from infra.config.api import api_mistakes
 from infra.config.errors import Mistake, path_of
+from infra.config.resources import CLIENT_RESOURCES, MAX_RESOURCES, MAX_RUNTIMES, RUNTIME_RESOURCES, platform_resources
+from infra.config.sync import sync_mistakes
 
 DEFAULT_TASK_TIMEOUT = 300
-
-MAX_RESOURCES = 500
-"""Of a stack. At most 245 are the platform's."""
-
-PLATFORM_RESOURCES, RUNTIME_RESOURCES, CLIENT_RESOURCES = 245, 7, 4
-
-MAX_RUNTIMES = 35
-"""The rest is left for clients."""
 
 RUNTIMES, CLIENTS = "modelsRuntime", "clients"
 
@@ -34,15 +29,16 @@ def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
     """Every contradiction between keys of ``raw``, in the order of the file."""
     runtimes, clients = list(_entries(raw, RUNTIMES)), list(_entries(raw, CLIENTS))
     return (
-        *_too_many(runtimes),
-        *_too_many_clients(len(runtimes), len(clients)),
+        *_too_many(raw, runtimes),
+        *_too_many_clients(raw, len(runtimes), len(clients)),
         *_claimed_twice(RUNTIMES, runtimes, "name", "runtimes have the name {}; each needs its own"),
         *_claimed_twice(RUNTIMES, runtimes, "modelFilename", SAME_MODEL),
         *_claimed_twice(CLIENTS, clients, "name", "clients have the name {}; each needs its own"),
         *_unknown_runtimes(runtimes, clients),
         *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
         *(mistake for number, runtime in runtimes for mistake in _in_scaling(number, runtime)),
-        *_sync_runtime(raw, runtimes),
+        *api_mistakes(raw),
+        *sync_mistakes(raw, [runtime for _, runtime in runtimes]),
         *_foreign_partition(raw),
         *_alarm_for_every_task(raw),
     )
@@ -55,17 +51,18 @@ def _entries(raw: Mapping[str, Any], key: str) -> Iterator[Entry]:
             yield number, entry
 
 
-def _too_many(runtimes: list[Entry]) -> Iterable[Mistake]:
-    if len(runtimes) > MAX_RUNTIMES:
+def _too_many(raw: Mapping[str, Any], runtimes: list[Entry]) -> Iterable[Mistake]:
+    most = min(MAX_RUNTIMES, (MAX_RESOURCES - platform_resources(raw)) // RUNTIME_RESOURCES)
+    if len(runtimes) > most:
         yield Mistake(
             "modelsRuntime",
-            f"a stack has room for {MAX_RUNTIMES} runtimes, got {len(runtimes)}; "
+            f"a stack has room for {most} runtimes, got {len(runtimes)}; "
             "put the others into a second config with its own stackName",
         )
 
 
-def _too_many_clients(runtimes: int, clients: int) -> Iterable[Mistake]:
-    room = (MAX_RESOURCES - PLATFORM_RESOURCES - RUNTIME_RESOURCES * runtimes) // CLIENT_RESOURCES
+def _too_many_clients(raw: Mapping[str, Any], runtimes: int, clients: int) -> Iterable[Mistake]:
+    room = (MAX_RESOURCES - platform_resources(raw) - RUNTIME_RESOURCES * runtimes) // CLIENT_RESOURCES
     if clients > room >= 0:
         yield Mistake(
             CLIENTS,
@@ -139,21 +136,16 @@ def _in_scaling(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
             )
 
 
-def _sync_runtime(raw: Mapping[str, Any], runtimes: list[Entry]) -> Iterable[Mistake]:
-    sync = raw.get("sync")
-    routes = sync.get("imageKit") if isinstance(sync, Mapping) else None
-    asked = routes.get("runtime") if isinstance(routes, Mapping) else None
-    kits = sorted(str(one.get("name")) for _, one in runtimes if one.get("type") == RuntimeType.IMAGEKIT)
-    if isinstance(asked, str) and asked not in kits:
-        there = ", ".join(kits) or "there is none"
-        yield Mistake(
-            path_of(("sync", "imageKit", "runtime")),
-            f"must be a runtime of the type imagekit ({there}), got {shown(asked)}",
-        )
-
-
 def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Mistake]:
     partition = _partition(raw.get("modelBucketArn"))
+    api = raw.get("APIGW")
+    domain = api.get("domain") if isinstance(api, Mapping) else None
+    certificate = domain.get("certificateArn") if isinstance(domain, Mapping) else None
+    if partition and _partition(certificate) not in {None, partition}:
+        yield Mistake(
+            path_of(("APIGW", "domain", "certificateArn")),
+            f"must be in the partition of modelBucketArn, {partition}, got {shown(certificate)}",
+        )
     eks = raw.get("eks")
     arns = eks.get("adminArns") if isinstance(eks, Mapping) else None
     for number, arn in enumerate(arns if isinstance(arns, list) else ()):

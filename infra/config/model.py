@@ -9,8 +9,9 @@ from pydantic import Field, PrivateAttr, ValidationError
 from contract.errors import shown
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
+from infra.config.api import Api
 from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
-from infra.config.clients import MAX_BURST, MAX_REQUESTS, Client
+from infra.config.clients import Client
 from infra.config.errors import ConfigError, Mistake, mistakes_of
 from infra.config.lenient import adapted
 from infra.config.scaling import Scaling
@@ -36,7 +37,6 @@ from infra.config.types import (
     Namespace,
     RuntimeName,
     StackName,
-    Stage,
     VpcCidr,
     WebAddress,
     Zones,
@@ -53,20 +53,6 @@ COLD_START = 900
 
 SQS_RETENTION_DAYS = 14
 """The longest that SQS keeps a message, and what the queues are set to."""
-
-
-class Throttle(Section):
-    """The usage plan: requests per second, and how many may come at once."""
-
-    rate_limit: float = Field(default=30, gt=0, le=MAX_REQUESTS)
-    burst_limit: int = Field(default=50, ge=1, le=MAX_BURST)
-
-
-class Api(Section):
-    """The REST API."""
-
-    stage_name: Stage = "dev"
-    throttle: Throttle = Throttle()
 
 
 class ClusterComponents(Section):

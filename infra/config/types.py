@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from contract.image_kit import ROUTES
 from contract.task import checked_prefix
 
 MAX_RETENTION_DAYS = 3650
@@ -35,6 +36,14 @@ _CHART_SOURCE = re.compile(r"(oci|https|http)://[^\s/]+(/\S*)?")
 _IMAGE_FOLDER = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]+)?(/[a-z0-9]+([._-][a-z0-9]+)*)*")
 _CRON_PART = re.compile(r"(\*|(?P<first>[0-9]{1,2})(-(?P<last>[0-9]{1,2}))?)(/[1-9][0-9]?)?")
 _CRON_FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+_DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
+_CERTIFICATE_ARN = re.compile(r"arn:(aws|aws-cn):acm:[a-z0-9-]+:[0-9]{12}:certificate/[A-Za-z0-9-]+")
+_VPC_ENDPOINT = re.compile(r"vpce-[0-9a-f]{8,17}")
+_ENDPOINT_NAME = re.compile(r"[A-Za-z0-9](-*[A-Za-z0-9]){0,62}")
+_ROUTE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_IMAGE_URI = re.compile(
+    r"[0-9]{12}\.dkr\.ecr\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/[a-z0-9._/-]+(:[A-Za-z0-9_.-]{1,128}|@sha256:[0-9a-f]{64})"
+)
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+(/[^\s?#]*)?")
 
 
@@ -130,6 +139,12 @@ def _is_cron_field(text: str, bounds: tuple[int, int]) -> bool:
     return True
 
 
+def _checked_route(value: str) -> str:
+    if value in ROUTES or value.startswith("v1alpha"):
+        raise ValueError(f"must not be a path of the API itself: {', '.join(ROUTES)}, and what begins with 'v1alpha'")
+    return value
+
+
 def _at_least_one(value: Any) -> Any:
     if value == []:
         raise ValueError("must hold at least one runtime")
@@ -174,6 +189,19 @@ ImageFolder = Annotated[
     str, matching(_IMAGE_FOLDER, "a registry's host and folder such as 'public.ecr.aws/docker/library', without a tag")
 ]
 WebAddress = Annotated[str, matching(_WEB_ADDRESS, "an address that begins with https:// or http://")]
+DomainName = Annotated[str, matching(_DOMAIN, "a domain in lower case such as 'api.example.com'")]
+CertificateArn = Annotated[str, matching(_CERTIFICATE_ARN, "the ARN of a certificate in ACM")]
+VpcEndpointId = Annotated[str, matching(_VPC_ENDPOINT, "the id of a VPC endpoint such as 'vpce-0123456789abcdef0'")]
+EndpointName = Annotated[
+    str, matching(_ENDPOINT_NAME, "the name of a SageMaker endpoint: 1 to 63 letters, digits and '-'")
+]
+RoutePath = Annotated[
+    str, matching(_ROUTE, "one part of a path, letters, digits, '-', '.' and '_'"), AfterValidator(_checked_route)
+]
+ImageUri = Annotated[
+    str,
+    matching(_IMAGE_URI, "an image in ECR with tag or digest, '123456789012.dkr.ecr.REGION.amazonaws.com/NAME:TAG'"),
+]
 TimeZone = Annotated[str, AfterValidator(_checked_time_zone)]
 Cron = Annotated[str, AfterValidator(_checked_cron)]
 Days = Annotated[int, Field(ge=1, le=MAX_RETENTION_DAYS)]

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from infra.chart_defaults import scaling_values
+from infra.config.api import Auth
 from infra.config.clients import shared_folders
 from infra.config.model import Config, Runtime
 from infra.config.scaling import PRESETS, rule_of
@@ -21,12 +22,31 @@ def warnings_of(config: Config) -> tuple[str, ...]:
         *map(str, config.notes),
         *_long_tasks_on_a_mount(config),
         *_shared_folders(config),
+        *_open_api(config),
+        *_open_function(config),
         *_scaling(config),
     )
 
 
 def _shared_folders(config: Config) -> Iterator[str]:
     return (f"{path}: {problem}" for path, problem in shared_folders(config.clients))
+
+
+def _open_api(config: Config) -> Iterator[str]:
+    if config.apigw.auth is Auth.NONE:
+        caller = (
+            "every caller who reaches the VPC endpoint" if config.apigw.endpoint == "PRIVATE" else "the whole world"
+        )
+        yield f"APIGW.auth: is NONE, so {caller} may run tasks at your cost, within APIGW.throttle"
+
+
+def _open_function(config: Config) -> Iterator[str]:
+    limited = [client.name for client in config.clients if client.runtimes]
+    if limited and config.sync.image_kit_function:
+        yield (
+            f"clients: {', '.join(limited)} may use some runtimes only, and yet the image kit's function, which takes "
+            "every key; with sync.imageKit.backend: runtime it is theirs to use only if it is listed"
+        )
 
 
 def _long_tasks_on_a_mount(config: Config) -> Iterator[str]:

@@ -1,17 +1,22 @@
-"""What clients talk to: a REST API with an API key for each, and the function behind it."""
+"""What clients talk to: a REST API, their API keys if it asks for them, and the function behind it."""
 
 import json
 from collections.abc import Callable, Mapping
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from contract.clients import DEFAULT_NAME
-from infra.api_routes import API_PATHS, ApiRoute
+from infra.api_routes import ApiRoute
+from infra.api_routes import Function as ApiFunction
 from infra.clients import UsagePlan
+from infra.config.api import Auth
 from infra.constructs.acceptance import accept, policy_of_aws
+from infra.constructs.api_access import ApiAccess
+from infra.constructs.api_refusals import answer_in_json
 from infra.constructs.function import Function, FunctionProps, FunctionSettings, packaged
 from infra.constructs.log_group import log_group
 from infra.observability.metrics import THROTTLED
@@ -48,27 +53,6 @@ ANY_OBJECT = apigateway.JsonSchema(
 )
 """API Gateway itself refuses what is no JSON object; the function checks the rest."""
 
-REFUSALS: dict[str, tuple[str | None, str]] = {
-    "INVALID_API_KEY": ("401", "The x-api-key header is missing, or its key is not valid."),
-    "MISSING_AUTHENTICATION_TOKEN": ("404", "There is no such path or method; send POST to {paths}."),
-    "BAD_REQUEST_BODY": ("400", "The body must be a JSON object; JSON has no comments."),
-    "REQUEST_TOO_LARGE": ("413", "The body is too large; put large inputs in S3 or on the web, and send links."),
-    "THROTTLED": ("429", "Too many requests; try again in a moment."),
-    "DEFAULT_4XX": (None, "The request is not allowed, or not as it should be."),
-    "DEFAULT_5XX": (None, "The request could not be handled; try again."),
-}
-"""What API Gateway answers by itself: status (None: its own) and message, in the shape of the function's errors. It
-answers to a request without a key as to one with a wrong key (INVALID_API_KEY), and to an unknown path or method with
-MISSING_AUTHENTICATION_TOKEN."""
-
-OVER_QUOTA: dict[str, tuple[str | None, str]] = {
-    "QUOTA_EXCEEDED": (
-        "429",
-        "Limit Exceeded: the client has sent its requests of this day (UTC); try again tomorrow.",
-    ),
-}
-"""The same where a client has a quota."""
-
 ACCESS_LOG = {
     "requestId": "$context.requestId",
     "extendedRequestId": "$context.extendedRequestId",
@@ -88,10 +72,13 @@ ACCESS_LOG = {
 
 
 class FrontDoor(Construct):
-    """The API and its function. ``function`` is granted nothing here. ``keys`` are the API keys by the client's name.
+    """The API and its function. ``function`` is granted nothing here. ``keys`` are the API keys by the client's name;
+    there are none where requests are signed or open. ``url`` ends in a slash, behind which paths come; it is that of
+    the user's domain if there is one.
 
     ``environment`` gives the function's, by the ids of the keys. A key names no stage, since the stage needs the
-    function, and the function knows the keys; its usage plan names the stage.
+    function, and the function knows the keys; its usage plan names the stage. ``access`` says from where the API is
+    reached. ``functions`` answer the routes that are not the front door's own.
     """
 
     def __init__(
@@ -100,14 +87,17 @@ class FrontDoor(Construct):
         construct_id: str,
         *,
         plan: Api,
+        access: ApiAccess,
+        functions: Mapping[ApiFunction, lambda_.IFunction],
         environment: Callable[[Mapping[str, str]], Mapping[str, str]],
         settings: FunctionSettings,
         reserved_concurrency: int | None,
         tracing: bool,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.api = self._api(plan, settings.log_retention_days, tracing=tracing)
-        self.keys = {one.client: self._key(one.client, named=plan.named) for one in plan.plans}
+        self.api = self._api(plan, access, settings.log_retention_days, tracing=tracing)
+        keyed = plan.plans if plan.keyed else ()
+        self.keys = {one.client: self._key(one.client, named=plan.named) for one in keyed}
         made = Function(
             self,
             "Handler",
@@ -125,10 +115,12 @@ class FrontDoor(Construct):
         )
         self.function = made.function
         self.role = made.role
-        self._add_methods(plan)
-        self._answer_in_json(plan)
-        for one in plan.plans:
+        self._add_methods(plan, {ApiFunction.FRONT_DOOR: self.function, **functions})
+        answer_in_json(self.api, plan)
+        for one in keyed:
             self._add_usage_plan(one)
+        self.domain = access.add_domain(self.api)
+        self.url = f"https://{access.domain.name}/" if access.domain else self.api.url
 
     def _key(self, client: str, *, named: bool) -> apigateway.IApiKey:
         if not named:
@@ -145,14 +137,15 @@ class FrontDoor(Construct):
         )
         usage.add_api_key(self.keys[plan.client])
 
-    def _api(self, plan: Api, log_retention_days: int, *, tracing: bool) -> apigateway.RestApi:
+    def _api(self, plan: Api, access: ApiAccess, log_retention_days: int, *, tracing: bool) -> apigateway.RestApi:
         access_log = log_group(self, "AccessLogs", retention_days=log_retention_days)
         self._count_throttled(access_log)
         api = apigateway.RestApi(
             self,
             "Api",
             rest_api_name=cdk.Stack.of(self).stack_name,
-            endpoint_types=[apigateway.EndpointType.REGIONAL],
+            endpoint_configuration=access.endpoint,
+            policy=access.policy(plan.auth),
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=cdk.RemovalPolicy.RETAIN,
             min_compression_size=COMPRESSED_FROM,
@@ -165,13 +158,15 @@ class FrontDoor(Construct):
                 access_log_destination=apigateway.LogGroupLogDestination(access_log),
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(ACCESS_LOG)),
                 method_options={f"{one.path}/{one.method}": WITHOUT_KEY for one in plan.routes if not one.key},
+                throttling_rate_limit=None if plan.keyed else plan.plans[0].rate_limit,
+                throttling_burst_limit=None if plan.keyed else plan.plans[0].burst_limit,
             ),
         )
         api.node.try_remove_child("Endpoint")  # an output under the library's own name; the stack has the users' one
         accept(
             api,
-            "Clients are programs of the account's owner; an API key and a throttle are what the API promises. "
-            "A firewall or an authorizer can be put before it.",
+            "Clients are programs of the account's owner; an API key or IAM, whichever the config asks for, and a "
+            "throttle are what the API promises. A firewall or an authorizer can be put before it.",
             "AwsSolutions-APIG3",
             "AwsSolutions-APIG4",
             "AwsSolutions-COG4",
@@ -199,34 +194,26 @@ class FrontDoor(Construct):
             ],
         )
 
-    def _add_methods(self, plan: Api) -> None:
+    def _add_methods(self, plan: Api, functions: Mapping[ApiFunction, lambda_.IFunction]) -> None:
         validator = self.api.add_request_validator(
             "Validator", validate_request_body=True, validate_request_parameters=True
         )
         model = self.api.add_model("Task", content_type="application/json", schema=ANY_OBJECT)
         # One permission for the API instead of one for each method: a stack has 500 resources at most.
-        integration = apigateway.LambdaIntegration(
-            self.function, allow_test_invoke=False, scope_permission_to_method=False
-        )
+        integrations = {
+            name: apigateway.LambdaIntegration(function, allow_test_invoke=False, scope_permission_to_method=False)
+            for name, function in functions.items()
+        }
+        signed = plan.auth is Auth.AWS_IAM
         others = (ApiRoute("GET", ANY_PATH), ApiRoute("POST", ANY_PATH))
         for route in (*plan.routes, *others):
             self.api.root.resource_for_path(route.path).add_method(
                 route.method,
-                integration,
-                api_key_required=route.key,
+                integrations[route.function],
+                api_key_required=plan.keyed and route.key,
+                authorization_type=apigateway.AuthorizationType.IAM if signed else None,
                 request_validator=validator if route.body else None,
                 request_models={"application/json": model} if route.body else None,
-            )
-
-    def _answer_in_json(self, plan: Api) -> None:
-        quota = any(one.daily_quota for one in plan.plans)
-        for name, (status, message) in (REFUSALS | OVER_QUOTA if quota else REFUSALS).items():
-            body = {"message": message.format(paths=" or ".join(API_PATHS)), "errors": []}
-            self.api.add_gateway_response(
-                name,
-                type=apigateway.ResponseType.of(name),
-                status_code=status,
-                templates={"application/json": json.dumps(body)},
             )
 
 

@@ -17,6 +17,8 @@ from infra.packaging import Package
 
 PYTHON = lambda_.Runtime.PYTHON_3_13
 
+FROM_IMAGE = lambda_.Handler.FROM_IMAGE
+
 ARCHITECTURES = {"arm64": lambda_.Architecture.ARM_64, "x86_64": lambda_.Architecture.X86_64}
 
 
@@ -30,7 +32,10 @@ class FunctionSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionProps:
-    """One function. ``reserved_concurrency`` None: it shares the account's; ``tracing``: X-Ray segments are sent."""
+    """One function. ``reserved_concurrency`` None: it shares the account's; ``tracing``: X-Ray segments are sent.
+
+    ``code`` that is a container image has the ``handler`` FROM_IMAGE, and brings its own Python.
+    """
 
     code: lambda_.Code
     handler: str
@@ -54,7 +59,7 @@ class Function(Construct):
         self.function = lambda_.Function(
             self,
             "Function",
-            runtime=PYTHON,
+            runtime=lambda_.Runtime.FROM_IMAGE if props.handler == FROM_IMAGE else PYTHON,
             architecture=ARCHITECTURES[props.settings.architecture],
             code=props.code,
             handler=props.handler,
@@ -70,7 +75,8 @@ class Function(Construct):
         )
         if props.tracing:
             accept(self.role, "X-Ray takes segments for the whole account only.", "AwsSolutions-IAM5[Resource::*]")
-        accept(self.function, "Python 3.13 is what the packages are built and tested for.", "AwsSolutions-L1")
+        if props.handler != FROM_IMAGE:
+            accept(self.function, "Python 3.13 is what the packages are built and tested for.", "AwsSolutions-L1")
 
 
 def packaged(scope: Construct, package: Package, architecture: str) -> lambda_.Code:

@@ -48,7 +48,9 @@ PULL = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
 
 
 class ImageBuilds(Construct):
-    """One project and one repository for each of ``builds``; ``projects`` by the image's name.
+    """One project and one repository for each of ``builds``; ``projects`` and ``repositories`` by the image's name.
+
+    ``function`` is the name of the image that a Lambda function runs; None: there is no such function.
 
     One role serves all projects, because a stack holds few resources: it writes the builds' log group, reads the
     sources, and pushes to the repositories made here, and nothing else.
@@ -63,11 +65,13 @@ class ImageBuilds(Construct):
         builds: Sequence[ImageBuild],
         config: Images,
         log_retention_days: int,
+        function: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         logs = log_group(self, "Logs", retention_days=log_retention_days, name=builds_log_group(stack_name))
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("codebuild.amazonaws.com"))
-        repositories = {build.name: self._repository(build) for build in builds}
+        repositories = {build.name: self._repository(build, read_by_lambda=build.name == function) for build in builds}
+        self.repositories = repositories
         sources = {build.name: self._source(build) for build in builds}
         allow(role, ["logs:CreateLogStream", "logs:PutLogEvents"], [logs.log_group_arn])
         allow(role, PUSH, [one.attr_arn for one in repositories.values()])
@@ -87,7 +91,7 @@ class ImageBuilds(Construct):
         for name, project in self.projects.items():
             project.node.add_dependency(role, repositories[name])
 
-    def _repository(self, build: ImageBuild) -> ecr.CfnRepository:
+    def _repository(self, build: ImageBuild, *, read_by_lambda: bool) -> ecr.CfnRepository:
         repository = ecr.CfnRepository(
             self,
             f"Repository-{build.name}",
@@ -96,10 +100,22 @@ class ImageBuilds(Construct):
             image_scanning_configuration=ecr.CfnRepository.ImageScanningConfigurationProperty(scan_on_push=True),
             encryption_configuration=ecr.CfnRepository.EncryptionConfigurationProperty(encryption_type="AES256"),
             empty_on_delete=True,
+            repository_policy_text=self._for_lambda() if read_by_lambda else None,
             lifecycle_policy=ecr.CfnRepository.LifecyclePolicyProperty(lifecycle_policy_text=_keep(KEPT_IMAGES)),
         )
         repository.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
         return repository
+
+    def _for_lambda(self) -> iam.PolicyDocument:
+        """Lambda reads an image by this when a function of the account is made, and again after a month of idleness."""
+        stack = cdk.Stack.of(self)
+        functions = f"arn:{cdk.Aws.PARTITION}:lambda:{stack.region}:{stack.account}:function:*"
+        statement = iam.PolicyStatement(
+            principals=[iam.ServicePrincipal("lambda.amazonaws.com")],
+            actions=PULL,
+            conditions={"ArnLike": {"aws:SourceArn": functions}},
+        )
+        return iam.PolicyDocument(statements=[statement])
 
     def _source(self, build: ImageBuild) -> assets.Asset:
         """The image's files in the project's layout. CDK copies the folder at once, and zips it when it publishes."""

@@ -100,6 +100,19 @@ def image_start(scope: Construct, *, builds: Sequence[ImageBuild], settings: Fun
     )
 
 
+def image_wait(scope: Construct, *, build: ImageBuild, settings: FunctionSettings) -> StackHook:
+    """Holds what needs an image until its build has pushed it."""
+    return StackHook(
+        scope,
+        "ImageWait",
+        module="image_wait",
+        description="Waits for the image of the image kit's function",
+        timeout=cdk.Duration.minutes(15),  # the longest that a function runs
+        settings=settings,
+        properties={"Project": build.project, "Repository": build.repository, "Tag": build.tag},
+    )
+
+
 def _code(module: str) -> lambda_.Code:
     """The function's module and what all of them share, and nothing else of this folder."""
     kept = ("", "/__init__.py", "/answer.py", f"/{module}.py")

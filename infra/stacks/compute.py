@@ -49,13 +49,14 @@ def make_compute(
     topology: Topology,
     settings: FunctionSettings,
     *,
+    network: Network,
     tasks: Tasks,
     builds: Sequence[ImageBuild],
 ) -> Compute:
     """CloudFormation deletes in the opposite order of making: runtimes go first, then the drain waits for their nodes,
     and what pods and Karpenter need until then goes last."""
     models = s3.Bucket.from_bucket_arn(stack, "Models", config.model_bucket_arn)
-    cluster = _cluster(stack, config, topology)
+    cluster = _cluster(stack, config, topology, network=network)
     gpu_node_role = node_role(stack, "GpuNodeRole")
     addons = _addons(stack, config, topology, cluster=cluster, models=models)
     karpenter = _karpenter(stack, config, topology, cluster=cluster, gpu_node_role=gpu_node_role)
@@ -84,10 +85,15 @@ def make_compute(
     return Compute(cluster, karpenter, gpu_node_role)
 
 
-def _cluster(stack: cdk.Stack, config: Config, topology: Topology) -> Cluster:
+def make_network(stack: cdk.Stack, config: Config, topology: Topology) -> Network:
+    """The VPC, in whose private subnets Karpenter finds room for nodes."""
     network = Network(stack, "Network", config=config.vpc, log_retention_days=config.log_retention_days)
     for subnet in network.vpc.private_subnets:
         cdk.Tags.of(subnet).add(DISCOVERY_TAG, topology.stack_name)
+    return network
+
+
+def _cluster(stack: cdk.Stack, config: Config, topology: Topology, *, network: Network) -> Cluster:
     return Cluster(
         stack,
         "Cluster",

@@ -1,21 +1,28 @@
 """The whole platform in one stack. Who may do what to whom is decided in this folder, and nowhere else."""
 
+import re
+
 import aws_cdk as cdk
 from constructs import Construct
 
 from infra.chart_values import pays_for_throughput
+from infra.config.api import Auth
 from infra.config.model import Config
 from infra.constructs.alarms import Alarms
 from infra.constructs.dashboard import Dashboard
 from infra.constructs.ebs_throughput_tuner import EbsThroughputTuner
 from infra.constructs.function import FunctionSettings
 from infra.constructs.image_build import ImageBuilds
+from infra.constructs.image_kit import BuiltImage, EcrImage
 from infra.constructs.permission import allow
-from infra.constructs.stack_hooks import image_start
-from infra.images import ImageBuild, image_builds
-from infra.stacks.compute import Compute, make_compute
+from infra.constructs.stack_hooks import image_start, image_wait
+from infra.images import FUNCTION, ImageBuild, builds_function_image, image_builds
+from infra.stacks.compute import Compute, make_compute, make_network
 from infra.stacks.tasks import Tasks, make_tasks
 from infra.topology import STACK_DESCRIPTION, Topology, topology_of
+
+INVOKE_URL = "aikitsInvokeURL"
+"""Of an output, and the beginning of those for each route."""
 
 
 class PlatformStack(cdk.Stack):
@@ -33,10 +40,10 @@ class PlatformStack(cdk.Stack):
             architecture=config.lambda_architecture, log_retention_days=config.log_retention_days
         )
         builds = image_builds(config)
-        if builds:
-            _build_images(self, config, settings, builds)
-        tasks = make_tasks(self, config, topology, settings)
-        compute = make_compute(self, config, topology, settings, tasks=tasks, builds=builds)
+        function_image = _build_images(self, config, settings, builds) if builds else None
+        network = make_network(self, config, topology)
+        tasks = make_tasks(self, config, topology, settings, vpc=network.vpc, function_image=function_image)
+        compute = make_compute(self, config, topology, settings, network=network, tasks=tasks, builds=builds)
         _make_tuner(self, config, topology, settings)
         alarms = _make_alarms(self, config, topology, tasks) if config.alarms.enabled else None
         dashboard = (
@@ -55,7 +62,10 @@ class PlatformStack(cdk.Stack):
             cdk.CfnOutput(self, name, value=value)
 
 
-def _build_images(stack: cdk.Stack, config: Config, settings: FunctionSettings, builds: tuple[ImageBuild, ...]) -> None:
+def _build_images(
+    stack: cdk.Stack, config: Config, settings: FunctionSettings, builds: tuple[ImageBuild, ...]
+) -> BuiltImage | None:
+    """Returns the image of the image kit's function, if the stack builds it."""
     made = ImageBuilds(
         stack,
         "Images",
@@ -63,10 +73,20 @@ def _build_images(stack: cdk.Stack, config: Config, settings: FunctionSettings, 
         builds=builds,
         config=config.images,
         log_retention_days=config.log_retention_days,
+        function=FUNCTION if builds_function_image(config) else None,
     )
     start = image_start(stack, builds=builds, settings=settings)
     allow(start.role, ["codebuild:StartBuild"], [project.attr_arn for project in made.projects.values()])
     start.resource.node.add_dependency(*made.projects.values())
+    if not builds_function_image(config):
+        return None
+    (build,) = [one for one in builds if one.name == FUNCTION]
+    wait = image_wait(stack, build=build, settings=settings)
+    allow(wait.role, ["ecr:DescribeImages"], [made.repositories[FUNCTION].attr_arn])
+    builds_of = ["codebuild:ListBuildsForProject", "codebuild:BatchGetBuilds"]
+    allow(wait.role, builds_of, [made.projects[FUNCTION].attr_arn])
+    wait.resource.node.add_dependency(start.resource)
+    return BuiltImage(EcrImage.built(stack, build), wait.resource)
 
 
 def _make_tuner(stack: cdk.Stack, config: Config, topology: Topology, settings: FunctionSettings) -> None:
@@ -111,18 +131,51 @@ def _make_dashboard(
 
 def _outputs(stack: cdk.Stack, topology: Topology, tasks: Tasks, compute: Compute) -> dict[str, str]:
     """Users' scripts read these by their names."""
-    keys = {name: key.key_id for name, key in tasks.front_door.keys.items()}
-    first, *_ = keys.values()
     cluster = compute.cluster
-    named = {"ApiKeyIds": ",".join(f"{name}={key}" for name, key in keys.items())} if topology.api.named else {}
     return {
-        "FrontApiEndpoint": tasks.front_door.api.url,
-        "GetAPIKeyCommand": f"aws apigateway get-api-keys --query 'items[?id==`{first}`].value' "
-        f"--include-values --output text --region {stack.region}",
-        **named,
+        "FrontApiEndpoint": tasks.front_door.url,
+        **_credentials(stack, topology, tasks),
+        **_domain(tasks),
+        **_invoke_urls(topology, tasks),
         "InputTopicArn": tasks.routing.input_topic.topic_arn,
         "sdNotificationOutputArn": tasks.routing.output_topic.topic_arn,
         "OutputS3Bucket": tasks.output.bucket_name,
         "ConfigCommand": f"aws eks update-kubeconfig --name {cluster.cluster.cluster_name} "
         f"--region {stack.region} --role-arn {cluster.access_role.role_arn}",
     }
+
+
+def _credentials(stack: cdk.Stack, topology: Topology, tasks: Tasks) -> dict[str, str]:
+    """What a caller needs to be let in."""
+    api, keys = tasks.front_door.api, {name: key.key_id for name, key in tasks.front_door.keys.items()}
+    if topology.api.auth is Auth.AWS_IAM:
+        return {"ApiInvokeArn": api.arn_for_execute_api("*", "/*", topology.api.stage)}
+    if not keys:
+        return {}
+    first, *_ = keys.values()
+    command = (
+        f"aws apigateway get-api-keys --query 'items[?id==`{first}`].value' "
+        f"--include-values --output text --region {stack.region}"
+    )
+    named = {"ApiKeyIds": ",".join(f"{name}={key}" for name, key in keys.items())} if topology.api.named else {}
+    return {"GetAPIKeyCommand": command, **named}
+
+
+def _domain(tasks: Tasks) -> dict[str, str]:
+    """What the user's DNS record names."""
+    domain = tasks.front_door.domain
+    return {"ApiDomainTarget": domain.domain_name_alias_domain_name} if domain else {}
+
+
+def _invoke_urls(topology: Topology, tasks: Tasks) -> dict[str, str]:
+    """Where the synchronous routes are, by the name that clients of the earlier services look for."""
+    paths = topology.api.sync_paths
+    if not paths:
+        return {}
+    url = tasks.front_door.url
+    each = {f"{INVOKE_URL}{_camel(path)}": f"{url}{path.removeprefix('/')}" for path in paths}
+    return {INVOKE_URL: url, **each}
+
+
+def _camel(path: str) -> str:
+    return "".join(part.capitalize() for part in re.split(r"[^A-Za-z0-9]+", path))

@@ -1,21 +1,28 @@
 """What carries tasks: the front door, the topics and queues, and the bucket of the results."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_s3 as s3
 
 from contract.object_keys import REQUESTS_PREFIX, UPLOADS_PREFIX
+from infra.api_routes import Function as ApiFunction
 from infra.config.model import Config
+from infra.constructs.api_access import ApiAccess, api_access
 from infra.constructs.front_door import FrontDoor
 from infra.constructs.function import FunctionSettings
+from infra.constructs.image_kit import BuiltImage
 from infra.constructs.permission import allow
 from infra.constructs.routing import Routing
 from infra.constructs.stack_hooks import queue_guard
 from infra.constructs.storage import OutputBucket
 from infra.constructs.task_table import TaskTable
 from infra.constructs.webhooks import WebhookEvents, WebhookSender
+from infra.stacks.sync import allow_endpoint, image_kit_function
 from infra.topology import Topology, queue_name
 
 
@@ -31,8 +38,17 @@ class Tasks:
     webhook_sender: WebhookSender
 
 
-def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: FunctionSettings) -> Tasks:
-    """Needs no cluster."""
+def make_tasks(
+    stack: cdk.Stack,
+    config: Config,
+    topology: Topology,
+    settings: FunctionSettings,
+    *,
+    vpc: ec2.Vpc,
+    function_image: BuiltImage | None,
+) -> Tasks:
+    """Needs no cluster. ``vpc`` is where a private API is reached; ``function_image`` is that of the image kit's
+    function, None where the stack does not build it."""
     bucket = OutputBucket(stack, "Output", expiries=topology.expiries, versioned=config.output_versioning).bucket
     table = TaskTable(stack, "TaskTable", plan=topology.task_table)
     routing = Routing(
@@ -42,7 +58,26 @@ def make_tasks(stack: cdk.Stack, config: Config, topology: Topology, settings: F
         tracing=config.add_ons.tracing,
         sns_segments=config.partition != "aws-cn",
     )
-    front_door = _front_door(stack, config, topology, settings, routing=routing, output=bucket, table=table)
+    functions = (
+        {
+            ApiFunction.IMAGE_KIT: image_kit_function(
+                stack, config, topology, settings, output=bucket, built=function_image
+            )
+        }
+        if topology.sync.image_kit_function
+        else {}
+    )
+    front_door = _front_door(
+        stack,
+        config,
+        topology,
+        settings,
+        access=api_access(config.apigw, vpc, config.vpc.cidr),
+        functions=functions,
+        routing=routing,
+        output=bucket,
+        table=table,
+    )
     _guard_queues(stack, config, settings, routing=routing, front_door=front_door)
     events = WebhookEvents(stack, "WebhookEvents", plan=topology.webhooks, output_topic=routing.output_topic)
     sender = _webhook_sender(
@@ -62,6 +97,8 @@ def _front_door(
     topology: Topology,
     settings: FunctionSettings,
     *,
+    access: ApiAccess,
+    functions: Mapping[ApiFunction, lambda_.IFunction],
     routing: Routing,
     output: s3.Bucket,
     table: TaskTable,
@@ -70,6 +107,8 @@ def _front_door(
         stack,
         "FrontDoor",
         plan=topology.api,
+        access=access,
+        functions=functions,
         environment=lambda key_ids: topology.frontend_environment(
             input_topic_arn=routing.input_topic.topic_arn,
             output_bucket=output.bucket_name,
@@ -82,6 +121,7 @@ def _front_door(
         tracing=config.add_ons.tracing,
     )
     _allow_tasks(stack, config, made.role, routing=routing, output=output, table=table)
+    allow_endpoint(stack, topology, made.role, output=output)
     return made
 
 
@@ -137,7 +177,7 @@ def _webhook_sender(
         queue_url=events.queue.queue_url,
         dead_letter_url=events.dead_letters.queue_url,
         output_bucket=output.bucket_name,
-        api_url=front_door.api.url,
+        api_url=front_door.url,
     )
     made = WebhookSender(
         stack,

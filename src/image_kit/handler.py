@@ -20,7 +20,8 @@ from typing import Any, TypeAlias
 
 from contract.errors import shown
 from contract.image_kit import RESULT, ROUTES, ImageRequest
-from contract.runtimes import TaskType
+from contract.policy import violations
+from contract.runtimes import RuntimeType, TaskType
 from image_kit.errors import BadRequest, Failed, KitError, Stopped, TooLate
 from image_kit.links import Links
 from image_kit.models import LoadedModels
@@ -74,7 +75,10 @@ class Function:
 
     async def _answer(self, event: Event, context: Any) -> Any:
         operation = _operation(event)
-        request = checked(operation, _body(event))
+        body = _body(event)
+        request = checked(operation, body)
+        if forbidden := violations(self._settings.task_policy, RuntimeType.IMAGEKIT, operation, body):
+            raise BadRequest(forbidden)
         async with Links(self._settings.reach, self._settings.region) as links:
             data = await image_of(request, links, self._settings.limits)
         answered = self._run(request, data, context.get_remaining_time_in_millis() / 1000)

@@ -7,11 +7,9 @@ from aiobotocore.session import get_session
 
 from contract.errors import Problem
 from contract.image_kit import SCALE
+from contract.object_keys import RESULTS_PREFIX
 from image_kit.errors import KitError
 from image_kit.settings import Settings
-
-PREFIX = "image-kit"
-"""The folder of the results in their bucket."""
 
 LINK_SECONDS = 300
 """For how long a link opens."""
@@ -41,7 +39,7 @@ class Results:
             raise TooLarge
         config = AioConfig(signature_version="s3v4")
         async with get_session().create_client("s3", region_name=self._region, config=config) as s3:
-            key = f"{PREFIX}/{name}"
+            key = f"{RESULTS_PREFIX}/{name}"
             await s3.put_object(Bucket=self._bucket, Key=key, Body=image, ContentType="image/png")
             place = {"Bucket": self._bucket, "Key": key}
             return await s3.generate_presigned_url("get_object", Params=place, ExpiresIn=LINK_SECONDS)

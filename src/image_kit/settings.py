@@ -4,14 +4,20 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from contract.address_guard import Network
 from contract.errors import ContractError, problems_of
+from contract.policy import TaskPolicy
 from contract.settings import LinkHosts, Listed
 from image_kit.images import Limits
 from image_kit.links import Reach
+
+
+def _policy(value: object) -> object:
+    return TaskPolicy.from_env(value) if isinstance(value, str) else value
 
 
 class Settings(BaseModel):
@@ -37,6 +43,10 @@ class Settings(BaseModel):
     """Whether ``allowed_link_hosts`` may name loopback, too. Only the platform on one machine sets it."""
     results_bucket: str | None = Field(default=None, alias="RESULTS_BUCKET")
     """Where the function stores what is larger than its answer may be."""
+    task_policy: Annotated[TaskPolicy, BeforeValidator(_policy)] = Field(
+        default_factory=TaskPolicy, alias="TASK_POLICY"
+    )
+    """What a request to the function may ask for. The server's requests are tasks, which the front door checks."""
     region: str | None = Field(default=None, alias="AWS_DEFAULT_REGION")
 
     @property

@@ -138,6 +138,18 @@ async def test_a_wrong_request_is_400_as_the_services_say_it(
     assert [one["field"] for one in answer["errors"]] == [field]
 
 
+async def test_what_the_policy_forbids_is_400_before_the_model_works() -> None:
+    async with _gateway(read_settings({**SETTINGS, "TASK_POLICY": '{"maxUpscaling": 2}'})) as gateway:
+        # When
+        fourfold = await _post(gateway, "resolution", {"img": _img(), "scale": 4})
+        twofold = await _post(gateway, "resolution", {"img": _img(), "scale": 2})
+
+    # Then
+    assert (fourfold[0], fourfold[1]["message"], fourfold[1]["errors"][0]["field"]) == (400, "invalid param", "scale")
+    assert "taskPolicy.maxUpscaling" in fourfold[1]["errors"][0]["problem"]
+    assert twofold[0] == 200
+
+
 async def test_a_job_that_takes_too_long_ends_in_time_with_what_to_do_instead() -> None:
     async with _gateway(read_settings(SETTINGS), seconds_per_step=0.05, seconds=4.0) as gateway:
         # When

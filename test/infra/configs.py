@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 
 from infra.app import ROOT
-from infra.config.checks import MAX_RUNTIMES
+from infra.config.resources import MAX_RUNTIMES
 
 SDWEBUI = {"name": "sdruntime", "namespace": "default", "type": "sdwebui", "modelFilename": "v1-5-pruned.safetensors"}
 COMFYUI = {"name": "comfy", "namespace": "comfy", "type": "comfyui"}
@@ -86,6 +86,35 @@ UNWATCHED: dict[str, Any] = {
     "images": {"build": False},
 }
 
+KIT = {"name": "kit", "namespace": "kit", "type": "imagekit"}
+
+SIGNED: dict[str, Any] = {
+    **ONE,
+    "APIGW": {"auth": "AWS_IAM", "endpoint": "PRIVATE", "throttle": {"rateLimit": 5, "burstLimit": 7}},
+    "inputBuckets": ["photos"],
+    "taskPolicy": {"maxUpscaling": 2, "maxPixels": 1048576},
+    "sync": {
+        "imageKit": {"backend": "function", "memoryMb": 4096},
+        "textToImage": {"backend": "sagemaker", "endpointName": "Jumpstart-SD", "path": "route"},
+    },
+}
+"""Signed requests by a VPC endpoint, and all synchronous routes without a runtime."""
+
+OPEN: dict[str, Any] = {
+    **ONE,
+    "APIGW": {
+        "auth": "NONE",
+        "stageName": "prod",
+        "domain": {
+            "name": "api.example.com",
+            "certificateArn": "arn:aws:acm:us-west-2:123456789012:certificate/0a1b2c3d-1234-5678-9abc-0123456789ab",
+        },
+    },
+    "modelsRuntime": [*ONE["modelsRuntime"], KIT],
+    "sync": {"imageKit": {"runtime": "kit"}, "textToImage": {"runtime": "sdruntime"}},
+}
+"""An open API at a domain, and all synchronous routes by runtimes."""
+
 CHINA: dict[str, Any] = {
     "stackName": "china",
     "modelBucketArn": "arn:aws-cn:s3:::models",
@@ -119,5 +148,5 @@ MOST: dict[str, Any] = {
 }
 """As many runtimes as a stack holds, with everything on that makes it larger."""
 
-REGIONS = {"everything": "us-east-1", "china": "cn-northwest-1"}
+REGIONS = {"everything": "us-east-1", "china": "cn-northwest-1", "open": "us-west-2"}
 """Where a config is for; the others are for any region."""

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.node import use_packaged_node
-from test.infra.configs import CHINA, EVERYTHING, MOST, REGIONS, SHARED, THREE, UNWATCHED
+from test.infra.configs import CHINA, EVERYTHING, MOST, OPEN, REGIONS, SHARED, SIGNED, THREE, UNWATCHED
 from test.infra.synthesis import Synthesis, allow_time, synthesise, template_in
 
 use_packaged_node()
@@ -53,6 +53,16 @@ def china(synthesise: Synthesis) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def unwatched(synthesise: Synthesis) -> dict[str, Any]:
     return template_in(synthesise("unwatched", UNWATCHED))
+
+
+@pytest.fixture(scope="session")
+def signed(synthesise: Synthesis) -> dict[str, Any]:
+    return template_in(synthesise("signed", SIGNED))
+
+
+@pytest.fixture(scope="session")
+def opened(synthesise: Synthesis) -> dict[str, Any]:
+    return template_in(synthesise("open", OPEN, region=REGIONS["open"]))
 
 
 @pytest.fixture(scope="session")

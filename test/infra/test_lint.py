@@ -6,7 +6,7 @@ import pytest
 from cfnlint import api  # type: ignore[import-untyped]  # the package has no types
 from cfnlint.config import ManualArgs  # type: ignore[import-untyped]  # the package has no types
 
-from test.infra.configs import CHINA, EVERYTHING, REGIONS, SHARED
+from test.infra.configs import CHINA, EVERYTHING, OPEN, REGIONS, SHARED, SIGNED
 from test.infra.synthesis import Synthesis
 
 REDUNDANT_DEPENDENCY = "W3005"
@@ -20,11 +20,14 @@ REDUNDANT_DEPENDENCY = "W3005"
         ("everything", ["us-west-2", "us-east-1"]),
         ("shared", ["us-west-2"]),
         ("china", ["cn-northwest-1"]),
+        ("signed", ["us-west-2"]),
+        ("open", ["us-west-2"]),
     ],
 )
 def test_a_template_is_clean(name: str, regions: list[str], synthesise: Synthesis) -> None:
     # Given
-    config = {"everything": EVERYTHING, "shared": SHARED, "china": CHINA}.get(name)
+    configs = {"everything": EVERYTHING, "shared": SHARED, "china": CHINA, "signed": SIGNED, "open": OPEN}
+    config = configs.get(name)
     (path,) = synthesise(name, config, region=REGIONS.get(name)).glob("*.template.json")
 
     # When

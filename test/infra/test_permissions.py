@@ -69,7 +69,7 @@ AWS_POLICIES = {
 """Policies that AWS keeps, all of them."""
 
 
-@pytest.fixture(params=["default", "three", "shared", "everything", "china"])
+@pytest.fixture(params=["default", "three", "shared", "everything", "china", "signed", "opened"])
 def template(request: pytest.FixtureRequest) -> dict[str, Any]:
     made: dict[str, Any] = request.getfixturevalue(request.param)
     return made

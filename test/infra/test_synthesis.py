@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from infra.app import ROOT, check_region
-from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import parse_config
-from test.infra.configs import CHINA, EVERYTHING, MOST, THREE
+from infra.config.resources import MAX_RUNTIMES, RUNTIME_RESOURCES, platform_resources
+from test.infra.configs import CHINA, EVERYTHING, MOST, ONE, OPEN, SIGNED, THREE
 from test.infra.reading import of_type, the_one
 from test.infra.synthesis import Refused, Synthesis
 
@@ -43,6 +43,18 @@ def test_the_most_runtimes_fit_one_stack_with_everything_on(most: dict[str, Any]
     assert len(of_type(most, "AWS::SNS::Subscription")) == MAX_RUNTIMES + 1
     assert len(of_type(most, "AWS::CloudWatch::Alarm")) > 20
     assert len(of_type(most, "AWS::CloudWatch::Dashboard")) == 1
+
+
+@pytest.mark.parametrize(("config", "raw"), [("signed", SIGNED), ("opened", OPEN), ("default", ONE)])
+def test_a_stack_takes_no_more_resources_than_are_counted(
+    config: str, raw: dict[str, Any], request: pytest.FixtureRequest
+) -> None:
+    # Given
+    template = request.getfixturevalue(config)
+    runtimes = len(raw["modelsRuntime"])
+
+    # Then
+    assert len(template["Resources"]) <= platform_resources(raw) + RUNTIME_RESOURCES * runtimes
 
 
 def test_one_runtime_more_is_refused_with_a_clear_error(synthesise: Synthesis) -> None:

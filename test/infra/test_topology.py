@@ -6,9 +6,9 @@ import pytest
 
 from contract.catalog import Catalog
 from contract.policy import TaskPolicy
-from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import MAX_TASK_TIMEOUT, parse_config
+from infra.config.resources import MAX_RUNTIMES
 from infra.queues import DAY
 from infra.topology import LEASE_SECONDS, Expiry, Topology, topology_of
 

@@ -230,6 +230,9 @@ esac
     assert 'api_key = "of-web"' in file.read_text()
     assert "not found" in sdoneks("config", "stack", "another").err[-1]
     assert sdoneks("config", "stack", "mine", "--client", "nobody").code == 2
+    outputs = {"OutputKey": "FrontApiEndpoint", "OutputValue": site.endpoint}
+    (tmp_path / "stack.json").write_text(json.dumps({"Stacks": [{"Outputs": [outputs]}]}))
+    assert "has no keys (APIGW.auth of its config)" in sdoneks("config", "stack", "mine").err[-1]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -88,7 +88,9 @@ def _key_id(outputs: Mapping[str, str], client: str | None) -> str:
         if client not in keys:
             raise ConfigError(f"the stack has no client {client!r}; it has {', '.join(keys) or 'none with a name'}")
         return keys[client]
-    found = _KEY_ID.search(outputs.get("GetAPIKeyCommand", ""))
+    if "GetAPIKeyCommand" not in outputs:
+        raise ConfigError("the stack's API has no keys (APIGW.auth of its config), which this command needs")
+    found = _KEY_ID.search(outputs["GetAPIKeyCommand"])
     if found is None:
         raise ConfigError("the stack's output GetAPIKeyCommand names no API key")
     return found[1]

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
-from infra.config.checks import MAX_RUNTIMES
 from infra.config.errors import ConfigError
 from infra.config.model import Config, load_config, parse_config
+from infra.config.resources import MAX_RUNTIMES
 
 ROOT = Path(__file__).parents[3]
 
