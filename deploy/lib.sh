@@ -145,7 +145,8 @@ stack_output() {
     --query "Stacks[0].Outputs[?OutputKey==\`$1\`].OutputValue"
 }
 
-# find_stack: export ENDPOINT, API_KEY and TOPIC_ARN from the stack's outputs. CLIENT names the client whose key is taken.
+# find_stack: export ENDPOINT, AUTH, API_KEY and TOPIC_ARN from the stack's outputs. CLIENT names the client whose key is
+# taken. AUTH is what the API asks for; API_KEY is empty where that is no key.
 find_stack() {
   command -v aws >/dev/null || fail "the AWS CLI is needed to look up the stack, and is not on PATH" \
     "Install it, or set ENDPOINT and API_KEY."
@@ -153,6 +154,13 @@ find_stack() {
   ENDPOINT="$(stack_output FrontApiEndpoint)" || fail "the stack $STACK_NAME cannot be looked up, see above"
   command="$(stack_output GetAPIKeyCommand)"
   TOPIC_ARN="$(stack_output sdNotificationOutputArn)"
+  AUTH=API_KEY API_KEY=""
+  export ENDPOINT TOPIC_ARN API_KEY AUTH
+  if [ -z "$command" ] && [ -n "$ENDPOINT" ]; then
+    AUTH=NONE
+    [ -z "$(stack_output ApiInvokeArn)" ] || AUTH=AWS_IAM
+    return
+  fi
   # The output is a command for people; only the key's id is taken from it.
   id="$(sed -nE 's/.*(id==`|--api-key )([A-Za-z0-9]+).*/\2/p' <<<"$command")"
   if [ -n "${CLIENT:-}" ]; then
@@ -163,5 +171,4 @@ find_stack() {
   [ -n "$id" ] || fail "the stack's output GetAPIKeyCommand names no API key: $command" "Give ENDPOINT and API_KEY."
   API_KEY="$(aws apigateway get-api-key --api-key "$id" --include-value --query value --output text)" ||
     fail "the API key $id cannot be read, see above"
-  export ENDPOINT TOPIC_ARN API_KEY
 }

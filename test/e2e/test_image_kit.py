@@ -195,7 +195,8 @@ async def test_a_wrong_synchronous_request_is_400_as_the_services_say_it(
 
 
 GUIDE = (ROOT / "docs" / "en" / "how-to" / "image-kit.md").read_text()
-SAMPLES = re.findall(r"```(bash|python)\n(.*?)```", GUIDE, re.DOTALL)
+BLOCKS = re.findall(r"```(bash|python)\n(.*?)```", GUIDE, re.DOTALL)
+SAMPLES = [(language, text) for language, text in BLOCKS if "resolution" in text]
 
 
 @pytest.mark.parametrize(("language", "sample"), SAMPLES, ids=[language for language, _ in SAMPLES])

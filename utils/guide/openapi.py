@@ -7,7 +7,7 @@ from contract.catalog import Catalog
 from contract.errors import MAX_PROBLEMS
 from contract.runtimes import RuntimeType, TaskType
 from frontend_lambda.body import MAX_DEPTH, MAX_INTEGER_CHARACTERS
-from infra.config.model import Throttle
+from infra.config.api import Throttle
 from utils.guide import bodies, task_api, task_schemas
 from utils.smoke import samples
 

@@ -29,6 +29,9 @@ REGION = "us-east-1"
 _FAKE = "local"
 """Key and secret. moto takes any; a real one must never come near it."""
 
+LOCAL_CREDENTIALS = (_FAKE, _FAKE)
+"""The access key and its secret that requests to the local gateway are signed with, where the config asks for that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -48,6 +51,10 @@ class Access:
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def signing(self) -> dict[str, Any]:
+        """What a request may be signed with: the arguments of ``utils.local.signature.Signatures``."""
+        return {"secrets": {_FAKE: _FAKE}, "region": self.region}
 
     @asynccontextmanager
     async def clients(self) -> AsyncIterator[Clients]:

@@ -11,8 +11,11 @@ from pathlib import Path
 from rich.console import Console
 
 from contract.callback import Callback, Status
+from infra.config.api import Auth
+from utils.local.cloud import LOCAL_CREDENTIALS
 from utils.local.running import Addresses
 from utils.local.services import ROOT
+from utils.local.signature import SERVICE
 from utils.smoke import samples
 from utils.smoke.client import Request
 
@@ -62,12 +65,13 @@ class Display:
         if first:
             self._line("Send a first request:", "bold")
             self._line(
-                f"  curl -sS {addresses.endpoint}{samples.version(first.name)} -H 'x-api-key: {addresses.api_key}' "
+                f"  curl -sS {addresses.endpoint}{samples.version(first.name)} {_credentials(addresses)}"
                 f"-H 'Content-Type: application/json' -d {shlex.quote(json.dumps(first.body))}"
             )
-        self._line("Or every sample request:", "bold")
-        script = shown_path(ROOT / "test" / "run.sh")
-        self._line(f"  ENDPOINT={addresses.endpoint} API_KEY={addresses.api_key} LINK={image} {script}")
+        if addresses.api_key:
+            self._line("Or every sample request:", "bold")
+            script = shown_path(ROOT / "test" / "run.sh")
+            self._line(f"  ENDPOINT={addresses.endpoint} API_KEY={addresses.api_key} LINK={image} {script}")
 
     def callback(self, callback: Callback, files: Sequence[Path], note: str = "") -> None:
         """One line for a callback: how the task ended, and its images, which come first in ``files``."""
@@ -101,10 +105,20 @@ class Display:
 
 def _keys(addresses: Addresses) -> Iterator[tuple[str, str]]:
     """A line for each client's key; the only one needs no name."""
-    if len(addresses.api_keys) == 1:
+    if addresses.auth == Auth.AWS_IAM:
+        yield "signatures", f"SigV4 of {SERVICE} in {addresses.region}, with {' and '.join(LOCAL_CREDENTIALS)} as keys"
+    elif len(addresses.api_keys) == 1:
         yield "API key", addresses.api_key
     else:
         yield from ((f"key of {name}", key) for name, key in addresses.api_keys.items())
+
+
+def _credentials(addresses: Addresses) -> str:
+    """Arguments of curl, with a space at their end."""
+    if addresses.auth == Auth.AWS_IAM:
+        key, secret = LOCAL_CREDENTIALS
+        return f"--aws-sigv4 aws:amz:{addresses.region}:{SERVICE} --user {key}:{secret} "
+    return f"-H 'x-api-key: {addresses.api_key}' " if addresses.api_key else ""
 
 
 class _Console(Console):

@@ -1,7 +1,8 @@
 """The front door in a process of its own: the gateway, and behind it the Lambda handler with a Lambda's environment.
 
-The variable GATEWAY holds the API's settings, as JSON: the keyword arguments of ``Gateway``, and of each key; the only
-argument is the number of the listening socket that the parent opened. With OTEL_EXPORTER_OTLP_ENDPOINT each request is
+The variable GATEWAY holds the API's settings, as JSON: the keyword arguments of ``Gateway``, of each key and of
+``Signatures``, and the URLs of functions in other processes; the only argument is the number of the listening socket
+that the parent opened. With OTEL_EXPORTER_OTLP_ENDPOINT each request is
 the first span of its task's trace.
 """
 
@@ -15,7 +16,9 @@ import sys
 from contextlib import AsyncExitStack
 
 from frontend_lambda.handler import handle
+from utils.local.function_client import RemoteFunction
 from utils.local.gateway import Gateway, Handler
+from utils.local.signature import Signatures
 from utils.local.usage import ApiKey
 
 
@@ -28,7 +31,12 @@ async def serve() -> None:
         listening = socket.socket(fileno=int(sys.argv[1]))
         settings = json.loads(os.environ["GATEWAY"])
         keys = [ApiKey(**key) for key in settings.pop("keys")]
-        await stack.enter_async_context(Gateway(handler, keys=keys, listening=listening, **settings))
+        signatures = Signatures(**values) if (values := settings.pop("signatures")) else None
+        functions = {path: RemoteFunction(url) for path, url in settings.pop("functions").items()}
+        gateway = Gateway(
+            handler, keys=keys, signatures=signatures, functions=functions, listening=listening, **settings
+        )
+        await stack.enter_async_context(gateway)
         await stop.wait()
 
 

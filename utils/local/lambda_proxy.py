@@ -86,8 +86,16 @@ class LambdaContext:
         return max(0, round((self.deadline - time.monotonic()) * 1000))
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request: an API key, or the id of the access key that signed it; neither where the API is open."""
+
+    api_key: ApiKey | None = None
+    access_key: str | None = None
+
+
 def proxy_event(
-    request: web.Request, body: bytes, *, stage: str, resource: Resource, request_id: str, api_key: ApiKey | None
+    request: web.Request, body: bytes, *, stage: str, resource: Resource, request_id: str, caller: Caller
 ) -> dict[str, Any]:
     """The event of a request to ``resource``. It holds the caller's key, as the real one does: never log it."""
     headers = {name: request.headers.getall(name) for name in request.headers}
@@ -115,7 +123,7 @@ def proxy_event(
             "domainPrefix": "local",
             "extendedRequestId": request_id,
             "httpMethod": request.method,
-            "identity": _identity(request, api_key),
+            "identity": _identity(request, caller),
             "path": f"/{stage}{resource.path}",
             "protocol": f"HTTP/{request.version.major}.{request.version.minor}",
             "requestId": request_id,
@@ -130,22 +138,23 @@ def proxy_event(
     }
 
 
-def _identity(request: web.Request, api_key: ApiKey | None) -> dict[str, str | None]:
+def _identity(request: web.Request, caller: Caller) -> dict[str, str | None]:
+    signed = caller.access_key is not None
     return {
-        "accessKey": None,
-        "accountId": None,
-        "apiKey": api_key.value if api_key else None,
-        "apiKeyId": api_key.id if api_key else None,
-        "caller": None,
+        "accessKey": caller.access_key,
+        "accountId": ACCOUNT if signed else None,
+        "apiKey": caller.api_key.value if caller.api_key else None,
+        "apiKeyId": caller.api_key.id if caller.api_key else None,
+        "caller": caller.access_key,
         "cognitoAuthenticationProvider": None,
         "cognitoAuthenticationType": None,
         "cognitoIdentityId": None,
         "cognitoIdentityPoolId": None,
         "principalOrgId": None,
         "sourceIp": request.remote,
-        "user": None,
+        "user": caller.access_key,
         "userAgent": request.headers.get("User-Agent"),
-        "userArn": None,
+        "userArn": f"arn:aws:iam::{ACCOUNT}:root" if signed else None,
     }
 
 

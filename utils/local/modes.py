@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contract.callback import Callback, Status
+from infra.config.api import Auth
 from infra.topology import Route
+from utils.local.cloud import LOCAL_CREDENTIALS
 from utils.local.display import Display
 from utils.local.platform import Platform
+from utils.local.running import Addresses
 from utils.simulators.drawing import draw
+from utils.smoke.authorize import Authorize, by_key, by_signature
 from utils.smoke.callbacks import Listener, download
 from utils.smoke.client import Request, Target, callbacks_of, requests_for, send
 from utils.smoke.samples import version
@@ -68,7 +73,7 @@ async def send_once(
     Returns whether all were accepted, completed, and written to ``output``.
     """
     addresses, sent, succeeded = platform.addresses, dict[str, float](), bool(requests)
-    async for answer in send(addresses.endpoint, addresses.api_key, requests):
+    async for answer in send(addresses.endpoint, _authorize(addresses), requests):
         name, task = answer.request.name, answer.request.task_id
         if answer.accepted:
             sent[task] = time.monotonic() - answer.seconds
@@ -83,6 +88,12 @@ async def send_once(
     for task in sent:
         display.error(f"no callback of {task} within {seconds:g} s")
     return succeeded and not sent
+
+
+def _authorize(addresses: Addresses) -> Authorize:
+    if addresses.auth == Auth.AWS_IAM:
+        return by_signature(Credentials(*LOCAL_CREDENTIALS), addresses.region)
+    return by_key(addresses.api_key)
 
 
 async def _download(platform: Platform, callback: Callback, output: Path, display: Display) -> list[Path]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from contract.runtimes import RuntimeType
+from infra.api_routes import Function
 from infra.topology import Route, Topology
 from queue_agent.aws.clients import Clients
 from utils.local import image_kit, running, services
@@ -65,7 +66,9 @@ class Plan:
     def has_image_kit(self) -> bool:
         """Whether an image kit is started."""
         routes = self.topology.routes
-        return any(one.type is RuntimeType.IMAGEKIT and one.name not in self.runtime_urls for one in routes)
+        return bool(self.topology.sync.image_kit_function) or any(
+            one.type is RuntimeType.IMAGEKIT and one.name not in self.runtime_urls for one in routes
+        )
 
 
 class Platform:
@@ -120,7 +123,10 @@ async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Plat
         cloud = await supervisor.watch(apply(plan.topology, access, clients))
 
         keys = _api_keys(plan.topology)
-        gateway = services.gateway_service(plan.topology, cloud, keys, gateway_socket.fileno(), telemetry)
+        functions = await _start_functions(plan.topology, cloud, supervisor, stack)
+        gateway = services.gateway_service(
+            plan.topology, cloud, keys, gateway_socket.fileno(), telemetry=telemetry, functions=functions
+        )
         await supervisor.start(gateway)
         endpoint = f"{address(gateway_socket)}/{plan.topology.api.stage}/"
         await supervisor.start(services.webhook_service(plan.topology, cloud, endpoint))
@@ -128,10 +134,12 @@ async def start(plan: Plan, report: Callable[[str], None]) -> AsyncIterator[Plat
         # Agents stop while their runtimes still run, so that they can interrupt them; then the rest stops.
         stack.push_async_callback(supervisor.stop, gateway.name, *health)
         stack.callback(gateway_socket.close)
+        keyed = plan.topology.api.keyed
         addresses = Addresses(
             endpoint=endpoint,
-            api_key=next(iter(keys.values())).value,
-            api_keys={name: key.value for name, key in keys.items()},
+            auth=plan.topology.api.auth.value,
+            api_key=next(iter(keys.values())).value if keyed else "",
+            api_keys={name: key.value for name, key in keys.items()} if keyed else {},
             bucket=cloud.output_bucket,
             topic_arn=cloud.output_topic_arn,
             aws_endpoint_url=access.endpoint_url,
@@ -157,6 +165,17 @@ def _api_keys(topology: Topology) -> dict[str, ApiKey]:
         )
         for plan in topology.api.plans
     }
+
+
+async def _start_functions(
+    topology: Topology, cloud: Cloud, supervisor: Supervisor, stack: AsyncExitStack
+) -> dict[Function, str]:
+    """Start the functions that answer routes themselves. Returns their URLs."""
+    if topology.sync.image_kit_function is None:
+        return {}
+    listening = stack.enter_context(listen())  # a function that is restarted needs it again
+    await supervisor.start(services.function_service(topology, cloud, listening.fileno(), image_kit.WEIGHTS))
+    return {Function.IMAGE_KIT: address(listening)}
 
 
 async def _collector(plan: Plan, stack: AsyncExitStack) -> str | None:

@@ -26,7 +26,8 @@ class NotRunning(Exception):
 class Addresses:
     """How a running platform is reached, which is for its owner only.
 
-    ``api_keys``: by the name of the client; ``api_key``: the first of them. ``logs``: folder of its processes' logs.
+    ``auth``: what the API asks of a request, as APIGW.auth has it. ``api_keys``: by the name of the client;
+    ``api_key``: the first of them; empty where it asks for none. ``logs``: folder of its processes' logs.
     ``agents``: URL of the metrics of each agent, by the agent's name. ``queues``: URL of each runtime's queue, by the
     runtime's name. ``pid``: of the platform's own process.
     """
@@ -42,6 +43,7 @@ class Addresses:
     agents: Mapping[str, str]
     queues: Mapping[str, str]
     pid: int
+    auth: str = "API_KEY"
 
 
 def file_of(output: Path) -> Path:

@@ -9,6 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from infra import console
+from infra.api_routes import Function
+from infra.config.api import Auth
 from infra.topology import Route, Topology
 from utils.local.cloud import Cloud
 from utils.local.ports import LOOPBACK
@@ -45,9 +47,16 @@ def aws_service(socket: int) -> Service:
 
 
 def gateway_service(
-    topology: Topology, cloud: Cloud, keys: Mapping[str, ApiKey], socket: int, telemetry: Mapping[str, str]
+    topology: Topology,
+    cloud: Cloud,
+    keys: Mapping[str, ApiKey],
+    socket: int,
+    *,
+    telemetry: Mapping[str, str],
+    functions: Mapping[Function, str],
 ) -> Service:
-    """The front door on a listening socket: the gateway with the Lambda handler behind it. ``keys`` by client."""
+    """The front door on a listening socket: the gateway with the Lambda handler behind it. ``keys`` by client;
+    ``functions``: the URLs of those that answer routes in processes of their own."""
     (route, *_), api = topology.routes, topology.api
     own = topology.frontend_environment(
         input_topic_arn=cloud.input_topic_arn,
@@ -59,12 +68,35 @@ def gateway_service(
     gateway = {
         "stage": api.stage,
         "routes": routes,
-        "keyless": [route.path for route in api.routes if not route.key],
+        "keyless": [route.path for route in api.routes if not route.key and api.auth is not Auth.AWS_IAM],
         "keys": [asdict(key) for key in keys.values()],
+        "signatures": cloud.access.signing() if api.auth is Auth.AWS_IAM else None,
+        "open_to_all": api.auth is Auth.NONE,
+        "functions": {route.path: functions[route.function] for route in api.routes if route.function in functions},
     }
     local = {**LOOPBACK_WEBHOOKS, "CONSOLE_PAGE": str(console.page()), "GATEWAY": json.dumps(gateway)}
     more = {**cloud.access.environment(), **own, **telemetry, **local}
     return Service("gateway", "utils.local.gateway_server", (str(socket),), environment(more), sockets=(socket,))
+
+
+def function_service(topology: Topology, cloud: Cloud, socket: int, weights: Path) -> Service:
+    """The image kit's function on a listening socket, with its real models. Links may lead to loopback, where users'
+    files are."""
+    plan = topology.sync.image_kit_function
+    assert plan, "the config has such a function"
+    own = plan.environment(results_bucket=cloud.output_bucket)
+    local = {
+        "WEIGHTS_DIR": str(weights),
+        "ALLOWED_LINK_HOSTS": ",".join(topology.allowed_link_hosts),
+        "ALLOW_LOOPBACK_LINKS": "true",
+    }
+    return Service(
+        "image-kit",
+        "utils.local.function_server",
+        (str(socket), "image_kit.handler.handle"),
+        environment({**cloud.access.environment(), **own, **local}),
+        sockets=(socket,),
+    )
 
 
 def webhook_service(topology: Topology, cloud: Cloud, api_url: str) -> Service:

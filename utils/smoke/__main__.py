@@ -11,14 +11,17 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import botocore.session
 import filetype
 from botocore.exceptions import ClientError
 
 from contract.callback import Callback, Status
 from contract.runtimes import RuntimeType
+from infra.config.api import Auth
 from infra.config.errors import ConfigError
 from infra.config.model import load_config
 from queue_agent.aws.clients import Clients, open_clients
+from utils.smoke.authorize import Authorize, by_key, by_signature
 from utils.smoke.callbacks import Listener, download, listening
 from utils.smoke.client import Answer, Target, callbacks_of, requests_for, send
 
@@ -36,18 +39,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Returns 0 if every request was accepted and, where callbacks are awaited, made images that can be downloaded."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    api_key = os.environ.get("API_KEY")
-    if not api_key:
+    api_key = os.environ.get("API_KEY", "")
+    if arguments.auth == Auth.API_KEY and not api_key:
         parser.error("the variable API_KEY must hold the API key")
     try:
         target = _target(arguments)
+        authorize = _signing() if arguments.auth == Auth.AWS_IAM else by_key(api_key)
     except (ConfigError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    return 0 if asyncio.run(_send(arguments, target, api_key)) else 1
+    return 0 if asyncio.run(_send(arguments, target, authorize)) else 1
 
 
-async def _send(arguments: argparse.Namespace, target: Target, api_key: str) -> bool:
+def _signing() -> Authorize:
+    """With the credentials and the region that the AWS CLI would use. Raises ValueError without them."""
+    session = botocore.session.get_session()
+    credentials, region = session.get_credentials(), session.get_config_variable("region")
+    if credentials is None or region is None:
+        raise ValueError("requests are signed, and no AWS credentials or no region (AWS_DEFAULT_REGION) can be found")
+    return by_signature(credentials, region)
+
+
+async def _send(arguments: argparse.Namespace, target: Target, authorize: Authorize) -> bool:
     requests = requests_for(target)
     if not requests:
         print(f"error: there is no sample request for {target.type}", file=sys.stderr)
@@ -59,7 +72,7 @@ async def _send(arguments: argparse.Namespace, target: Target, api_key: str) -> 
             listener = await stack.enter_async_context(listening(clients, arguments.topic_arn))
         print(COLUMNS.format("REQUEST", "STATUS", "SECONDS", "ANSWER"))
         answers = []
-        async for answer in send(arguments.endpoint, api_key, requests):
+        async for answer in send(arguments.endpoint, authorize, requests):
             print(COLUMNS.format(answer.request.name, answer.status or "none", f"{answer.seconds:.2f}", answer.text))
             answers.append(answer)
         accepted = all(answer.accepted for answer in answers)
@@ -150,6 +163,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="test/run.sh", description=__doc__)
     add = parser.add_argument
     add("--endpoint", required=True, metavar="URL", help="of the API, with its stage; the key is in API_KEY")
+    add("--auth", default=Auth.API_KEY, choices=[one.value for one in Auth], help="as APIGW.auth of the config has it")
     add("--runtime-type", default=RuntimeType.SDWEBUI, choices=[kind.value for kind in RuntimeType])
     add("--runtime", metavar="NAME", help="default: the first of its type in the config")
     add("--model", metavar="FILE", help="of the runtime that is named, for v1alpha1, which routes by model")

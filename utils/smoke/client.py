@@ -1,6 +1,7 @@
 """Sends the guide's requests to a front door, and waits until each has its callback."""
 
 import asyncio
+import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterable
@@ -13,6 +14,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 from contract.callback import Callback, Status
 from contract.runtimes import TASK_TYPES, RuntimeType
 from utils.smoke import samples
+from utils.smoke.authorize import Authorize
 from utils.smoke.callbacks import Listener
 
 THROTTLE_PAUSES = (0.5, 1.0, 2.0, 4.0)
@@ -78,27 +80,29 @@ def requests_for(target: Target) -> list[Request]:
     ]
 
 
-async def send(endpoint: str, api_key: str, requests: Iterable[Request]) -> AsyncIterator[Answer]:
+async def send(endpoint: str, authorize: Authorize, requests: Iterable[Request]) -> AsyncIterator[Answer]:
     """Send them one after the other, no faster than the throttle lets them through.
 
     ``endpoint`` is the stage's URL, as the stack's output gives it.
     """
     async with ClientSession(timeout=ClientTimeout(total=ANSWER_SECONDS)) as session:
         for request in requests:
-            answer = await _post(session, endpoint, api_key, request)
+            answer = await _post(session, endpoint, authorize, request)
             for pause in THROTTLE_PAUSES:
                 if answer.status != HTTPStatus.TOO_MANY_REQUESTS:
                     break
                 await asyncio.sleep(pause)
-                answer = await _post(session, endpoint, api_key, request)
+                answer = await _post(session, endpoint, authorize, request)
             yield answer
 
 
-async def _post(session: ClientSession, endpoint: str, api_key: str, request: Request) -> Answer:
+async def _post(session: ClientSession, endpoint: str, authorize: Authorize, request: Request) -> Answer:
     url = f"{endpoint.rstrip('/')}/{samples.version(request.name)}"
+    body = json.dumps(request.body).encode()
+    headers = {"Content-Type": "application/json", **authorize(url, body)}
     began = time.monotonic()
     try:
-        async with session.post(url, json=request.body, headers={"x-api-key": api_key}) as answer:
+        async with session.post(url, data=body, headers=headers) as answer:
             status, text = answer.status, await answer.text()
     except (ClientError, TimeoutError) as error:
         status, text = 0, f"{url} cannot be reached: {error or type(error).__name__}"

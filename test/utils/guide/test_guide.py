@@ -12,7 +12,7 @@ from openapi_spec_validator import validate
 
 from contract.catalog import Catalog, RuntimeEntry
 from contract.runtimes import RuntimeType, TaskType
-from infra.config.checks import MAX_RUNTIMES
+from infra.config.resources import MAX_RUNTIMES
 from utils.guide import keys, metrics, site, translation, values
 from utils.guide.__main__ import DOCS, PARTS, files
 from utils.guide.openapi import VERSIONS, document

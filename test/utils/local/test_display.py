@@ -1,12 +1,15 @@
 """The lines that the local platform shows."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contract.callback import Callback, Cause, Status
+from test.support.platform import addresses_of
 from utils.local.display import Display
+from utils.smoke.client import Request
 
 
 def completed(images: int) -> Callback:
@@ -54,3 +57,38 @@ def test_when_nobody_reads_any_more_it_goes_quiet(monkeypatch: pytest.MonkeyPatc
         # When, then: neither these nor the flush at the end raise
         display.event("the first line finds nobody")
         display.event("the second is not even tried")
+
+
+@pytest.mark.parametrize(
+    ("auth", "shown", "hidden"),
+    [
+        ("API_KEY", ["API key       k3y", "-H 'x-api-key: k3y'", "API_KEY=k3y"], ["--aws-sigv4"]),
+        ("AWS_IAM", ["--aws-sigv4 aws:amz:us-east-1:execute-api --user local:local"], ["x-api-key", "API_KEY="]),
+        (
+            "NONE",
+            ["curl -sS http://127.0.0.1:1/dev/v1alpha2 -H 'Content-Type"],
+            ["x-api-key", "--aws-sigv4", "API_KEY="],
+        ),
+    ],
+)
+def test_the_first_request_is_sent_as_the_api_asks_for_it(
+    auth: str, shown: list[str], hidden: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given
+    keys = {"default": "k3y"} if auth == "API_KEY" else {}
+    addresses = replace(
+        addresses_of("http://127.0.0.1:2"),
+        endpoint="http://127.0.0.1:1/dev/",
+        region="us-east-1",
+        auth=auth,
+        api_key=keys.get("default", ""),
+        api_keys=keys,
+    )
+
+    # When
+    Display().welcome(addresses, Request("v1alpha2-text-to-image", "t", {}), "s3://bucket/a.png")
+
+    # Then
+    printed = capsys.readouterr().out
+    assert [one for one in shown if one not in printed] == []
+    assert [one for one in hidden if one in printed] == []

@@ -17,7 +17,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from utils.local.gateway import MAX_BODY_BYTES, MAX_EVENT_BYTES, Gateway, Handler
+from utils.local.gateway import MAX_EVENT_BYTES, Gateway, Handler
+from utils.local.gateway_admission import MAX_BODY_BYTES
 from utils.local.ports import address, listen
 from utils.local.usage import ApiKey
 
@@ -482,7 +483,7 @@ async def test_a_client_that_leaves_amid_its_body_disturbs_nobody(
 
 async def test_a_body_that_does_not_come_is_given_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a client that promises a body and sends none
-    monkeypatch.setattr("utils.local.gateway.READ_SECONDS", 0.1)
+    monkeypatch.setattr("utils.local.gateway_admission.READ_SECONDS", 0.1)
     api = await start(told)
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(f"POST /dev/v1alpha2 HTTP/1.1\r\nHost: x\r\nx-api-key: {KEY}\r\nContent-Length: 9\r\n\r\n".encode())

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 
 from contract.runtimes import TASK_TYPES, RuntimeType
 from utils.smoke import client as trial
+from utils.smoke.authorize import by_key
 from utils.smoke.client import Target, requests_for, send
 
 
@@ -59,7 +60,7 @@ async def test_a_throttled_request_is_sent_again_for_a_while(
     statuses += given
     requests = requests_for(Target(runtime="mine", type=RuntimeType.COMFYUI))
     # When
-    answers = [answer async for answer in send(door, "k", requests)]
+    answers = [answer async for answer in send(door, by_key("k"), requests)]
     # Then
     assert [(answer.request, answer.status, answer.text) for answer in answers] == [(requests[0], last, '{"key": "k"}')]
     assert answers[0].accepted == (last == HTTPStatus.OK)
@@ -68,6 +69,6 @@ async def test_a_throttled_request_is_sent_again_for_a_while(
 
 async def test_a_door_that_is_not_there_is_an_answer_too() -> None:
     requests = requests_for(Target(runtime="mine", type=RuntimeType.COMFYUI))
-    (answer,) = [answer async for answer in send("http://127.0.0.1:9/dev", "k", requests)]
+    (answer,) = [answer async for answer in send("http://127.0.0.1:9/dev", by_key("k"), requests)]
     assert not answer.accepted
     assert answer.text.startswith("http://127.0.0.1:9/dev/v1alpha2 cannot be reached: ")
