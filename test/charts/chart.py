@@ -17,7 +17,10 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
+
+from contract.runtimes import RuntimeType
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "sd-on-eks"
@@ -202,3 +205,10 @@ class Rendered:
 def env(container: Manifest) -> dict[str, str]:
     """The environment of a container, without what comes from elsewhere."""
     return {entry["name"]: entry["value"] for entry in container["env"] if "value" in entry}
+
+
+ALL_TYPES = pytest.mark.parametrize("kind", [kind.value for kind in RuntimeType])
+
+
+def of_type(kind: str, **inference_api: Any) -> dict[str, Any]:
+    return {"runtime": {"type": kind, "inferenceApi": inference_api}}

@@ -1,6 +1,7 @@
 """A clone of the project's files, and a PATH with little on it."""
 
 import shutil
+import subprocess
 import sys
 import sysconfig
 import venv
@@ -8,9 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from test.support.aws import Aws, embedded
-from test.support.clone import ROOT, TOOLS
+from test.support.clone import ROOT, TOOLS, run
 from test.support.ready import make_ready
 
 
@@ -76,3 +78,16 @@ def account(aws: Aws) -> Aws:
     """An AWS in which everything that a deployment makes is there already."""
     make_ready(aws)
     return aws
+
+
+def deploy(clone: Path, bin_: Path, aws: Aws, *words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return run(clone, bin_, "-T", "--poll", "0.1", *words, environment={**aws.environment, **environment})
+
+
+def written(clone: Path) -> dict[str, object]:
+    return dict(yaml.safe_load((clone / "config.yaml").read_text()))
+
+
+def snapshots(aws: Aws) -> list[str]:
+    told = aws.client("ec2").describe_snapshots(Filters=[{"Name": "tag:Name", "Values": ["sd-on-eks-image-cache"]}])
+    return [one["SnapshotId"] for one in told["Snapshots"]]

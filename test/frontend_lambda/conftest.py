@@ -1,11 +1,13 @@
 """A front door with everything behind it: an embedded AWS with the topology's topic, queues, filters and bucket."""
 
 import copy
+import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import boto3
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from contract.catalog import Catalog
 from contract.clients import Client, Clients
 from frontend_lambda.handler import Handler, make_handler
+from frontend_lambda.logs import LOGGER, write_to_stdout
 from frontend_lambda.settings import Settings, read
 from infra.config.model import Config
 from infra.topology import Topology, topology_of
@@ -187,3 +190,18 @@ def standing_door(aws_endpoint: str, session: boto3.Session) -> FrontDoor:
 def door(standing_door: FrontDoor) -> FrontDoor:
     standing_door.received_anywhere()
     return standing_door
+
+
+Lines: TypeAlias = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def log() -> Iterator[Lines]:
+    """The log as Lambda's standard output gets it."""
+    handlers, propagate, level = LOGGER.handlers, LOGGER.propagate, LOGGER.level
+    output = io.StringIO()
+    with redirect_stdout(output):
+        write_to_stdout("INFO")
+    yield lambda: [json.loads(line) for line in output.getvalue().splitlines()]
+    LOGGER.handlers, LOGGER.propagate = handlers, propagate
+    LOGGER.setLevel(level)

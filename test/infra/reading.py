@@ -1,5 +1,6 @@
 """Read a template: its expressions as text, its roles with all that they may do."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,3 +88,44 @@ def short(reference: str) -> str:
 
 def _listed(value: Any) -> list[str]:
     return value if isinstance(value, list) else [value]
+
+
+def releases(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Helm releases by name, values as data."""
+    charts = of_type(template, "Custom::AWSCDK-EKS-HelmChart").values()
+    return {chart["Release"]: {**chart, "Values": json.loads(chart["Values"])} for chart in charts}
+
+
+def addons(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """EKS add-ons by name."""
+    return {addon["AddonName"]: addon for addon in of_type(template, "AWS::EKS::Addon").values()}
+
+
+def functions(template: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """All Lambda functions by logical id."""
+    return of_type(template, "AWS::Lambda::Function")
+
+
+def waits_for(template: dict[str, Any], resource: str, other: str) -> bool:
+    """Whether CloudFormation makes ``resource`` after ``other``, directly or through others."""
+    seen: set[str] = set()
+    todo = [resource]
+    while todo:
+        name = todo.pop()
+        if name == other:
+            return True
+        if name not in seen:
+            seen.add(name)
+            one = template["Resources"][name]
+            depends = one.get("DependsOn", [])
+            todo += [depends] if isinstance(depends, str) else depends
+            todo += [known for known in template["Resources"] if f'"{known}"' in json.dumps(one.get("Properties"))]
+    return False
+
+
+def named(template: dict[str, Any], kind: str, part: str) -> str:
+    resources: dict[str, dict[str, Any]] = template["Resources"]
+    (found,) = [
+        name for name, one in resources.items() if one["Type"] == kind and part in json.dumps(one["Properties"])
+    ]
+    return found

@@ -60,3 +60,15 @@ async def _world(
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         async with open_clients("us-east-1", tables=tables) as clients:
             yield await make_world(clients, direct)
+
+
+@pytest.fixture
+def short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
+    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
+
+
+@pytest.fixture
+def short_waits(short_polls: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As ``short_polls``, and a failed task is retried at once."""
+    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)

@@ -11,11 +11,7 @@ from test.support.agents import QUICK, assembled, at_work, held
 from test.support.world import ScriptedRuntime, World, a_result, never_finish, running, until
 from utils.local.aws_proxy import Conditions, down
 
-
-@pytest.fixture(autouse=True)
-def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
+pytestmark = pytest.mark.usefixtures("short_polls")
 
 
 async def test_sigterm_finishes_the_running_task_and_takes_no_more(world: World) -> None:

@@ -21,6 +21,8 @@ from test.support.world import World, until
 from utils.simulators import comfyui, invokeai, sdwebui
 from utils.simulators.base import Options
 
+pytestmark = pytest.mark.usefixtures("short_polls")
+
 STEP_SECONDS = 0.25
 ENDLESS = 500
 """Steps, as many as a task may have, that no test waits for."""
@@ -72,12 +74,6 @@ KINDS = [
     Kind(RuntimeType.COMFYUI, TaskType.PIPELINE, comfyui.make_app, _workflow),
     Kind(RuntimeType.INVOKEAI, TaskType.GRAPH, invokeai.make_app, _graph, tells_progress=False),
 ]
-
-
-@pytest.fixture(autouse=True)
-def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stopping agent waits for its poll to end."""
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.type.value for kind in KINDS])

@@ -9,13 +9,9 @@ from queue_agent.settings import read_settings
 from test.support.agents import assembled, at_work
 from test.support.world import PNG, ScriptedRuntime, World, until
 
+pytestmark = pytest.mark.usefixtures("short_polls")
+
 CLIENTS = Clients((Client("web", ("r",), ("web", "shared")), Client("batch", ("other",)), Client("any")))
-
-
-@pytest.fixture(autouse=True)
-def _short_polls(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stopping agent waits for its poll to end, and a test need not wait ten seconds for that."""
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
 
 
 def links_into(world: World) -> Limits:

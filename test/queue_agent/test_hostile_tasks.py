@@ -12,13 +12,10 @@ from test.support.agents import QUICK, assembled, at_work, told
 from test.support.web import a_site
 from test.support.world import ScriptedRuntime, World, until
 
+pytestmark = pytest.mark.usefixtures("short_polls")
+
 LINK_TIMEOUT = 120.0
 """Seconds; longer than anything here takes, so that nothing passes because the links were given up."""
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
 
 
 def local_links(timeout: float) -> Limits:

@@ -1,22 +1,12 @@
-"""``POST /v1alpha2/tasks``: what is accepted, what is a repeat, and what is refused."""
+"""``POST /v1alpha2/tasks``: what is accepted, and what is refused."""
 
-import threading
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from contract.callback import Cause
-from contract.task_table import writes
-from contract.task_table.item import State
-from contract.task_table.writes import Ending
-from frontend_lambda.sender import Timings
-from frontend_lambda.tasks.timings import TaskTimings
 from test.frontend_lambda.tasks.conftest import Api, new_id, request
-from test.frontend_lambda.unreliable import LOSE, PASS, Turn, unreliable
-
-HASTY = Timings(connect=0.5, read=0.5, patient_read=0.5, total=5, pauses=(0.01,))
+from test.frontend_lambda.unreliable import PASS, Turn, unreliable
 
 
 def test_a_task_is_accepted_recorded_and_queued(api: Api) -> None:
@@ -62,95 +52,6 @@ def test_a_task_without_an_id_gets_one(api: Api) -> None:
     assert api.item(reply.body["id"]) is not None
 
 
-@pytest.mark.parametrize("written", ["{}", '"{}"'])
-def test_an_idempotency_key_is_the_id_of_a_task_that_has_none(written: str, api: Api) -> None:
-    key = new_id()
-    headers = {"idempotency-key": written.format(key)}
-
-    first, second = (api.submit(headers=headers) for _ in range(2))
-
-    assert (first.status, first.body["id"]) == (202, key)
-    assert (second.status, second.body["id"]) == (200, key)
-    assert len(api.door.received("sdruntime")) == 1
-
-
-def test_an_idempotency_key_that_is_no_id_is_refused(api: Api) -> None:
-    reply = api.submit(headers={"Idempotency-Key": "a b"})
-
-    assert (reply.status, reply.fields) == (400, ["task.metadata.id"])
-
-
-def test_the_same_body_again_is_the_same_task(api: Api) -> None:
-    task_id = new_id()
-    api.submit(task_id)
-
-    # When the body comes again, its keys in another order
-    body = request(task_id)
-    body["task"] = dict(reversed(body["task"].items()))
-    again = api.call("POST", "/v1alpha2/tasks", body)
-
-    assert (again.status, again.body["id"], again.body["revision"]) == (200, task_id, 1)
-    assert len(api.door.received("sdruntime")) == 1
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [{"content": {"prompt": "a harbour"}}, {"options": {"labels": {"order": "1"}}}, {"prefix": "elsewhere"}],
-    ids=["content", "options", "metadata"],
-)
-def test_another_body_with_the_same_id_is_refused(changes: dict[str, Any], api: Api) -> None:
-    task_id = new_id()
-    api.submit(task_id)
-
-    reply = api.submit(task_id, **changes)
-
-    assert (reply.status, reply.body["type"]) == (422, "urn:problem-type:id-in-use")
-    assert len(api.door.received("sdruntime")) == 1
-
-
-def test_the_id_of_a_task_of_the_older_routes_is_in_use(api: Api) -> None:
-    task_id = new_id()
-    api.door.post("v1alpha2", request(task_id))
-
-    assert api.submit(task_id).status == 422
-    assert len(api.door.received("sdruntime")) == 1
-
-
-def test_a_repeat_shows_how_the_task_ended(api: Api) -> None:
-    task_id = new_id()
-    api.submit(task_id)
-    api.runs(task_id)
-    api.ends(task_id, Ending(status=State.FAILED, error=Cause(type="link", message="gone"), attempt=1))
-
-    reply = api.submit(task_id)
-
-    assert (reply.status, reply.body["status"]) == (200, "failed")
-    assert reply.body["error"] == {"type": "link", "message": "gone", "retryable": False}
-    assert "Retry-After" not in reply.headers
-
-
-@pytest.mark.slow
-def test_a_thousand_equal_requests_at_once_are_one_task(api: Api) -> None:
-    # Given, however long they take, none that is so late that the task is published again
-    patient = api.having(timings=TaskTimings(poll=0.05, republish=3600.0))
-    task_id, count = new_id(), 1000
-    together = threading.Barrier(32)
-
-    def post(number: int) -> int:
-        if number < together.parties:
-            together.wait(30)
-        # As clients do: on a slow machine the table may take longer than its time limit.
-        return next(status for _ in range(20) if (status := patient.submit(task_id).status) != 503)
-
-    # When
-    with ThreadPoolExecutor(together.parties) as pool:
-        statuses = list(pool.map(post, range(count)))
-
-    # Then
-    assert sorted(statuses) == [200] * (count - 1) + [202]
-    assert len(api.door.received("sdruntime")) == 1
-
-
 def test_a_publish_that_is_refused_leaves_no_task(api: Api) -> None:
     # Given a topic that is not there
     broken = api.having(input_topic_arn=f"{api.door.settings.input_topic_arn}-gone")
@@ -164,54 +65,6 @@ def test_a_publish_that_is_refused_leaves_no_task(api: Api) -> None:
     assert api.item(task_id) is None
     # And the request can be sent again
     assert api.submit(task_id).status == 202
-
-
-def test_a_publish_that_nobody_knows_of_is_repeated_by_the_same_request(api: Api) -> None:
-    # Given an SNS whose answers are lost, while the table answers
-    task_id = new_id()
-    with unreliable(api.door.settings.endpoint_url, "sns") as proxy:
-        lossy = api.having(sender=HASTY, endpoint_url=proxy.endpoint)
-        proxy.plan[:] = [LOSE, LOSE]
-
-        # When
-        assert lossy.submit(task_id).status == 503
-        item = api.item(task_id)
-        again = lossy.submit(task_id)
-
-    # Then both published one task
-    assert item is not None
-    assert (again.status, again.body["status"]) == (200, "queued")
-    messages = api.door.received("sdruntime")
-    assert len(messages) == 3
-    assert {message.request_id for message in messages} == {item.request}
-    assert sum("repeat" in message.attributes for message in messages) == 2
-
-
-def test_a_task_that_waits_long_is_published_again_by_a_repeat(api: Api) -> None:
-    """A front door may have ended between the table and SNS."""
-    # Given a task of which no message is known
-    eager = api.having(timings=TaskTimings(poll=0.05, republish=0.0))
-    task_id = new_id()
-    eager.submit(task_id)
-    [first] = api.door.received("sdruntime")
-
-    # When
-    assert eager.submit(task_id).status == 200
-
-    # Then the repeat is marked, and is the same task
-    [second] = api.door.received("sdruntime")
-    assert second.request_id == first.request_id
-    assert "repeat" in second.attributes
-    assert "repeat" not in first.attributes
-
-
-def test_a_repeat_that_comes_soon_publishes_nothing(api: Api) -> None:
-    task_id = new_id()
-    api.submit(task_id)
-    api.door.received("sdruntime")
-
-    assert [api.submit(task_id).status for _ in range(3)] == [200] * 3
-    assert api.door.received_anywhere() == {}
 
 
 @pytest.mark.parametrize(
@@ -283,20 +136,6 @@ def test_without_the_table_nothing_is_accepted(api: Api) -> None:
     assert api.door.received_anywhere() == {}
 
 
-def test_a_put_whose_answer_is_lost_is_no_repeat(api: Api) -> None:
-    """The SDK sends it again, and finds its own item there."""
-    task_id = new_id()
-    with unreliable(api.door.settings.endpoint_url, "dynamodb") as proxy:
-        lossy = api.having(endpoint_url=proxy.endpoint)
-        proxy.plan[:] = [PASS, LOSE]  # the pods are read, and the task is put
-
-        reply = lossy.submit(task_id)
-
-    assert reply.status == 202
-    assert proxy.plan == []
-    assert {message.body["task"]["metadata"]["id"] for message in api.door.received("sdruntime")} >= {task_id}
-
-
 def test_several_tasks_are_answered_one_by_one(api: Api) -> None:
     # Given a good one, one that is wrong, one without an id, and the first one again
     first = new_id()
@@ -340,12 +179,6 @@ def test_an_array_that_is_none_is_refused_whole(body: Any, field: str, api: Api)
     assert api.door.received_anywhere() == {}
 
 
-def test_an_idempotency_key_is_not_for_several_tasks(api: Api) -> None:
-    reply = api.call("POST", "/v1alpha2/tasks", {"tasks": [request()]}, {"Idempotency-Key": new_id()})
-
-    assert (reply.status, reply.fields) == (400, ["Idempotency-Key"])
-
-
 def test_a_throttled_table_is_tried_again(api: Api) -> None:
     with unreliable(api.door.settings.endpoint_url, "dynamodb") as proxy:
         busy = api.having(endpoint_url=proxy.endpoint)
@@ -353,14 +186,3 @@ def test_a_throttled_table_is_tried_again(api: Api) -> None:
 
         assert busy.submit(new_id()).status == 202
         assert proxy.plan == []
-
-
-def test_a_withdrawn_item_is_only_ones_own(api: Api) -> None:
-    """What a later request put under the id stays."""
-    task_id = new_id()
-    api.submit(task_id)
-    item = api.item(task_id)
-    assert item is not None
-
-    with pytest.raises(api.dynamodb.exceptions.ConditionalCheckFailedException):
-        api.dynamodb.delete_item(**writes.withdraw(api.table, item.model_copy(update={"request": "other"})))

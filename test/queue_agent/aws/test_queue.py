@@ -1,45 +1,22 @@
-"""The lease: short, renewed while it is held, and ended by a deletion, a release, or a dead letter."""
+"""Messages are received, deleted and released; an agent that dies loses its message to the next within the lease."""
 
 import asyncio
-import logging
 import time
 from pathlib import Path
 
 import pytest
 
 from contract.wire import (
-    CLIENT_ATTRIBUTE,
     REPEAT,
     REPEAT_ATTRIBUTE,
     REQUEST_ID_ATTRIBUTE,
-    message_group,
-    text_attributes,
 )
 from queue_agent.aws.journal import LeaseJournal
-from queue_agent.aws.lease import Lease
-from queue_agent.aws.queue import Queue
 from queue_agent.aws.renewals import held
-from queue_agent.errors import AwsDenied, AwsError, LeaseLost, TransientError
-from queue_agent.telemetry.metrics import Metrics
-from queue_agent.telemetry.tracing import Telemetry
+from queue_agent.errors import AwsError, LeaseLost, TransientError
+from test.queue_agent.aws.queues import a_queue, is_back, taken
 from test.support.world import World, until
-from utils.local.aws_proxy import Call, Conditions, Failure, down, error_answer
-
-
-def a_queue(world: World, lease_seconds: int = 60, *, dead_letters: bool = True) -> Queue:
-    return Queue(
-        world.clients.sqs,
-        world.queue_url,
-        world.dead_letter_url if dead_letters else None,
-        lease_seconds,
-        telemetry=Telemetry(Metrics("r")),
-    )
-
-
-async def taken(queue: Queue) -> Lease:
-    lease = await queue.receive()
-    assert lease is not None
-    return lease
+from utils.local.aws_proxy import Conditions, down, error_answer
 
 
 async def test_a_received_message_is_known_by_id_body_and_receive_count(world: World) -> None:
@@ -53,22 +30,6 @@ async def test_a_received_message_is_known_by_id_body_and_receive_count(world: W
     await queue.abandon(lease)
 
 
-async def test_a_lease_is_renewed_while_it_is_held_so_long_tasks_keep_their_message(world: World) -> None:
-    # Given a lease of one second
-    await world.send("a long task")
-    queue = a_queue(world, lease_seconds=1)
-    lease = await taken(queue)
-    # When the task takes three times as long
-    until_then = time.monotonic() + 3
-    while time.monotonic() < until_then:
-        await asyncio.sleep(0.1)
-        # Then nobody else can take it meanwhile
-        assert await world.depth() == (0, 1)
-    assert not lease.lost.is_set()
-    await queue.delete(lease)
-    assert await world.depth() == (0, 0)
-
-
 async def test_a_killed_agents_message_is_back_within_its_lease(world: World) -> None:
     # Given a lease that nobody renews any more
     await world.send("a task")
@@ -78,115 +39,6 @@ async def test_a_killed_agents_message_is_back_within_its_lease(world: World) ->
     again = await taken(queue)
     assert again.receives == 2
     await queue.abandon(again)
-
-
-@pytest.mark.parametrize(
-    ("code", "status", "lease_seconds"),
-    [
-        pytest.param("InternalError", 500, 3, id="what the SDK repeats by itself"),
-        pytest.param("AccessDenied", 403, 6, id="what it does not"),
-    ],
-)
-async def test_renewals_that_fail_are_tried_again_until_they_succeed(
-    world: World, conditions: Conditions, code: str, status: int, lease_seconds: int
-) -> None:
-    # Given a lease whose renewals fail for a while
-    await world.send("a task")
-    queue = a_queue(world, lease_seconds)
-    lease = await taken(queue)
-    first_expiry = lease.expires
-    conditions.failure = _failing_renewals(code, status)
-    await until(lambda: conditions.calls["sqs", "ChangeMessageVisibility"] >= 1)
-    # When SQS is well again
-    conditions.failure = None
-    # Then the lease goes on
-    await until(lambda: lease.expires > first_expiry)
-    assert not lease.lost.is_set()
-    await queue.abandon(lease)
-
-
-async def test_a_lease_that_could_not_be_renewed_in_time_is_lost(world: World, conditions: Conditions) -> None:
-    # Given SQS is down for longer than the lease
-    await world.send("a task")
-    queue = a_queue(world, lease_seconds=1)
-    lease = await taken(queue)
-    conditions.failure = down("sqs")
-    # When the lease runs out
-    await asyncio.wait_for(lease.lost.wait(), 30)
-    # Then this agent may not speak of the task any more
-    with pytest.raises(LeaseLost):
-        lease.check()
-    conditions.failure = None
-    await queue.abandon(lease)
-
-
-async def test_a_process_that_stalled_past_its_lease_does_not_believe_in_it(world: World) -> None:
-    # Given a lease of one second
-    await world.send("a task")
-    queue = a_queue(world, lease_seconds=1)
-    lease = await taken(queue)
-    # When the whole process stands still for longer, its renewals included
-    time.sleep(1.2)  # noqa: ASYNC251 - that is the stall
-    # Then the lease is over before anybody said so
-    assert not lease.lost.is_set()
-    with pytest.raises(LeaseLost):
-        lease.check()
-    await queue.abandon(lease)
-
-
-async def test_a_receipt_that_sqs_no_longer_takes_is_lost_at_once(world: World, conditions: Conditions) -> None:
-    # Given a lease of a minute
-    await world.send("a task")
-    queue = a_queue(world, lease_seconds=3)
-    lease = await taken(queue)
-    # When SQS says that the receipt is not good any more
-    conditions.failure = _failing_renewals("ReceiptHandleIsInvalid", 400)
-    # Then nothing is tried a second time
-    await asyncio.wait_for(lease.lost.wait(), 30)
-    assert conditions.calls["sqs", "ChangeMessageVisibility"] == 1
-    await queue.abandon(lease)
-
-
-async def test_a_failing_renewal_is_logged_when_it_begins_and_when_it_ends(
-    world: World, conditions: Conditions, caplog: pytest.LogCaptureFixture
-) -> None:
-    # Given renewals that fail more than once
-    caplog.set_level(logging.INFO, "queue_agent")
-    await world.send("a task")
-    queue = a_queue(world, 9)
-    lease = await taken(queue)
-    conditions.failure = _failing_renewals("AccessDenied", 403)
-    await until(lambda: conditions.calls["sqs", "ChangeMessageVisibility"] >= 2)
-    conditions.failure = None
-    # When they succeed again
-    await until(lambda: "the lease is renewed again" in caplog.text)
-    # Then that is two lines, with the cause
-    assert caplog.text.count("the lease was not renewed; retrying until it expires") == 1
-    assert caplog.text.count("the lease is renewed again") == 1
-    (record,) = [record for record in caplog.records if record.levelname == "WARNING"]
-    assert "AWS denied sqs:ChangeMessageVisibility: the role of this pod needs it" in vars(record)["cause"]
-    await queue.abandon(lease)
-
-
-async def test_an_agent_that_may_not_renew_takes_no_more_messages_until_it_may(
-    world: World, conditions: Conditions
-) -> None:
-    # Given a lease that was lost for want of the permission
-    await world.send("a task")
-    queue = a_queue(world, lease_seconds=1)
-    lease = await taken(queue)
-    conditions.failure = _failing_renewals("AccessDenied", 403)
-    await asyncio.wait_for(lease.lost.wait(), 30)
-    await queue.abandon(lease)
-    # Then its cause is known, and no run is begun that would be lost, too
-    assert lease.lost_cause is not None
-    assert lease.lost_cause.message.startswith("could not renew the lease: AccessDenied")
-    with pytest.raises(AwsDenied, match="AWS denied sqs:ChangeMessageVisibility"):
-        await queue.receive()
-    assert conditions.calls["sqs", "ReceiveMessage"] == 1
-    # When it is granted, then messages are taken again
-    conditions.failure = None
-    await queue.abandon(await until(queue.receive))
 
 
 async def test_a_message_that_is_gone_while_it_is_deleted_is_no_lost_lease(
@@ -328,79 +180,7 @@ async def test_a_hand_back_that_fails_leaves_the_rest_to_the_lease(world: World,
     await queue.release(lease)
     conditions.failure = None
     # And the message comes back by itself
-    await until(lambda: _is_back(world))
-
-
-async def test_a_buried_message_lies_in_the_dead_letter_queue_with_its_reason(world: World) -> None:
-    # Given a held message
-    message_id = await world.send("not a task")
-    queue = a_queue(world)
-    lease = await taken(queue)
-    # When it is buried
-    await queue.dead_letter(lease, "not JSON\x07: really")
-    # Then it has moved, and says why
-    assert await world.depth() == (0, 0)
-    (letter,) = await world.dead_letters()
-    assert letter["Body"] == "not a task"
-    said = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
-    assert said == {"reason": "not JSON : really", "message_id": message_id, "receives": "1"}
-
-
-async def test_a_message_keeps_its_client_and_its_group_as_a_dead_letter(world: World) -> None:
-    # Given
-    await world.direct.sqs.send_message(
-        QueueUrl=world.queue_url,
-        MessageBody="not a task",
-        MessageAttributes=text_attributes({CLIENT_ATTRIBUTE: "web"}),
-        **message_group("web"),
-    )
-    queue = a_queue(world)
-    # When
-    lease = await taken(queue)
-    await queue.dead_letter(lease, "not JSON")
-    # Then
-    assert (lease.client, lease.group) == ("web", "web")
-    (letter,) = await world.dead_letters()
-    assert letter["MessageAttributes"]["client"]["StringValue"] == "web"
-    assert letter["Attributes"]["MessageGroupId"] == "web"
-
-
-async def test_a_message_of_no_client_says_so(world: World) -> None:
-    await world.send("a task")
-    queue = a_queue(world)
-    lease = await taken(queue)
-    assert (lease.client, lease.group) == (None, None)
-    await queue.abandon(lease)
-
-
-async def test_a_dead_letter_is_sent_once_however_often_its_deletion_fails(
-    world: World, conditions: Conditions
-) -> None:
-    # Given a deletion that fails
-    await world.send("not a task")
-    queue = a_queue(world, lease_seconds=1)
-    lease = await taken(queue)
-    conditions.failure = lambda call: error_answer("AccessDenied", 403) if call.action == "DeleteMessage" else None
-    for _ in range(3):
-        with pytest.raises(AwsDenied, match="AWS denied sqs:DeleteMessage"):
-            await queue.dead_letter(lease, "not JSON")
-    await queue.abandon(lease)
-    # When the message is delivered to this process again
-    conditions.failure = None
-    await queue.dead_letter(await until(queue.receive), "not JSON")
-    # Then it is one dead letter
-    assert len(await world.dead_letters()) == 1
-    assert await world.depth() == (0, 0)
-
-
-async def test_without_a_dead_letter_queue_the_message_is_left_to_the_redrive(world: World) -> None:
-    # Given no dead-letter queue in the settings
-    await world.send("not a task")
-    queue = a_queue(world, lease_seconds=1, dead_letters=False)
-    # When a message is buried
-    await queue.dead_letter(await taken(queue), "not JSON")
-    # Then it is not lost
-    await until(lambda: _is_back(world))
+    await until(lambda: is_back(world))
 
 
 async def test_an_empty_queue_gives_no_message(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -412,12 +192,3 @@ async def test_sqs_down_is_the_surroundings_fault_and_says_what_was_tried(world:
     conditions.failure = down("sqs")
     with pytest.raises(TransientError, match="could not receive from the queue: ServiceUnavailable"):
         await a_queue(world).receive()
-
-
-def _failing_renewals(code: str, status: int) -> Failure:
-    return lambda call: error_answer(code, status) if call == Call("sqs", "ChangeMessageVisibility", "/") else None
-
-
-async def _is_back(world: World) -> bool:
-    waiting, _ = await world.depth()
-    return waiting == 1

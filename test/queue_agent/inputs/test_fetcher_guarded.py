@@ -1,8 +1,6 @@
 """Untrusted links reach public addresses and what is allowed, and nothing else: seen from the servers they aim at."""
 
-import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -11,56 +9,12 @@ import pytest
 
 from queue_agent.inputs.fetcher import TRIES
 from test.support.fetching import fetched, refusal, unavailable
-from test.support.web import Site, Wire, a_site, a_wire, self_signed
+from test.support.web import Site, Wire, a_site, self_signed
 from test.support.world import PNG
 
-NOT_PUBLIC = "its address is not public; allow it in the configuration (allowedLinkHosts) if it should be"
+from .conftest import NOT_PUBLIC, Resolve
+
 NOT_A_URL = "it is not a valid URL"
-
-Resolve = Callable[[str, Sequence[str]], None]
-
-
-@pytest.fixture
-async def inside() -> AsyncIterator[Wire]:
-    """What an attacker aims at: a server on loopback that counts every connection, even a silent one."""
-
-    async def speak(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
-
-    async with a_wire(speak) as wire:
-        yield wire
-
-
-@pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    async with a_site() as site:
-        yield site
-
-
-@pytest.fixture
-def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
-    """Lets a name stand for addresses, one list a look-up, as an attacker's name server does.
-
-    It takes the place of the operating system's resolver; all that asks it is real.
-    """
-    real = socket.getaddrinfo
-    told: dict[str, list[Sequence[str]]] = {}
-
-    def getaddrinfo(host: Any, port: Any, *rest: Any, **options: Any) -> list[Any]:
-        if host not in told:
-            return real(host, port, *rest, **options)
-        answers = told[host]
-        addresses = answers.pop(0) if len(answers) > 1 else answers[0]
-        if not addresses:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (one, port)) for one in addresses]
-
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-
-    def resolve(host: str, addresses: Sequence[str]) -> None:
-        told.setdefault(host, []).append(addresses)
-
-    return resolve
 
 
 @pytest.mark.parametrize(
@@ -185,57 +139,6 @@ async def test_a_redirect_to_a_disguised_private_address_is_refused(inside: Wire
     assert inside.connections == 0
 
 
-async def test_an_allowed_network_is_reached_by_address_and_by_name(site: Site, resolve: Resolve) -> None:
-    # Given
-    link = site.serve("/cat.png", PNG)
-    resolve("files.internal", ["127.0.0.1"])
-    allowed = (ip_network("127.0.0.0/30"),)
-
-    # Then
-    assert await fetched(link, networks=allowed) == PNG
-    assert await fetched(f"http://files.internal:{site.url.port}/cat.png", networks=allowed) == PNG
-
-
-async def test_of_several_addresses_of_a_name_only_the_allowed_one_is_reached(inside: Wire, resolve: Resolve) -> None:
-    # Given a name for a private and an allowed address
-    resolve("files.internal", ["127.0.0.1", "127.0.0.2"])
-    async with a_site("127.0.0.2", inside.port) as allowed:
-        allowed.serve("/cat.png", PNG)
-
-        # When
-        data = await fetched(f"http://files.internal:{inside.port}/cat.png", networks=(ip_network("127.0.0.2/32"),))
-
-    # Then
-    assert data == PNG
-    assert inside.connections == 0
-
-
-@pytest.mark.parametrize("host", ["files.internal", "FILES.Internal"])
-async def test_an_allowed_name_is_reached_wherever_it_lies(site: Site, resolve: Resolve, host: str) -> None:
-    site.serve("/cat.png", PNG)
-    resolve("files.internal", ["127.0.0.1"])
-    link = f"http://{host}:{site.url.port}/cat.png"
-    assert await fetched(link, networks=(), names=frozenset({"files.internal"})) == PNG
-
-
-@pytest.mark.parametrize("host", ["other.internal", "files.internal.example", "a.files.internal", "files.internal."])
-async def test_no_other_name_is_reached_by_an_allowed_one(inside: Wire, resolve: Resolve, host: str) -> None:
-    resolve(host, ["127.0.0.1"])
-    said = await refusal(f"http://{host}:{inside.port}/", networks=(), names=frozenset({"files.internal"}))
-    assert said.endswith(NOT_PUBLIC)
-    assert inside.connections == 0
-
-
-async def test_a_connection_that_was_allowed_by_name_is_not_used_for_the_address(site: Site) -> None:
-    # Given a connection that is kept
-    site.serve("/cat.png", PNG)
-    by_name, by_address = f"http://localhost:{site.url.port}/cat.png", f"http://127.0.0.1:{site.url.port}/cat.png"
-
-    # Then
-    said = await refusal(by_name, by_address, networks=(), names=frozenset({"localhost"}))
-    assert said == f"could not fetch {by_address}: {NOT_PUBLIC}"
-
-
 async def test_a_resolver_without_an_answer_is_not_the_callers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a node whose resolver times out, twice
     real, asked = socket.getaddrinfo, 0
@@ -255,21 +158,6 @@ async def test_a_resolver_without_an_answer_is_not_the_callers_fault(monkeypatch
     assert "Temporary failure in name resolution" in said
     assert "SECRET" not in said
     assert asked == TRIES
-
-
-async def test_what_is_allowed_still_never_opens_loopback(inside: Wire, resolve: Resolve) -> None:
-    # Given every name and address allowed, as an operator might for a network of their own
-    resolve("files.internal", ["127.0.0.1"])
-    everything = {
-        "networks": (ip_network("0.0.0.0/0"), ip_network("::/0")),
-        "names": frozenset({"files.internal", "localhost"}),
-        "allow_loopback": False,
-    }
-
-    # Then the runtime's own API is not reached
-    for host in ("files.internal", "localhost", "127.0.0.1", "0.0.0.0", "[::ffff:127.0.0.1]"):
-        assert (await refusal(f"http://{host}:{inside.port}/", **everything)).endswith(NOT_PUBLIC)
-    assert inside.connections == 0
 
 
 async def test_an_unknown_name_is_told_as_such(resolve: Resolve) -> None:

@@ -17,13 +17,10 @@ from test.support.agents import Assembled, assembled, ran, received
 from test.support.world import ScriptedRuntime, World, a_task
 from utils.local.aws_proxy import Conditions
 
+pytestmark = pytest.mark.usefixtures("short_polls")
+
 TASK_TIMEOUT = 60.0
 REQUEST = str(uuid.UUID(int=7))
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
 
 
 async def publish(world: World, *, repeat: bool, request_id: str = REQUEST, task: Task | None = None) -> str:

@@ -15,14 +15,10 @@ from test.support.tables import has_status, item_of, submit
 from test.support.world import ScriptedRuntime, World, until
 from utils.local.aws_proxy import Call, Conditions, down, error_answer
 
+pytestmark = pytest.mark.usefixtures("short_waits")
+
 IMPATIENT = replace(QUICK_RETRIES, hold=0.3, brief_hold=0.3)
 """Nothing is held for long."""
-
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
 
 
 async def test_runs_go_on_while_the_table_is_away_and_end_there_when_it_is_back(

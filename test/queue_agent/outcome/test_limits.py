@@ -12,10 +12,7 @@ from queue_agent.runtimes.base import Job, Output, Ran, Result
 from test.support.agents import assembled, key_of, worked
 from test.support.world import PNG, ScriptedRuntime, World, a_result
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
+pytestmark = pytest.mark.usefixtures("short_polls")
 
 
 async def callback_of(world: World, result: Callable[[], Result], **policy: int) -> dict[str, Any]:

@@ -13,11 +13,7 @@ from test.support.agents import assembled, key_of, received, worked
 from test.support.world import PNG, ScriptedRuntime, World, a_result
 from utils.local.aws_proxy import Conditions
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 async def test_an_empty_output_is_never_a_completed_task(world: World) -> None:

@@ -10,11 +10,7 @@ from test.support.agents import BEATING, assembled, at_work, received, worked
 from test.support.tables import cancel, has_status, submit
 from test.support.world import ScriptedRuntime, World, a_task, never_finish, until
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 
 async def test_a_task_beyond_its_deadline_is_not_run(table_world: World) -> None:

@@ -17,12 +17,7 @@ from test.support.agents import assembled, worked
 from test.support.health import a_health
 from test.support.world import ScriptedRuntime, World, a_result
 
-
-@pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
-
+pytestmark = pytest.mark.usefixtures("short_waits")
 
 SRC = Path(__file__).parents[3] / "src"
 

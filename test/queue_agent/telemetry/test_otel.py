@@ -22,9 +22,7 @@ STAGES = ["receive", "hold", "run", "store", "notify", "delete"]
 
 
 @pytest.fixture(autouse=True)
-def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("queue_agent.aws.queue.LONG_POLL_SECONDS", 1)
-    monkeypatch.setattr("queue_agent.outcome.disposition.FIRST_RETRY_DELAY", 0)
+def _short_exports(short_waits: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("queue_agent.telemetry.otel.EXPORT_SECONDS", 1)
 
 

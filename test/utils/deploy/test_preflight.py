@@ -1,4 +1,4 @@
-"""The checks before a deployment: each finding, with what to do, and nothing where all is well."""
+"""The checks of account, stack and quotas before a deployment: each finding with what to do, none where all is well."""
 
 import json
 from collections.abc import Mapping
@@ -8,45 +8,20 @@ import pytest
 
 from infra.config.model import parse_config
 from infra.topology import STACK_DESCRIPTION
-from test.support.aws import ACCOUNT, REGION, REGISTRY, Aws
+from test.support.aws import Aws
 from utils.deploy import preflight
 from utils.deploy.account import Account
 from utils.deploy.console import DeployError
 from utils.deploy.finding import Level, Subject
-from utils.deploy.model_folders import FOLDERS
 
-BUCKET = "my-models"
-MODEL = "sd.safetensors"
+from .conftest import MODEL, findings, raw_config, with_values
 
-
-def raw_config(**changes: Any) -> dict[str, Any]:
-    runtime = {"name": "sd", "namespace": "sd", "type": "sdwebui", "modelFilename": MODEL}
-    return {"modelBucketArn": f"arn:aws:s3:::{BUCKET}", "modelsRuntime": [runtime], **changes}
-
-
-def with_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    raw = raw_config()
-    raw["modelsRuntime"][0]["extraValues"] = values
-    return raw
-
-
-def findings(account: Account, raw: Mapping[str, Any] | None = None, *, docker: bool = False) -> list[str]:
-    config = parse_config(raw or raw_config())
-    return [str(one) for one in preflight.inspect(Subject(account=account, config=config, docker=docker))]
+pytestmark = pytest.mark.usefixtures("model_bucket")
 
 
 def stack(aws: Aws, description: str) -> None:
     template = {"Description": description, "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}
     aws.client("cloudformation").create_stack(StackName="sdoneksStack", TemplateBody=json.dumps(template))
-
-
-@pytest.fixture(autouse=True)
-def bucket(aws: Aws) -> None:
-    """The user's, with model and folders."""
-    s3 = aws.client("s3")
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
-    for key in (f"Stable-diffusion/{MODEL}", *(f"{folder}/.keep" for folder in FOLDERS)):
-        s3.put_object(Bucket=BUCKET, Key=key, Body=b"")
 
 
 def test_an_account_that_can_be_deployed_to_has_no_findings(account: Account) -> None:
@@ -208,85 +183,6 @@ def test_a_network_too_many_is_named(account: Account, aws: Aws) -> None:
     assert vpcs.startswith("warning: us-west-2 has 5 of the 5 VPCs")
     assert addresses.startswith("warning: us-west-2 has 0 of the 2 public addresses")
     assert "--service-code vpc --quota-code L-F678F1CE --desired-value 6" in vpcs
-
-
-def test_a_model_that_is_missing_is_named_with_the_command_that_copies_it(account: Account, aws: Aws) -> None:
-    aws.client("s3").delete_object(Bucket=BUCKET, Key=f"Stable-diffusion/{MODEL}")
-    (found,) = findings(account)
-    assert found.startswith(f"error: s3://{BUCKET}/Stable-diffusion/{MODEL} does not exist")
-    assert f"aws s3 cp {MODEL} s3://{BUCKET}/Stable-diffusion/" in found
-
-
-def test_folders_that_webui_cannot_make_are_named(account: Account, aws: Aws) -> None:
-    # Given
-    for folder in ("hypernetworks", "VAE"):
-        aws.client("s3").delete_object(Bucket=BUCKET, Key=f"{folder}/.keep")
-    # When
-    (found,) = findings(account)
-    # Then
-    assert found.startswith(f"warning: s3://{BUCKET} lacks the folders VAE, hypernetworks")
-    assert f"deploy/upload-model.sh -b {BUCKET} --folders-only" in found
-    # And ComfyUI makes none
-    comfyui = {"name": "comfy", "namespace": "comfy", "type": "comfyui"}
-    assert findings(account, raw_config(modelsRuntime=[comfyui])) == []
-
-
-def test_our_own_bucket_is_filled_with_the_one_model_only(account: Account) -> None:
-    # Given
-    arn = f"arn:aws:s3:::sdoneks-models-{ACCOUNT}-{REGION}"
-    raw = raw_config(modelBucketArn=arn)
-    # When
-    other = findings(account, raw)
-    raw["modelsRuntime"][0]["modelFilename"] = "v1-5-pruned-emaonly.safetensors"
-    # Then
-    assert len(other) == 1
-    assert "a runtime loads it when it starts" in other[0]
-    assert findings(account, raw) == []
-
-
-def test_a_snapshot_that_is_missing_is_an_error(account: Account) -> None:
-    snapshot = {"karpenter": {"nodeTemplate": {"dataVolume": {"snapshotID": "snap-00000000000000000"}}}}
-    (found,) = findings(account, with_values(snapshot))
-    assert found.startswith("error: the snapshot snap-00000000000000000 is missing in us-west-2")
-
-
-@pytest.mark.parametrize(
-    ("images", "docker", "said"),
-    [
-        ({"build": False}, False, "the stack does not build it (images.build in config.yaml)"),
-        ({"build": False}, True, "Docker is not on PATH to build it"),
-    ],
-)
-def test_images_that_nobody_builds_are_errors(
-    images: Mapping[str, Any], docker: bool, said: str, account: Account, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Given
-    monkeypatch.setattr("shutil.which", lambda _: None)
-    # When
-    found = findings(account, raw_config(images=images), docker=docker)
-    # Then
-    assert any(said in one and "queue-agent" in one for one in found)
-    assert all(one.startswith("error: ") for one in found)
-
-
-def test_an_image_of_the_users_must_be_where_the_config_says(account: Account, aws: Aws) -> None:
-    # Given
-    def image(repository: str) -> dict[str, Any]:
-        return with_values({"runtime": {"inferenceApi": {"image": {"repository": repository, "tag": "1"}}}})
-
-    # Then
-    (found,) = findings(account, image(f"{REGISTRY}/mine"))
-    assert found.startswith(f"error: {REGISTRY}/mine:1 is not in ECR")
-    assert "deploy/build-and-push.sh --copy IMAGE mine:1" in found
-    assert findings(account, image("example.com/mine")) == []
-    aws.push("mine", "1")
-    assert findings(account, image(f"{REGISTRY}/mine")) == []
-
-
-def test_an_account_that_may_not_build_is_named(account: Account, aws: Aws) -> None:
-    aws.stand_ins.quotas.builds["Concurrently running builds for Linux/Small environment"] = 0
-    (found,) = findings(account)
-    assert "CodeBuild quota 'Concurrently running builds for Linux/Small environment' is 0" in found
 
 
 def test_what_the_config_takes_over_from_the_guidance_is_named(account: Account) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,9 +14,12 @@ from aiohttp.test_utils import TestServer
 from yarl import URL
 
 from contract.runtimes import TaskType
+from queue_agent.errors import AgentError
 from queue_agent.runtimes.base import File, Job, Output, Result
 from queue_agent.runtimes.invokeai import Adapter
 from queue_agent.runtimes.session import runtime_session
+from test.support.invokeai import graph_of
+from test.support.runtimes import run_job
 from utils.simulators.base import Options
 from utils.simulators.invokeai import make_app
 
@@ -125,3 +129,18 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await holds():  # noqa: ASYNC110 - what changes lies behind HTTP
             await asyncio.sleep(0.02)
+
+
+ENQUEUE = "POST /api/v1/queue/default/enqueue_batch"
+
+ANY_GRAPH = {"graph": graph_of({"a": {"type": "blank_image"}})}
+
+
+def recorded(name: str) -> tuple[int, Any]:
+    return RECORDINGS[name]["status"], deepcopy(RECORDINGS[name]["body"])
+
+
+async def cause_of(adapter: Adapter, content: dict[str, Any] | None = None) -> AgentError:
+    with pytest.raises(AgentError) as caught:
+        await run_job(adapter, job(ANY_GRAPH if content is None else content))
+    return caught.value

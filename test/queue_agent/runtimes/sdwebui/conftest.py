@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from aiohttp import web
 from yarl import URL
 
 from contract.runtimes import TaskType
@@ -13,6 +14,7 @@ from queue_agent.runtimes.sdwebui import Adapter
 from queue_agent.runtimes.session import runtime_session
 from test.support.sdwebui import Client, serve_simulator
 from utils.simulators.base import Options
+from utils.simulators.sdwebui import make_app
 
 SMALL: dict[str, Any] = {"prompt": "a lighthouse", "seed": 7, "steps": 2, "width": 64, "height": 64}
 
@@ -64,3 +66,28 @@ async def dynamic(webui: Client) -> AsyncIterator[Adapter]:
     """The adapter of a runtime whose model each task may choose."""
     async with _connect(webui, dynamic_model=True) as adapter:
         yield adapter
+
+
+class Watched:
+    """A simulated WebUI that counts the calls that change something."""
+
+    def __init__(self, options: Options) -> None:
+        self.calls: list[str] = []
+        self.app = make_app(options)
+        self.app.middlewares.append(self._count)
+
+    @web.middleware
+    async def _count(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.method == "POST":
+            self.calls.append(request.path.rpartition("/")[2])
+        response: web.StreamResponse = await handler(request)
+        return response
+
+
+@pytest.fixture
+def watched() -> Watched:
+    return Watched(Options(models=("alpha.safetensors", "beta.safetensors"), seconds_per_step=0))
+
+
+def asking(model: str) -> dict[str, Any]:
+    return {"alwayson_scripts": {"sd_model_checkpoint": model}}
