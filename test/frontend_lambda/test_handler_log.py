@@ -136,7 +136,7 @@ def test_an_unforeseen_failure_is_a_500_and_its_values_are_not_logged(
     assert PROMPT not in json.dumps(answer.body)
     [line] = log()
     assert (line["level"], line["error"], line["task_id"]) == ("ERROR", "RuntimeError", "my-1")
-    assert line["stack"][-1].startswith("test_handler.py:")
+    assert line["stack"][-1].startswith("test_handler_log.py:")
     assert PROMPT not in json.dumps(line)
     assert door.received_anywhere() == {}
 
