@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from contract.callback import Cause
-from queue_agent.concurrency import any_set, within
+from queue_agent.concurrency import set_within, within
 from queue_agent.errors import PermanentError, RuntimeBusy, RuntimeFault, RuntimeUnavailable
 from queue_agent.lifecycle.breaker import Breaker
 from queue_agent.lifecycle.runtime_state import Phase, RuntimeState
@@ -28,7 +28,6 @@ class Readiness:
         self._timings = timings
         self._away_since: float | None = None
         self._trial_at = 0.0
-        self._recheck = asyncio.Event()
 
     @property
     def needs_restart(self) -> bool:
@@ -59,12 +58,7 @@ class Readiness:
                 await self.check()
             settled = self._state.phase in {Phase.READY, Phase.RUNNING}
             pause = self._timings.ready_poll if settled else self._timings.away_poll
-            await any_set(shutdown.requested, self._recheck, seconds=pause)
-            self._recheck.clear()
-
-    def ask_again(self) -> None:
-        """Have ``watch`` ask the runtime at once."""
-        self._recheck.set()
+            await set_within(shutdown.requested, pause)
 
     def succeeded(self) -> None:
         """A run completed."""
