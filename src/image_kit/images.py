@@ -33,7 +33,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class DecodedImage:
     """A decoded image: ``rgb``, upright, and its own transparency where it has some."""
 
     rgb: Image.Image

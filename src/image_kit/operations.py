@@ -9,7 +9,7 @@ from PIL import Image
 
 from contract.image_kit import RESULT, ImageRequest
 from contract.runtimes import TaskType
-from image_kit.images import Limits, Picture, check_edge, check_scaled, encode_png
+from image_kit.images import DecodedImage, Limits, check_edge, check_scaled, encode_png
 from image_kit.watch import Watch
 
 Answer: TypeAlias = dict[str, Any] | list[dict[str, Any]]
@@ -45,41 +45,43 @@ class Models(Protocol):
 
 def answer(models: Models, request: ImageRequest, data: bytes, limits: Limits, watch: Watch) -> Answer:
     """The answer to the request, whose image is ``data``. Raises KitError."""
-    picture = Picture.decode(data, limits, from_link=request.url is not None)
-    return _OPERATIONS[request.operation](models, request, picture, limits, watch)
+    image = DecodedImage.decode(data, limits, from_link=request.url is not None)
+    return _OPERATIONS[request.operation](models, request, image, limits, watch)
 
 
-def _enlarge(models: Models, request: ImageRequest, picture: Picture, limits: Limits, watch: Watch) -> Answer:
-    check_scaled(picture.rgb, request.scale, limits)
-    enlarged = models.enlarge(picture.rgb, request.scale, watch)
-    if picture.alpha is not None:
-        enlarged.putalpha(picture.alpha.resize(enlarged.size, Image.Resampling.BICUBIC))
+def _enlarge(models: Models, request: ImageRequest, image: DecodedImage, limits: Limits, watch: Watch) -> Answer:
+    check_scaled(image.rgb, request.scale, limits)
+    enlarged = models.enlarge(image.rgb, request.scale, watch)
+    if image.alpha is not None:
+        enlarged.putalpha(image.alpha.resize(enlarged.size, Image.Resampling.BICUBIC))
     return {RESULT: encode_png(enlarged)}
 
 
-def _cut_out(models: Models, request: ImageRequest, picture: Picture, limits: Limits, watch: Watch) -> Answer:
-    check_edge(picture.rgb, limits, from_link=request.url is not None)
-    alpha = models.find_people(picture.rgb, watch)
+def _cut_out(models: Models, request: ImageRequest, image: DecodedImage, limits: Limits, watch: Watch) -> Answer:
+    check_edge(image.rgb, limits, from_link=request.url is not None)
+    alpha = models.find_people(image.rgb, watch)
     if not request.foreground:
         return {RESULT: encode_png(alpha)}
-    person = picture.rgb.copy()
+    person = image.rgb.copy()
     person.putalpha(alpha)
     return {RESULT: encode_png(person)}
 
 
-def _read(models: Models, request: ImageRequest, picture: Picture, limits: Limits, watch: Watch) -> Answer:
-    check_edge(picture.rgb, limits, from_link=request.url is not None)
+def _read(models: Models, request: ImageRequest, image: DecodedImage, limits: Limits, watch: Watch) -> Answer:
+    check_edge(image.rgb, limits, from_link=request.url is not None)
     return [
         {
             "words": line.words,
             "location": {"top": line.top, "left": line.left, "width": line.width, "height": line.height},
             "score": line.score,
         }
-        for line in models.read_text(picture.rgb, watch)
+        for line in models.read_text(image.rgb, watch)
     ]
 
 
-_OPERATIONS: Mapping[TaskType, Callable[[Models, ImageRequest, Picture, Limits, Watch], Answer]] = MappingProxyType(
+_Operation: TypeAlias = Callable[[Models, ImageRequest, DecodedImage, Limits, Watch], Answer]
+
+_OPERATIONS: Mapping[TaskType, _Operation] = MappingProxyType(
     {
         TaskType.SUPER_RESOLUTION: _enlarge,
         TaskType.HUMAN_SEGMENTATION: _cut_out,

@@ -1,1 +1,1 @@
-"""The sidecar: takes tasks from the queue of one runtime, runs them there, stores the pictures, tells the caller."""
+"""The sidecar: takes tasks from the queue of one runtime, runs them there, stores the images, informs the caller."""

@@ -84,7 +84,7 @@ async def until_done_or(task: "asyncio.Task[Any]", *events: asyncio.Event, secon
 
 
 async def supervise(main: Coroutine[Any, Any, None], *watchers: Coroutine[Any, Any, None]) -> None:
-    """Run ``main`` to its end with the watchers beside it, which are cancelled then.
+    """Run ``main`` to its end while the watchers run, which are cancelled then.
 
     Whatever one of them raises cancels the others and is raised here: nobody dies silently. Of several errors the first
     is raised.

@@ -60,7 +60,7 @@ class Protocol(Generic[T]):
         """The task of ``job``, which must have an id; with ``hold`` as it is when it ends within so many seconds."""
         runtime = yield from self._runtime_of(job)
         if job.files:
-            # An upload has another link each time, so a repeated submission could not be told from another task's.
+            # An upload has another link each time, so a repeated submission would look like another task.
             try:
                 return (yield from self.read(job.id or ""))
             except NotFound:

@@ -1,4 +1,4 @@
-"""What the protocol asks of whoever carries its requests.
+"""What the protocol asks of the transport that carries its requests.
 
 Every verb of the client is a generator, a Flow: it yields steps, is sent what became of each, and returns its result.
 It does no I/O, so the synchronous and the asynchronous client run the very same code.

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from image_kit.errors import BadRequest
-from image_kit.images import Limits, Picture, decode_base64, encode_png
+from image_kit.images import DecodedImage, Limits, decode_base64, encode_png
 from test.support.drawings import encoded
 
 
@@ -27,7 +27,7 @@ def _png_of(width: int, height: int) -> bytes:
 
 def _problem(data: bytes, limits: Limits = Limits()) -> str:  # noqa: B008 - frozen
     with pytest.raises(BadRequest) as caught:
-        Picture.decode(data, limits)
+        DecodedImage.decode(data, limits)
     assert caught.value.message == "invalid param"
     (problem,) = caught.value.problems
     assert problem.field == "img"
@@ -70,27 +70,27 @@ def test_a_broken_image_is_refused(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "BMP"])
 def test_every_format_is_decoded(kind: str) -> None:
-    picture = Picture.decode(encoded(Image.new("RGB", (9, 5), "white"), kind), Limits())
+    decoded = DecodedImage.decode(encoded(Image.new("RGB", (9, 5), "white"), kind), Limits())
 
-    assert (picture.rgb.mode, picture.rgb.size, picture.alpha) == ("RGB", (9, 5), None)
-    assert picture.rgb.getpixel((4, 2)) == (255, 255, 255)
+    assert (decoded.rgb.mode, decoded.rgb.size, decoded.alpha) == ("RGB", (9, 5), None)
+    assert decoded.rgb.getpixel((4, 2)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "1", "I;16", "CMYK"])
 def test_every_mode_becomes_rgb(mode: str) -> None:
     image = Image.new(mode, (4, 4))
 
-    picture = Picture.decode(encoded(image, "JPEG" if mode == "CMYK" else "PNG"), Limits())
+    decoded = DecodedImage.decode(encoded(image, "JPEG" if mode == "CMYK" else "PNG"), Limits())
 
-    assert picture.rgb.mode == "RGB"
+    assert decoded.rgb.mode == "RGB"
 
 
 def test_transparency_is_kept_apart() -> None:
-    picture = Picture.decode(encoded(Image.new("RGBA", (3, 3), (10, 20, 30, 40))), Limits())
+    decoded = DecodedImage.decode(encoded(Image.new("RGBA", (3, 3), (10, 20, 30, 40))), Limits())
 
-    assert picture.rgb.getpixel((0, 0)) == (10, 20, 30)
-    assert picture.alpha is not None
-    assert picture.alpha.getpixel((0, 0)) == 40
+    assert decoded.rgb.getpixel((0, 0)) == (10, 20, 30)
+    assert decoded.alpha is not None
+    assert decoded.alpha.getpixel((0, 0)) == 40
 
 
 def test_a_photograph_that_a_camera_turned_is_upright() -> None:
@@ -102,7 +102,7 @@ def test_a_photograph_that_a_camera_turned_is_upright() -> None:
     image.save(file, "JPEG", exif=turned)
 
     # When, then
-    assert Picture.decode(file.getvalue(), Limits()).rgb.size == (10, 20)
+    assert DecodedImage.decode(file.getvalue(), Limits()).rgb.size == (10, 20)
 
 
 @pytest.mark.parametrize("text", ["no base64!", "abc", "\u00e4\u00f6", "===="])
@@ -129,4 +129,4 @@ def test_what_is_encoded_can_be_decoded() -> None:
 
     data = base64.b64decode(encode_png(image))
 
-    assert Picture.decode(data, Limits()).rgb.getpixel((3, 3)) == (image.getpixel((3, 3)),) * 3
+    assert DecodedImage.decode(data, Limits()).rgb.getpixel((3, 3)) == (image.getpixel((3, 3)),) * 3

@@ -23,7 +23,7 @@ CLIENT = ClientConfig(connect_timeout=5, read_timeout=30, retries={"mode": "stan
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``rates``: tasks a second in each ``PERIOD``. ``run_seconds``: mean of a task; None where no agent told."""
+    """``rates``: tasks a second in each ``PERIOD``. ``run_seconds``: mean of a task; None where no agent sent it."""
 
     rates: tuple[float, ...]
     run_seconds: float | None

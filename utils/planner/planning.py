@@ -22,7 +22,7 @@ MOST_KEPT = 16
 """Pods kept that are tried, in powers of two."""
 
 Watch = Callable[[str], Progress]
-"""Called with the name of what is simulated next; gives what is told of its progress."""
+"""Called with the name of what is simulated next; gives what is reported of its progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What is told of an outcome: waiting times, cost, use."""
+"""What is reported of an outcome: waiting times, cost, use."""
 
 from bisect import bisect_right
 from dataclasses import dataclass

@@ -11,7 +11,7 @@ from aiohttp import web
 class Options:
     """How a simulated runtime behaves.
 
-    ``seconds_per_step`` is the time of one sampling step of one picture, ``startup_seconds`` the time it takes to load
+    ``seconds_per_step`` is the time of one sampling step of one image, ``startup_seconds`` the time it takes to load
     its model: until then it answers as the real one does while it starts. ``flavour`` names a fork whose ways to
     follow, where a simulator knows one (sdwebui: ``forge``). ``cache_lru`` is the number of nodes' results that a
     simulated ComfyUI keeps, as with ``--cache-lru``; 0 keeps those of the last prompt, its default.

@@ -1,4 +1,4 @@
-"""Pictures of the simulated runtimes: the same arguments always give the same picture, with the prompt on it."""
+"""Images of the simulated runtimes: the same arguments always give the same image, with the prompt on it."""
 
 import hashlib
 from collections.abc import Iterator, Mapping
@@ -10,16 +10,16 @@ from typing import TypeAlias
 from PIL import Image, ImageDraw, ImageFont, ImageOps, PngImagePlugin
 
 PNG_COMPRESSION = 1
-"""The pictures are smooth, and small even at zlib's fastest level."""
+"""The images are smooth, and small even at zlib's fastest level."""
 
 SHAPES = 7
-"""Enough that two seeds are told apart at a glance, few enough that the prompt stays readable."""
+"""Enough to distinguish two seeds at a glance, few enough that the prompt stays readable."""
 
 MIN_FONT, MAX_FONT = 8, 28
-"""Font sizes in pixels; between them the size follows the picture's shorter side."""
+"""Font sizes in pixels; between them the size follows the image's shorter side."""
 
 LONGEST_PROMPT = 600
-"""Characters that are drawn; more would not be legible on a usual picture."""
+"""Characters that are drawn; more would not be legible on a usual image."""
 
 SMALLEST_FOR_TEXT = 48
 """Pixels; on a smaller side not even one word fits, so only the shapes are drawn."""
@@ -29,26 +29,26 @@ _Font: TypeAlias = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def draw(prompt: str, seed: int, width: int, height: int, *, label: str) -> Image.Image:
-    """An RGB picture of ``width`` x ``height`` pixels: shapes that follow from prompt and seed, the prompt in a panel
+    """An RGB image of ``width`` x ``height`` pixels: shapes that follow from prompt and seed, the prompt in a panel
     at the bottom, ``label`` in the upper left corner. Deterministic in all arguments."""
-    chance = Random(_number(prompt, seed))  # noqa: S311 - a picture, not a secret
-    picture = _gradient(chance, width, height)
-    canvas = ImageDraw.Draw(picture, "RGBA")
+    chance = Random(_number(prompt, seed))  # noqa: S311 - an image, not a secret
+    image = _gradient(chance, width, height)
+    canvas = ImageDraw.Draw(image, "RGBA")
     _scatter(canvas, chance, width, height)
     if min(width, height) >= SMALLEST_FOR_TEXT:
         font = _font(max(MIN_FONT, min(MAX_FONT, min(width, height) // 20)))
         _write_prompt(canvas, prompt, font, width, height)
         _write_label(canvas, label, font)
-    return picture
+    return image
 
 
-def encode_png(picture: Image.Image, text: Mapping[str, str] | None = None) -> bytes:
-    """The picture as PNG with ``text`` as its text chunks, such as A1111's ``parameters`` or ComfyUI's ``prompt``."""
+def encode_png(image: Image.Image, text: Mapping[str, str] | None = None) -> bytes:
+    """The image as PNG with ``text`` as its text chunks, such as A1111's ``parameters`` or ComfyUI's ``prompt``."""
     chunks = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         chunks.add_text(key, _encodable(value))
     target = BytesIO()
-    picture.save(target, "PNG", pnginfo=chunks, compress_level=PNG_COMPRESSION)
+    image.save(target, "PNG", pnginfo=chunks, compress_level=PNG_COMPRESSION)
     return target.getvalue()
 
 

@@ -81,7 +81,7 @@ async def listening(clients: Clients, topic_arn: str) -> AsyncIterator[Listener]
 async def download(clients: Clients, callback: Callback, folder: Path, *, bucket: str | None = None) -> list[Path]:
     """Write the images, and the runtime's response, to ``folder``, below the folders that they have in the bucket.
 
-    ``bucket``: the only one whose objects are read; any where it is None. A callback may be forged by whoever may
+    ``bucket``: the only one whose objects are read; any where it is None. A callback may be forged by anyone who may
     publish to the topic: nothing is written outside of ``folder``. A file is there only once it is whole. Returns the
     files, images first. Raises OSError for what cannot be written, ValueError for a URL that is not in the bucket or
     would be outside of ``folder``, ClientError for a missing object.

@@ -30,7 +30,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.25, 5.0
 
 SETTLE_SECONDS = CALL_SECONDS
 """How long the outcome of a run waits for a claim or a beat that is under way, while the runtime goes on. A claim says
-whether the task was canceled before the table knew of the run: its client was told so then, and nothing else is to be
+whether the task was canceled before the table knew of the run: its client was informed then, and nothing else is to be
 recorded."""
 
 

@@ -1,4 +1,4 @@
-"""The simulated runtimes' pictures."""
+"""The simulated runtimes' images."""
 
 from io import BytesIO
 
@@ -10,7 +10,7 @@ from PIL import Image
 from utils.simulators.drawing import draw, encode_png
 
 
-def test_the_same_arguments_give_the_same_picture() -> None:
+def test_the_same_arguments_give_the_same_image() -> None:
     # Given
     first = encode_png(draw("a cat", 7, 96, 64, label="simulated"))
 
@@ -24,15 +24,15 @@ def test_the_same_arguments_give_the_same_picture() -> None:
 @pytest.mark.parametrize(
     ("prompt", "seed", "label"), [("a dog", 7, "simulated"), ("a cat", 8, "simulated"), ("a cat", 7, "other")]
 )
-def test_prompt_seed_and_label_each_change_the_picture(prompt: str, seed: int, label: str) -> None:
+def test_prompt_seed_and_label_each_change_the_image(prompt: str, seed: int, label: str) -> None:
     # Given
-    picture = encode_png(draw("a cat", 7, 128, 128, label="simulated"))
+    image = encode_png(draw("a cat", 7, 128, 128, label="simulated"))
 
     # When
     other = encode_png(draw(prompt, seed, 128, 128, label=label))
 
     # Then
-    assert picture != other
+    assert image != other
 
 
 @settings(deadline=None, max_examples=40)
@@ -49,11 +49,11 @@ def test_any_prompt_in_any_size_is_drawn_and_is_a_png_that_carries_its_text(
     data = encode_png(draw(prompt, seed, width, height, label="simulated"), {"parameters": f"Steps: 20 {prompt}"})
 
     # Then
-    with Image.open(BytesIO(data)) as picture:
-        picture.load()
-        assert picture.format == "PNG"
-        assert picture.size == (width, height)
-        assert picture.info["parameters"].startswith("Steps: 20")
+    with Image.open(BytesIO(data)) as image:
+        image.load()
+        assert image.format == "PNG"
+        assert image.size == (width, height)
+        assert image.info["parameters"].startswith("Steps: 20")
 
 
 def test_text_of_every_script_comes_back_from_the_text_chunk() -> None:
@@ -61,5 +61,5 @@ def test_text_of_every_script_comes_back_from_the_text_chunk() -> None:
     data = encode_png(draw("猫", 1, 64, 64, label="simulated"), {"parameters": "猫 Ä \ud800"})
 
     # Then
-    with Image.open(BytesIO(data)) as picture:
-        assert picture.info["parameters"] == "猫 Ä ?"
+    with Image.open(BytesIO(data)) as image:
+        assert image.info["parameters"] == "猫 Ä ?"

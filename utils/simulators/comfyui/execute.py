@@ -19,7 +19,7 @@ from utils.simulators.comfyui.sockets import Sockets
 
 PREVIEW_EVENT = (1).to_bytes(4)
 JPEG_PREVIEW = (1).to_bytes(4)
-"""A binary frame is the event's number, the picture's form, and the picture."""
+"""A binary frame is the event's number, the image's form, and the image."""
 
 PREVIEW_SIDE = 128
 """Pixels; the real one sends at most 512."""
@@ -192,10 +192,10 @@ class Execution:
         if self._queue.interrupted:
             raise Interrupted
 
-    async def _preview(self, picture: Image.Image) -> None:
+    async def _preview(self, image: Image.Image) -> None:
         if self._item.extra_data.get("preview_method", "none") == "none":
             return
-        small = picture.copy()
+        small = image.copy()
         small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE))
         target = BytesIO()
         small.save(target, "JPEG")

@@ -54,7 +54,7 @@ class Run:
     """What a node sees of the prompt that it runs in.
 
     ``step(value, maximum)`` reports progress; it and ``check`` raise Interrupted when the prompt was interrupted.
-    ``preview`` sends a small picture to the prompt's client, where the prompt asked for previews.
+    ``preview`` sends a small image to the prompt's client, where the prompt asked for previews.
     """
 
     world: World
@@ -66,7 +66,7 @@ class Run:
     preview: Callable[[Any], Awaitable[None]]
 
     async def work(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Compute beside the server's loop, so that the server answers meanwhile."""
+        """Compute outside of the server's loop, so that the server answers meanwhile."""
         self.check()
         made = await asyncio.to_thread(function, *args, **kwargs)
         self.check()

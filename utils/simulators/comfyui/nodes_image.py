@@ -1,4 +1,4 @@
-"""Nodes that need no model: they make, load, change and save pictures."""
+"""Nodes that need no model: they make, load, change and save images."""
 
 from io import BytesIO
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from utils.simulators.comfyui.saving import save_pngs
 
 MAX_RESOLUTION = 16384
 
-Pictures: TypeAlias = tuple[Image.Image, ...]
+Images: TypeAlias = tuple[Image.Image, ...]
 
 _SCALERS = {
     "nearest-exact": Image.Resampling.NEAREST,
@@ -30,61 +30,61 @@ _HIDDEN = {"prompt": "PROMPT", "extra_pnginfo": "EXTRA_PNGINFO"}
 
 async def _empty_image(run: Run, *, width: int, height: int, batch_size: int, color: int) -> Produced:
     colour = (color >> 16 & 0xFF, color >> 8 & 0xFF, color & 0xFF)
-    picture = await run.work(Image.new, "RGB", (width, height), colour)
-    return Produced(((picture,) * batch_size,))
+    image = await run.work(Image.new, "RGB", (width, height), colour)
+    return Produced(((image,) * batch_size,))
 
 
 async def _load_image(run: Run, *, image: str) -> Produced:
-    picture = await run.work(_opened, run.world, image)
-    alpha = picture.getchannel("A") if "A" in picture.getbands() else Image.new("L", picture.size, 255)
-    return Produced(((picture.convert("RGB"),), (ImageOps.invert(alpha),)))
+    opened = await run.work(_opened, run.world, image)
+    alpha = opened.getchannel("A") if "A" in opened.getbands() else Image.new("L", opened.size, 255)
+    return Produced(((opened.convert("RGB"),), (ImageOps.invert(alpha),)))
 
 
 async def _load_mask(run: Run, *, image: str, channel: str) -> Produced:
-    picture = await run.work(_opened, run.world, image)
-    mask = picture.convert("RGBA").getchannel(channel[0].upper())
+    opened = await run.work(_opened, run.world, image)
+    mask = opened.convert("RGBA").getchannel(channel[0].upper())
     return Produced(((ImageOps.invert(mask) if channel == "alpha" else mask,),))
 
 
 def _opened(world: World, name: str) -> Image.Image:
     place = Place.annotated(name)
     try:
-        picture = Image.open(BytesIO(world.disk.read(place) or b""))
-        picture.load()
+        image = Image.open(BytesIO(world.disk.read(place) or b""))
+        image.load()
     except UnidentifiedImageError as error:
         raise NodeFailure("PIL.UnidentifiedImageError", f"cannot identify image file {place.path!r}") from error
-    return ImageOps.exif_transpose(picture)
+    return ImageOps.exif_transpose(image)
 
 
-async def _scale_by(run: Run, *, image: Pictures, upscale_method: str, scale_by: float) -> Produced:
+async def _scale_by(run: Run, *, image: Images, upscale_method: str, scale_by: float) -> Produced:
     size = (max(1, round(image[0].width * scale_by)), max(1, round(image[0].height * scale_by)))
     return Produced((tuple([await run.work(one.resize, size, _SCALERS[upscale_method]) for one in image]),))
 
 
-async def _invert(run: Run, *, image: Pictures) -> Produced:
+async def _invert(run: Run, *, image: Images) -> Produced:
     return Produced((tuple([await run.work(ImageOps.invert, one) for one in image]),))
 
 
-async def _batch(run: Run, *, image1: Pictures, image2: Pictures) -> Produced:
+async def _batch(run: Run, *, image1: Images, image2: Images) -> Produced:
     size = image1[0].size
     return Produced(((*image1, *[await run.work(ImageOps.fit, one, size) for one in image2]),))
 
 
-async def _mask_to_image(run: Run, *, mask: Pictures) -> Produced:  # noqa: ARG001 - every node takes its run
+async def _mask_to_image(run: Run, *, mask: Images) -> Produced:  # noqa: ARG001 - every node takes its run
     return Produced((tuple(one.convert("RGB") for one in mask),))
 
 
-async def _save_image(run: Run, *, images: Pictures, filename_prefix: str) -> Produced:
+async def _save_image(run: Run, *, images: Images, filename_prefix: str) -> Produced:
     return Produced(ui={"images": await save_pngs(run, images, Folder.OUTPUT, filename_prefix)})
 
 
-async def _preview_image(run: Run, *, images: Pictures) -> Produced:
+async def _preview_image(run: Run, *, images: Images) -> Produced:
     letters = "".join(chr(ord("a") + int(digit, 16)) for digit in run.signature[:5])
     return Produced(ui={"images": await save_pngs(run, images, Folder.TEMP, f"ComfyUI_temp_{letters}")})
 
 
 def saving_inputs(**more: list[Any]) -> Inputs:
-    """The inputs of a node that saves pictures."""
+    """The inputs of a node that saves images."""
     return {
         "required": {
             "images": ["IMAGE", {"tooltip": "The images to save."}],

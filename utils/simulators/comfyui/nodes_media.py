@@ -1,4 +1,4 @@
-"""Nodes whose outputs are no still pictures, and two that exist only here: any kind of output, any failure."""
+"""Nodes whose outputs are no still images, and two that exist only here: any kind of output, any failure."""
 
 import wave
 from io import BytesIO
@@ -6,7 +6,7 @@ from typing import Any
 
 from utils.simulators.comfyui.disk import Folder
 from utils.simulators.comfyui.node import Node, NodeFailure, Produced, Run, decimal, integer, text
-from utils.simulators.comfyui.nodes_image import Pictures, saving_inputs
+from utils.simulators.comfyui.nodes_image import Images, saving_inputs
 from utils.simulators.comfyui.saving import Entry, save, save_animation, save_pngs
 
 SAMPLE_RATE = 8000
@@ -17,7 +17,7 @@ _MP4_HEAD = b"\x00\x00\x00\x18ftypmp42\x00\x00\x00\x00mp42isom"
 _MAX_FILE_BYTES = 1 << 30
 
 
-async def _save_webp(run: Run, *, images: Pictures, filename_prefix: str, **_: Any) -> Produced:
+async def _save_webp(run: Run, *, images: Images, filename_prefix: str, **_: Any) -> Produced:
     entry = await save_animation(run, images, Folder.OUTPUT, filename_prefix, "webp")
     return Produced(ui={"images": [entry], "animated": [True]})
 
@@ -25,7 +25,7 @@ async def _save_webp(run: Run, *, images: Pictures, filename_prefix: str, **_: A
 async def _combine_video(
     run: Run,
     *,
-    images: Pictures,
+    images: Images,
     filename_prefix: str,
     frame_rate: float,
     format: str,  # noqa: A002 - the node's input has this name
@@ -44,11 +44,11 @@ async def _save_audio(run: Run, *, audio: bytes, filename_prefix: str) -> Produc
     return Produced(ui={"audio": [save(run, Folder.OUTPUT, filename_prefix, "wav", _wav(audio))]})
 
 
-async def _save_any(run: Run, *, images: Pictures, filename_prefix: str, kinds: str, size: int) -> Produced:
+async def _save_any(run: Run, *, images: Images, filename_prefix: str, kinds: str, size: int) -> Produced:
     return Produced(ui={kind: await _kind(run, kind, images, filename_prefix, size) for kind in kinds.split(",")})
 
 
-async def _kind(run: Run, kind: str, images: Pictures, prefix: str, size: int) -> list[Any]:
+async def _kind(run: Run, kind: str, images: Images, prefix: str, size: int) -> list[Any]:
     made: list[Entry]
     match kind:
         case "images":
@@ -68,7 +68,7 @@ async def _kind(run: Run, kind: str, images: Pictures, prefix: str, size: int) -
     return made
 
 
-async def _fail(run: Run, *, images: Pictures, exception_type: str, exception_message: str) -> Produced:  # noqa: ARG001 - it only fails
+async def _fail(run: Run, *, images: Images, exception_type: str, exception_message: str) -> Produced:  # noqa: ARG001 - it only fails
     raise NodeFailure(exception_type, exception_message)
 
 

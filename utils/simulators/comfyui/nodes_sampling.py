@@ -7,7 +7,7 @@ from typing import Any
 from PIL import Image, ImageOps
 
 from utils.simulators.comfyui.node import Node, Produced, Run, World, decimal, integer, text
-from utils.simulators.comfyui.nodes_image import MAX_RESOLUTION, Pictures
+from utils.simulators.comfyui.nodes_image import MAX_RESOLUTION, Images
 from utils.simulators.drawing import draw
 
 MAX_SEED = 0xFFFFFFFFFFFFFFFF
@@ -19,9 +19,9 @@ _SCHEDULERS = ["simple", "sgm_uniform", "karras", "exponential", "ddim_uniform",
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """A batch of pictures, drawn or still to be drawn."""
+    """A batch of images, drawn or still to be drawn."""
 
-    pictures: Pictures
+    images: Images
     empty: bool = False
 
 
@@ -53,7 +53,7 @@ async def _sample(
     share = 1.0 if latent_image.empty else denoise
     drawn = [
         await run.work(_drawn, positive, seed + number, base, share, label)
-        for number, base in enumerate(latent_image.pictures)
+        for number, base in enumerate(latent_image.images)
     ]
     for step in range(1, steps + 1):
         await asyncio.sleep(run.world.options.seconds_per_step * len(drawn))
@@ -63,22 +63,22 @@ async def _sample(
 
 
 def _drawn(prompt: str, seed: int, base: Image.Image, share: float, label: str) -> Image.Image:
-    """The prompt's picture, ``share`` of it laid over the base."""
+    """The prompt's image, ``share`` of it laid over the base."""
     return Image.blend(base, draw(prompt, seed, base.width, base.height, label=label), share)
 
 
 async def _decode(run: Run, *, samples: Latent, vae: str) -> Produced:  # noqa: ARG001 - the model that decodes is none
-    return Produced((samples.pictures,))
+    return Produced((samples.images,))
 
 
-async def _encode(run: Run, *, pixels: Pictures, vae: str) -> Produced:  # noqa: ARG001 - as above
+async def _encode(run: Run, *, pixels: Images, vae: str) -> Produced:  # noqa: ARG001 - as above
     return Produced((Latent(tuple([await run.work(_in_eights, one) for one in pixels])),))
 
 
-def _in_eights(picture: Image.Image) -> Image.Image:
+def _in_eights(image: Image.Image) -> Image.Image:
     """Latents stand for 8 x 8 pixels each: the rest is cut off, from both sides alike."""
-    width, height = (max(8, side // 8 * 8) for side in picture.size)
-    return ImageOps.fit(picture, (width, height))
+    width, height = (max(8, side // 8 * 8) for side in image.size)
+    return ImageOps.fit(image, (width, height))
 
 
 def _checkpoints(world: World) -> list[Any]:

@@ -27,7 +27,7 @@ from utils.simulators.comfyui.validate import validate
 from utils.simulators.drawing import draw, encode_png
 
 VERSION = "0.3.64+simulated"
-"""The ComfyUI whose recordings this server is held to; whoever reads the version knows that nothing was sampled."""
+"""The ComfyUI whose recordings this server is held to; the version says that nothing was sampled."""
 
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 """The real one's --max-upload-size."""

@@ -1,4 +1,4 @@
-"""Nodes of a text-to-image graph for SD 1.5. Nothing is computed: the picture is drawn from prompt and seed."""
+"""Nodes of a text-to-image graph for SD 1.5. Nothing is computed: the image is drawn from prompt and seed."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -21,7 +21,7 @@ from utils.simulators.invokeai.fields import (
     UNetField,
     VAEField,
 )
-from utils.simulators.invokeai.nodes import Context, Node, PictureNode
+from utils.simulators.invokeai.nodes import Context, ImageNode, Node
 
 MAX_SEED = 2**32 - 1
 LATENT_SCALE = 8
@@ -30,7 +30,7 @@ LATENT_SCALE = 8
 
 @dataclass(frozen=True, slots=True)
 class Latents:
-    """What latents stand for: all that the picture is drawn from. ``base`` is what the denoising starts from, and
+    """What latents stand for: all that the image is drawn from. ``base`` is what the denoising starts from, and
     ``strength`` (0..1) how much of it is replaced."""
 
     width: int
@@ -145,12 +145,12 @@ class ImageToLatents(Node):
 
     async def run(self, context: Context) -> LatentsOutput:
         assert self.image is not None
-        picture = context.gallery.open(self.image.image_name).convert("RGB")
-        latents = _kept(context, Latents(picture.width, picture.height, base=picture))
-        return LatentsOutput(latents=latents, width=picture.width, height=picture.height)
+        image = context.gallery.open(self.image.image_name).convert("RGB")
+        latents = _kept(context, Latents(image.width, image.height, base=image))
+        return LatentsOutput(latents=latents, width=image.width, height=image.height)
 
 
-class LatentsToImage(PictureNode):
+class LatentsToImage(ImageNode):
     needs = ("latents", "vae")
 
     latents: LatentsField | None = None
@@ -163,12 +163,12 @@ class LatentsToImage(PictureNode):
     def draw(self, context: Context) -> Image.Image:
         assert self.latents is not None
         latents: Latents = context.tensors[self.latents.latents_name]
-        picture = draw(
+        image = draw(
             latents.prompt, latents.seed, latents.width, latents.height, label=f"{context.label} {latents.model}"
         )
         if latents.base is None:
-            return picture
-        return Image.blend(latents.base.resize(picture.size), picture, latents.strength)
+            return image
+        return Image.blend(latents.base.resize(image.size), image, latents.strength)
 
 
 def _kept(context: Context, latents: Latents) -> LatentsField:

@@ -11,11 +11,11 @@ from PIL import Image
 from utils.simulators.drawing import encode_png
 
 MAX_RECORDS = 500
-"""Pictures held; the oldest go first. The real one keeps them all on disk, which a long test run would fill."""
+"""Images held; the oldest go first. The real one keeps them all on disk, which a long test run would fill."""
 
 
 class ImageRecordNotFoundException(Exception):
-    """The real one's error for a picture that it does not have; its name and text reach the queue item."""
+    """The real one's error for an image that it does not have; its name and text reach the queue item."""
 
     def __init__(self) -> None:
         super().__init__("Image record not found")
@@ -28,7 +28,7 @@ def now() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One picture. ``session_id`` and ``node_id`` are None for an upload."""
+    """One image. ``session_id`` and ``node_id`` are None for an upload."""
 
     name: str
     data: bytes
@@ -65,7 +65,7 @@ class Record:
 
 
 class Gallery:
-    """Pictures by name."""
+    """Images by name."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
@@ -84,7 +84,7 @@ class Gallery:
 
     def add(
         self,
-        picture: Image.Image,
+        image: Image.Image,
         *,
         is_intermediate: bool,
         category: str = "general",
@@ -92,12 +92,12 @@ class Gallery:
         node_id: str | None = None,
         board_id: str | None = None,
     ) -> Record:
-        """Keep the picture, as PNG."""
+        """Keep the image, as PNG."""
         record = Record(
             name=f"{uuid4()}.png",
-            data=encode_png(picture),
-            width=picture.width,
-            height=picture.height,
+            data=encode_png(image),
+            width=image.width,
+            height=image.height,
             category=category,
             is_intermediate=is_intermediate,
             created_at=now(),
@@ -117,9 +117,9 @@ class Gallery:
         return self._records[name]
 
     def open(self, name: str) -> Image.Image:
-        """The picture itself. Raises ImageRecordNotFoundException."""
+        """The image itself. Raises ImageRecordNotFoundException."""
         return Image.open(BytesIO(self.get(name).data))
 
     def delete(self, name: str) -> bool:
-        """Whether there was such a picture."""
+        """Whether there was such an image."""
         return self._records.pop(name, None) is not None

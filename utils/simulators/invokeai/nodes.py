@@ -1,4 +1,4 @@
-"""Nodes that need no model: primitives, collections and picture work. Types, fields and defaults are InvokeAI 6's."""
+"""Nodes that need no model: primitives, collections and image work. Types, fields and defaults are InvokeAI 6's."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,7 +23,7 @@ from utils.simulators.invokeai.fields import (
 from utils.simulators.invokeai.gallery import Gallery
 
 MAX_PIXELS = 300_000_000
-"""Of one picture; the largest recorded run makes 268 million (16384 x 16384)."""
+"""Of one image; the largest recorded run makes 268 million (16384 x 16384)."""
 
 ResampleMode: TypeAlias = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
@@ -87,19 +87,19 @@ class Node(BaseModel):
 
 
 class Kept(BaseModel):
-    """Fields of nodes that put a picture into the gallery."""
+    """Fields of nodes that put an image into the gallery."""
 
     board: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
 
 
-class PictureNode(Node, Kept):
-    """A node that makes one picture, in the time of one step."""
+class ImageNode(Node, Kept):
+    """A node that makes one image, in the time of one step."""
 
     gives = ImageOutput
 
     def draw(self, context: Context) -> Image.Image:
-        """The picture; runs in a thread."""
+        """The image; runs in a thread."""
         raise NotImplementedError
 
     async def run(self, context: Context) -> ImageOutput:
@@ -107,15 +107,15 @@ class PictureNode(Node, Kept):
         return await asyncio.to_thread(self._drawn, context)
 
     def _drawn(self, context: Context) -> ImageOutput:
-        picture = self.draw(context)
+        image = self.draw(context)
         record = context.gallery.add(
-            picture, is_intermediate=self.is_intermediate, session_id=context.session_id, node_id=self.id
+            image, is_intermediate=self.is_intermediate, session_id=context.session_id, node_id=self.id
         )
         return ImageOutput(image=ImageField(image_name=record.name), width=record.width, height=record.height)
 
 
-class PictureWork(PictureNode):
-    """A node that makes a picture of another."""
+class ImageToImageNode(ImageNode):
+    """A node that makes an image of another."""
 
     needs = ("image",)
 
@@ -127,25 +127,25 @@ class PictureWork(PictureNode):
 
 
 def checked_size(width: int, height: int) -> tuple[int, int]:
-    """Raises MemoryError where the simulation would not hold the picture."""
+    """Raises MemoryError where the simulation would not hold the image."""
     if width * height > MAX_PIXELS:
         raise MemoryError(f"an image of {width}x{height} pixels does not fit")
     return max(1, width), max(1, height)
 
 
-class BlankImage(PictureNode):
+class BlankImage(ImageNode):
     width: int = 512
     height: int = 512
     mode: Literal["RGB", "RGBA"] = "RGB"
     color: ColorField = ColorField(r=0, g=0, b=0, a=255)
     type: Literal["blank_image"] = "blank_image"
 
-    def draw(self, context: Context) -> Image.Image:  # noqa: ARG002 - as every picture node
+    def draw(self, context: Context) -> Image.Image:  # noqa: ARG002 - as every image node
         color = (self.color.r, self.color.g, self.color.b, self.color.a)
         return Image.new(self.mode, checked_size(self.width, self.height), color[: len(self.mode)])
 
 
-class SaveImage(PictureWork):
+class SaveImage(ImageToImageNode):
     use_cache: bool = False
     type: Literal["save_image"] = "save_image"
 
@@ -153,15 +153,15 @@ class SaveImage(PictureWork):
         return self.opened(context)
 
 
-class ScaleImage(PictureWork):
+class ScaleImage(ImageToImageNode):
     scale_factor: float = Field(default=2.0, gt=0)
     resample_mode: ResampleMode = "bicubic"
     type: Literal["img_scale"] = "img_scale"
 
     def draw(self, context: Context) -> Image.Image:
-        picture = self.opened(context)
-        size = checked_size(int(picture.width * self.scale_factor), int(picture.height * self.scale_factor))
-        return picture.resize(size, _RESAMPLING[self.resample_mode])
+        image = self.opened(context)
+        size = checked_size(int(image.width * self.scale_factor), int(image.height * self.scale_factor))
+        return image.resize(size, _RESAMPLING[self.resample_mode])
 
 
 class LoadImage(Node):

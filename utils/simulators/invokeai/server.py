@@ -181,15 +181,15 @@ class Server:
         if not isinstance(file, web.FileField) or not file.content_type.startswith("image"):
             raise Refused(415, "Not an image")
         try:
-            picture = Image.open(BytesIO(file.file.read()))
-            picture.load()
+            image = Image.open(BytesIO(file.file.read()))
+            image.load()
         except (UnidentifiedImageError, OSError) as error:
             raise Refused(415, "Failed to read image") from error
         board_id = request.query.get("board_id")
         if board_id is not None and board_id not in self._gallery.boards:
             raise Refused(404, "Board not found")
         record = self._gallery.add(
-            picture, is_intermediate=is_intermediate == "true", category=category, board_id=board_id
+            image, is_intermediate=is_intermediate == "true", category=category, board_id=board_id
         )
         return web.json_response(record.dto(), status=201)
 

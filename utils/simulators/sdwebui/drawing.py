@@ -1,4 +1,4 @@
-"""The simulated WebUI's pictures: drawn, started from a given picture, unfinished, in a grid, scaled."""
+"""The simulated WebUI's images: drawn, started from a given image, unfinished, in a grid, scaled."""
 
 import base64
 import math
@@ -38,26 +38,26 @@ def check_memory(pixels: float) -> None:
 
 
 def decode(encoded: str) -> Image.Image:
-    """The picture in base64 or in a data: URL. Raises Refusal as the real one does."""
+    """The image in base64 or in a data: URL. Raises Refusal as the real one does."""
     if encoded.startswith(("http://", "https://")):
         raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Requests not allowed")
     if encoded.startswith("data:image/"):
         encoded = encoded.partition(",")[2]
     try:
-        with Image.open(BytesIO(base64.b64decode(encoded))) as picture:
-            picture.load()
-            return picture
+        with Image.open(BytesIO(base64.b64decode(encoded))) as image:
+            image.load()
+            return image
     except Exception as error:
         raise Refusal(HTTPStatus.INTERNAL_SERVER_ERROR, "Invalid encoded image") from error
 
 
-def encode(picture: Image.Image, parameters: str | None = None, *, form: str = "png") -> str:
+def encode(image: Image.Image, parameters: str | None = None, *, form: str = "png") -> str:
     """Base64 of the image: PNG with A1111's text chunk, or what else ``samples_format`` asks for, without."""
     if form.lower() != "png":
         target = BytesIO()
-        picture.save(target, "JPEG" if form.lower() in {"jpg", "jpeg"} else form)
+        image.save(target, "JPEG" if form.lower() in {"jpg", "jpeg"} else form)
         return base64.b64encode(target.getvalue()).decode()
-    data = encode_png(picture, {"parameters": parameters} if parameters is not None else None)
+    data = encode_png(image, {"parameters": parameters} if parameters is not None else None)
     return base64.b64encode(data).decode()
 
 
@@ -113,10 +113,10 @@ def _region(mask: Image.Image, request: ImageToImage) -> tuple[int, int, int, in
     return max(left - padding, 0), max(top - padding, 0), min(right + padding, width), min(bottom + padding, height)
 
 
-def _fitted(picture: Image.Image, size: tuple[int, int], request: ImageToImage) -> Image.Image:
+def _fitted(image: Image.Image, size: tuple[int, int], request: ImageToImage) -> Image.Image:
     if request.resize_mode == STRETCH:
-        return picture.resize(size)
-    return ImageOps.fit(picture, size) if request.resize_mode == CROP else ImageOps.pad(picture, size)
+        return image.resize(size)
+    return ImageOps.fit(image, size) if request.resize_mode == CROP else ImageOps.pad(image, size)
 
 
 def _blended(start: Image.Image, drawn: Image.Image, request: ImageToImage) -> Image.Image:
@@ -124,59 +124,59 @@ def _blended(start: Image.Image, drawn: Image.Image, request: ImageToImage) -> I
     return Image.blend(start, drawn, strength)
 
 
-def tags(picture: Image.Image) -> list[str]:
+def tags(image: Image.Image) -> list[str]:
     """What can be said of an image without a model: its shape, its size, and whether it is dark."""
-    shape = "square" if picture.width == picture.height else "wide" if picture.width > picture.height else "tall"
-    brightness = ImageStat.Stat(picture.convert("L")).mean[0]
-    return [shape, f"{picture.width}x{picture.height}", "bright" if brightness > HALF else "dark"]
+    shape = "square" if image.width == image.height else "wide" if image.width > image.height else "tall"
+    brightness = ImageStat.Stat(image.convert("L")).mean[0]
+    return [shape, f"{image.width}x{image.height}", "bright" if brightness > HALF else "dark"]
 
 
-def unfinished(picture: Image.Image, share: float) -> Image.Image:
-    """The picture as it looks after ``share`` (0..1) of its steps."""
-    return picture.filter(ImageFilter.GaussianBlur((1 - share) * max(picture.size) / 16))
+def unfinished(image: Image.Image, share: float) -> Image.Image:
+    """The image as it looks after ``share`` (0..1) of its steps."""
+    return image.filter(ImageFilter.GaussianBlur((1 - share) * max(image.size) / 16))
 
 
-def grid(pictures: Sequence[Image.Image]) -> Image.Image:
-    """All pictures of one size on one sheet, row by row."""
-    width, height = pictures[0].size
-    columns = math.ceil(math.sqrt(len(pictures)))
-    sheet = Image.new("RGB", (width * columns, height * math.ceil(len(pictures) / columns)))
-    for number, picture in enumerate(pictures):
-        sheet.paste(picture, (number % columns * width, number // columns * height))
+def grid(images: Sequence[Image.Image]) -> Image.Image:
+    """All images of one size on one sheet, row by row."""
+    width, height = images[0].size
+    columns = math.ceil(math.sqrt(len(images)))
+    sheet = Image.new("RGB", (width * columns, height * math.ceil(len(images) / columns)))
+    for number, image in enumerate(images):
+        sheet.paste(image, (number % columns * width, number // columns * height))
     return sheet
 
 
-def edges(picture: Image.Image) -> Image.Image:
+def edges(image: Image.Image) -> Image.Image:
     """A map such as ControlNet's canny makes."""
-    return picture.convert("L").filter(ImageFilter.FIND_EDGES).convert("RGB")
+    return image.convert("L").filter(ImageFilter.FIND_EDGES).convert("RGB")
 
 
-def upscale(picture: Image.Image, request: Extras) -> tuple[Image.Image, str]:
-    """The scaled picture and what was done, in words. Nearest is nearest; every other upscaler is drawn by Lanczos.
+def upscale(image: Image.Image, request: Extras) -> tuple[Image.Image, str]:
+    """The scaled image and what was done, in words. Nearest is nearest; every other upscaler is drawn by Lanczos.
 
     Raises OutOfMemoryError for too large a result.
     """
     if request.upscaler_1 == "None":
-        return picture, ""
-    scaled = _scaled(picture, request.upscaler_1, request)
+        return image, ""
+    scaled = _scaled(image, request.upscaler_1, request)
     if request.upscaler_2 != "None" and request.extras_upscaler_2_visibility:
-        second = _scaled(picture, request.upscaler_2, request)
+        second = _scaled(image, request.upscaler_2, request)
         scaled = Image.blend(scaled, second, request.extras_upscaler_2_visibility)
     by_size = f"to: {request.upscaling_resize_w}x{request.upscaling_resize_h}"
     how = by_size if request.resize_mode else f"by: {request.upscaling_resize}"
     return scaled, f"Postprocess upscale {how}, Postprocess upscaler: {request.upscaler_1}"
 
 
-def _scaled(picture: Image.Image, upscaler: str, request: Extras) -> Image.Image:
+def _scaled(image: Image.Image, upscaler: str, request: Extras) -> Image.Image:
     method = Image.Resampling.NEAREST if upscaler == "Nearest" else Image.Resampling.LANCZOS
-    picture = picture.convert("RGB")
+    image = image.convert("RGB")
     if request.resize_mode == 0:
         factor = request.upscaling_resize
-        size = max(1, int(picture.width * factor)), max(1, int(picture.height * factor))
+        size = max(1, int(image.width * factor)), max(1, int(image.height * factor))
         check_memory(size[0] * size[1])
-        return picture.resize(size, method)
+        return image.resize(size, method)
     size = request.upscaling_resize_w, request.upscaling_resize_h
     check_memory(size[0] * size[1])
     if request.upscaling_crop:
-        return ImageOps.fit(picture, size, method)
-    return ImageOps.contain(picture, size, method)
+        return ImageOps.fit(image, size, method)
+    return ImageOps.contain(image, size, method)

@@ -21,15 +21,15 @@ DRAWN_SETTINGS = ("sd_vae", "CLIP_stop_at_last_layers", "eta_noise_seed_delta")
 
 SEEDS = 2**32
 PIXEL_STEP = 8
-"""Pictures are whole latents: sizes are cut to multiples of 8 pixels."""
+"""Images are whole latents: sizes are cut to multiples of 8 pixels."""
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a generation gave: ``index_of_first`` is 1 behind a grid. ControlNet's maps come after the pictures and have
+    """What a generation gave: ``index_of_first`` is 1 behind a grid. ControlNet's maps come after the images and have
     no infotext."""
 
-    pictures: Sequence[Image.Image]
+    images: Sequence[Image.Image]
     infotexts: Sequence[str]
     index_of_first: int
 
@@ -80,17 +80,17 @@ class Run:
         drawing.check_memory(width * height * request.batch_size)
         starts = self._starts()
         units = list(_controlnet_units(request))
-        pictures: list[Image.Image] = []
+        images: list[Image.Image] = []
         for number in range(request.n_iter):
             job.skipped = False
             if job.stopped:
                 break
             job.job, job.job_no = f"Batch {number + 1} out of {request.n_iter}", number
             share = await self._sample(job)
-            for place in range(len(pictures), len(pictures) + request.batch_size):
+            for place in range(len(images), len(images) + request.batch_size):
                 start = starts[place % len(starts)] if starts else None
-                pictures.append(await asyncio.to_thread(self._picture, place, (width, height), start, share))
-        return self._made(pictures, [drawing.edges(unit).resize((width, height)) for unit in units])
+                images.append(await asyncio.to_thread(self._image, place, (width, height), start, share))
+        return self._made(images, [drawing.edges(unit).resize((width, height)) for unit in units])
 
     def info(self, made: Made, job_timestamp: str) -> dict[str, Any]:
         """A1111's ``info``, before it becomes a JSON string."""
@@ -142,7 +142,7 @@ class Run:
         job.sampling_step = steps
         return 1.0
 
-    def _picture(self, place: int, size: tuple[int, int], start: Image.Image | None, share: float) -> Image.Image:
+    def _image(self, place: int, size: tuple[int, int], start: Image.Image | None, share: float) -> Image.Image:
         drawn = draw(self._request.prompt or "", self._seed_of(place), *size, label=drawing.LABEL)
         if start is not None and isinstance(self._request, ImageToImage):
             drawn = drawing.start_from(start, drawn, self._request)
@@ -153,12 +153,12 @@ class Run:
         changed = {key: self._settings[key] for key in DRAWN_SETTINGS if self._settings[key] != OPTIONS[key]}
         return self._seeds[place] ^ (crc32(json.dumps(changed, sort_keys=True).encode()) if changed else 0)
 
-    def _made(self, pictures: list[Image.Image], maps: list[Image.Image]) -> Made:
-        infotexts = [self._infotext(seed) for seed in self._seeds[: len(pictures)]]
-        if self._request.save_images and len(pictures) > 1:
-            sheet = drawing.grid(pictures)
-            return Made([sheet, *pictures, *maps], [infotexts[0], *infotexts], index_of_first=1)
-        return Made([*pictures, *maps], infotexts, index_of_first=0)
+    def _made(self, images: list[Image.Image], maps: list[Image.Image]) -> Made:
+        infotexts = [self._infotext(seed) for seed in self._seeds[: len(images)]]
+        if self._request.save_images and len(images) > 1:
+            sheet = drawing.grid(images)
+            return Made([sheet, *images, *maps], [infotexts[0], *infotexts], index_of_first=1)
+        return Made([*images, *maps], infotexts, index_of_first=0)
 
     def _size(self) -> tuple[int, int]:
         request = self._request
@@ -212,7 +212,7 @@ def _seeds(first: int | None, count: int, *, fixed: bool) -> list[int]:
 
 
 def _controlnet_units(request: Generation) -> Iterator[Image.Image]:
-    """The picture of every enabled ControlNet unit, in order. Raises ValueError for a unit without one."""
+    """The image of every enabled ControlNet unit, in order. Raises ValueError for a unit without one."""
     scripts = {name.lower(): value for name, value in request.alwayson_scripts.items()}
     for unit in (scripts.get(CONTROLNET) or {}).get("args", []):
         if not isinstance(unit, dict) or not unit.get("enabled", True):

@@ -69,7 +69,7 @@ class TextToImage(Generation):
 
 
 class ImageToImage(Generation):
-    """The body of img2img; pictures are base64, with or without ``data:image/…;base64,``."""
+    """The body of img2img; images are base64, with or without ``data:image/…;base64,``."""
 
     init_images: list[str] | None = None
     denoising_strength: float | None = 0.75
@@ -132,7 +132,7 @@ class ExtraSingleImage(Extras):
 
 
 class FileData(BaseModel):
-    """One picture of a batch, base64."""
+    """One image of a batch, base64."""
 
     data: str
     name: str

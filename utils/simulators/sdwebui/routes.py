@@ -104,8 +104,8 @@ class Routes:
         return _json({"html_info": words, "images": images})
 
     async def png_info(self, request: web.Request) -> web.Response:
-        picture = drawing.decode((await _parsed(request, PngInfo)).image)
-        items = {key: value for key, value in picture.info.items() if isinstance(value, str)}
+        image = drawing.decode((await _parsed(request, PngInfo)).image)
+        items = {key: value for key, value in image.info.items() if isinstance(value, str)}
         return _json({"info": items.get("parameters", ""), "items": items, "parameters": {}})
 
     async def interrogate(self, request: web.Request) -> web.Response:

@@ -27,7 +27,7 @@ UNKNOWN_COUNT = -1
 """The real one's ``job_count`` of a job that has not said how many parts it has."""
 
 PREVIEW_SHARE = 4
-"""A preview is smaller than its picture by this factor on each side."""
+"""A preview is smaller than its image by this factor on each side."""
 
 MODEL = "sd_model_checkpoint"
 
@@ -71,16 +71,16 @@ class WebUI:
             finally:
                 self.state.end()
                 self._running = None
-        log.info("simulated: drew %d images with %s", len(made.pictures), checkpoint.model_name)
+        log.info("simulated: drew %d images with %s", len(made.images), checkpoint.model_name)
         return {
             "images": await asyncio.to_thread(_encoded, made, settings) if request.send_images else [],
             "parameters": _parameters(request),
             "info": json.dumps(run.info(made, job.job_timestamp)),
         }
 
-    async def upscale(self, pictures: list[str], request: Extras) -> tuple[list[str], str]:
-        """The scaled pictures, base64, and html_info. An interrupt leaves out those that were not begun."""
-        decoded = [drawing.decode(picture) for picture in pictures]
+    async def upscale(self, images: list[str], request: Extras) -> tuple[list[str], str]:
+        """The scaled images, base64, and html_info. An interrupt leaves out those that were not begun."""
+        decoded = [drawing.decode(image) for image in images]
         for name in (request.upscaler_1, request.upscaler_2):
             if not any(upscaler["name"] == name for upscaler in self.flavour.upscalers):
                 raise AssertionError(f"could not find upscaler named {name}")
@@ -88,16 +88,16 @@ class WebUI:
         async with self._free:
             job = self.state.begin("extras", len(decoded))
             try:
-                for picture in decoded:
+                for image in decoded:
                     if job.stopped:
                         break
-                    result, words = await asyncio.to_thread(drawing.upscale, picture, request)
+                    result, words = await asyncio.to_thread(drawing.upscale, image, request)
                     await asyncio.sleep(self._seconds_per_step)
                     scaled.append(result)
                     job.job_no += 1
             finally:
                 self.state.end()
-        return [drawing.encode(picture) for picture in scaled], f"<p>{words}</p>"
+        return [drawing.encode(image) for image in scaled], f"<p>{words}</p>"
 
     async def interrogate(self, request: Interrogate) -> str:
         """A caption of the image. Raises Refusal for what is no image, and for an unknown model when its turn has come.
@@ -105,11 +105,11 @@ class WebUI:
         Derived from the published sources (modules/api/api.py, interrogate.py, deepbooru.py), not from a recording:
         ``clip`` shows as a job of -1 parts, ``deepdanbooru`` does not show in /progress.
         """
-        picture = drawing.decode(request.image)
+        image = drawing.decode(request.image)
         async with self._free:
             if request.model == "deepdanbooru":
                 await asyncio.sleep(self._seconds_per_step * INTERROGATION_STEPS)
-                return ", ".join(drawing.tags(picture))
+                return ", ".join(drawing.tags(image))
             if request.model != "clip":
                 raise Refusal(HTTPStatus.NOT_FOUND, "Model not found")
             self.state.begin("interrogate", UNKNOWN_COUNT)
@@ -117,7 +117,7 @@ class WebUI:
                 await asyncio.sleep(self._seconds_per_step * INTERROGATION_STEPS)
             finally:
                 self.state.end()
-        return f"a drawing, {', '.join(drawing.tags(picture))}"
+        return f"a drawing, {', '.join(drawing.tags(image))}"
 
     def options(self) -> dict[str, Any]:
         """The settings that hold: those of config.json over the defaults."""
@@ -140,12 +140,12 @@ class WebUI:
             log.info("simulated: looked for model files")
 
     def progress(self, *, preview: bool) -> dict[str, Any]:
-        """The answer of /progress; ``preview`` asks for the picture as it is now."""
+        """The answer of /progress; ``preview`` asks for the image as it is now."""
         answer = self.state.progress()
         if preview and self._running is not None:
             width, height = (max(1, side // PREVIEW_SHARE) for side in (self._running.width, self._running.height))
-            picture = draw(self._running.prompt or "", self.state.job.job_no, width, height, label=drawing.LABEL)
-            answer["current_image"] = drawing.encode(picture)
+            image = draw(self._running.prompt or "", self.state.job.job_no, width, height, label=drawing.LABEL)
+            answer["current_image"] = drawing.encode(image)
         return answer
 
     async def _load(self, checkpoint: Checkpoint) -> None:
@@ -211,6 +211,6 @@ def _parameters(request: Generation) -> dict[str, Any]:
 
 
 def _encoded(made: Made, settings: Mapping[str, Any]) -> list[str]:
-    texts = [*made.infotexts, *[None] * (len(made.pictures) - len(made.infotexts))]
+    texts = [*made.infotexts, *[None] * (len(made.images) - len(made.infotexts))]
     form = str(settings["samples_format"])
-    return [drawing.encode(image, text, form=form) for image, text in zip(made.pictures, texts, strict=True)]
+    return [drawing.encode(image, text, form=form) for image, text in zip(made.images, texts, strict=True)]

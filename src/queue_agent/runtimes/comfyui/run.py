@@ -88,7 +88,7 @@ class Run:
 
     async def _check_cached(self, record: Mapping[str, Any]) -> None:
         """Raise RuntimeFault when a file of a node that did not run is gone. ComfyUI would give the same again, so it
-        is told to forget its results first."""
+        is asked to forget its results first."""
         cached = cached_files(record)
         for stored in stored_files(record):
             if stored in cached and not await self._api.exists(stored):

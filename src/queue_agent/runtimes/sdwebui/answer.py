@@ -79,9 +79,9 @@ class Answer:
     @property
     def _kinds(self) -> list[str]:
         first, texts = self.info.get("index_of_first_image") or 0, self.info.get("infotexts")
-        pictures = len(texts) if texts else len(self._images)
+        generated = len(texts) if texts else len(self._images)
         return [
-            "grid" if number < first else "picture" if number < pictures else "extra"
+            "grid" if number < first else "picture" if number < generated else "extra"
             for number in range(len(self._images))
         ]
 

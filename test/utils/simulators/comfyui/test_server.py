@@ -42,20 +42,20 @@ async def test_the_pypi_client_runs_a_workflow_unmodified(comfy: Comfy, tmp_path
 
     def use() -> tuple[dict[str, bytes], dict[str, Any], dict[str, bytes]]:
         workflow.set_node_param("node 6", "text", "a red house")
-        pictures = client.queue_and_wait_images(workflow, "node 9")
+        generated = client.queue_and_wait_images(workflow, "node 9")
         uploaded = client.upload_image(photo)
         client.interrupt()
         assert client.get_queue() == {"queue_running": [], "queue_pending": []}
         assert client.get_embeddings() == []
         assert "KSampler" in client.get_object_info()
-        return pictures, uploaded, client.queue_and_wait_images(loading, "SaveImage")
+        return generated, uploaded, client.queue_and_wait_images(loading, "SaveImage")
 
     # When
-    pictures, uploaded, loaded = await asyncio.to_thread(use)
+    generated, uploaded, loaded = await asyncio.to_thread(use)
 
     # Then
-    assert list(pictures) == ["lighthouse_00001_.png", "lighthouse_00002_.png"]
-    assert [Image.open(BytesIO(data)).size for data in pictures.values()] == [(96, 64)] * 2
+    assert list(generated) == ["lighthouse_00001_.png", "lighthouse_00002_.png"]
+    assert [Image.open(BytesIO(data)).size for data in generated.values()] == [(96, 64)] * 2
     assert uploaded == {"name": "photo.png", "subfolder": "default_upload_folder", "type": "input"}
     assert [Image.open(BytesIO(data)).getpixel((0, 0)) for data in loaded.values()] == [(3, 2, 1)]
 

@@ -36,16 +36,16 @@ async def made(comfy: Comfy, workflow: dict[str, Any], node_id: str, kind: str =
     return [await comfy.view(entry) for entry in record["outputs"][node_id][kind]]
 
 
-async def test_text_becomes_pictures_of_the_size_and_number_asked_for(comfy: Comfy) -> None:
+async def test_text_becomes_images_of_the_size_and_number_asked_for(comfy: Comfy) -> None:
     # When
-    pictures = await made(comfy, painting(batch_size=3), "9")
+    results = await made(comfy, painting(batch_size=3), "9")
 
     # Then
-    assert [Image.open(BytesIO(picture)).size for picture in pictures] == [(96, 64)] * 3
-    assert len(set(pictures)) == 3
+    assert [Image.open(BytesIO(result)).size for result in results] == [(96, 64)] * 3
+    assert len(set(results)) == 3
 
 
-async def test_the_same_prompt_and_seed_give_the_same_picture_and_others_another(comfy: Comfy) -> None:
+async def test_the_same_prompt_and_seed_give_the_same_image_and_others_another(comfy: Comfy) -> None:
     # When
     first = await made(comfy, painting(prefix="one"), "9")
     same = await made(comfy, painting(prefix="two"), "9")
@@ -56,16 +56,16 @@ async def test_the_same_prompt_and_seed_give_the_same_picture_and_others_another
     assert pixels[0] == pixels[1] != pixels[2]
 
 
-async def test_a_picture_carries_its_workflow_as_comfyui_writes_it(comfy: Comfy) -> None:
+async def test_an_image_carries_its_workflow_as_comfyui_writes_it(comfy: Comfy) -> None:
     # When
     record = await comfy.run(painting(), extra_data={"extra_pnginfo": {"workflow": {"nodes": []}}})
     (entry,) = record["outputs"]["9"]["images"]
-    picture = Image.open(BytesIO(await comfy.view(entry)))
+    result = Image.open(BytesIO(await comfy.view(entry)))
 
     # Then
     assert entry == {"filename": "lighthouse_00001_.png", "subfolder": "art", "type": "output"}
-    assert json.loads(picture.info["prompt"]) == painting()
-    assert json.loads(picture.info["workflow"]) == {"nodes": []}
+    assert json.loads(result.info["prompt"]) == painting()
+    assert json.loads(result.info["workflow"]) == {"nodes": []}
 
 
 async def test_progress_is_told_step_by_step(comfy: Comfy) -> None:
@@ -116,7 +116,7 @@ async def test_a_file_that_was_replaced_is_loaded_again(comfy: Comfy) -> None:
         ("ImageInvert", {}, (16, 8), (254, 253, 252)),
     ],
 )
-async def test_pictures_are_really_scaled_and_inverted(
+async def test_images_are_really_scaled_and_inverted(
     class_type: str, inputs: dict[str, Any], size: tuple[int, int], corner: tuple[int, ...] | None, comfy: Comfy
 ) -> None:
     # Given
@@ -127,14 +127,14 @@ async def test_pictures_are_really_scaled_and_inverted(
     }
 
     # When
-    (picture,) = [Image.open(BytesIO(data)) for data in await made(comfy, workflow, "3")]
+    (result,) = [Image.open(BytesIO(data)) for data in await made(comfy, workflow, "3")]
 
     # Then
-    assert picture.size == size
-    assert picture.getpixel((0, 0)) == (corner or (1, 2, 3))
+    assert result.size == size
+    assert result.getpixel((0, 0)) == (corner or (1, 2, 3))
 
 
-async def test_two_pictures_become_a_batch_of_one_size(comfy: Comfy) -> None:
+async def test_two_images_become_a_batch_of_one_size(comfy: Comfy) -> None:
     # Given
     workflow = {
         "1": node("EmptyImage", width=16, height=8, batch_size=1, color=1),
@@ -144,13 +144,13 @@ async def test_two_pictures_become_a_batch_of_one_size(comfy: Comfy) -> None:
     }
 
     # When
-    pictures = await made(comfy, workflow, "4")
+    results = await made(comfy, workflow, "4")
 
     # Then
-    assert [Image.open(BytesIO(data)).size for data in pictures] == [(16, 8)] * 3
+    assert [Image.open(BytesIO(data)).size for data in results] == [(16, 8)] * 3
 
 
-async def test_image_to_image_lies_between_the_picture_and_the_prompt(comfy: Comfy) -> None:
+async def test_image_to_image_lies_between_the_image_and_the_prompt(comfy: Comfy) -> None:
     # Given
     await comfy.upload("in.png", flat((200, 10, 10), size=(70, 40)))
     workflow = painting() | {

@@ -62,6 +62,6 @@ async def ended(client: Client, item_id: int) -> dict[str, Any]:
 
 
 def made_by(found: dict[str, Any], node: str) -> list[str]:
-    """Names of the pictures that a node of the graph made."""
+    """Names of the images that a node of the graph made."""
     session = found["session"]
     return [session["results"][copy]["image"]["image_name"] for copy in session["source_prepared_mapping"][node]]

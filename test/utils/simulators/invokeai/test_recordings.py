@@ -41,7 +41,7 @@ def graph(name: str) -> dict[str, Any]:
 
 
 def small(sent: dict[str, Any]) -> dict[str, Any]:
-    """The graph with pictures that do not take a gigabyte."""
+    """The graph with images that do not take a gigabyte."""
     nodes = {
         key: {**node, **({"width": 64, "height": 64} if "width" in node else {})} for key, node in sent["nodes"].items()
     }
@@ -110,10 +110,10 @@ def body_of(recorded: dict[str, Any]) -> dict[str, Any]:
         return {"json": recorded["body"]}
     if not recorded["body"]:
         return {}
-    picture = BytesIO()
-    Image.new("RGB", (64, 64)).save(picture, "PNG")
+    image = BytesIO()
+    Image.new("RGB", (64, 64)).save(image, "PNG")
     form = FormData()
-    form.add_field("file", picture.getvalue(), filename="in.png", content_type="image/png")
+    form.add_field("file", image.getvalue(), filename="in.png", content_type="image/png")
     return {"data": form}
 
 

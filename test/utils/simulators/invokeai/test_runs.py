@@ -11,27 +11,27 @@ from test.support.invokeai import MODEL, edge, graph_of, text_to_image
 from .conftest import Client, Start, ended, enqueue, item, item_when, made_by
 
 
-async def picture(client: Client, name: str) -> Image.Image:
+async def image(client: Client, name: str) -> Image.Image:
     async with client.get(f"/api/v1/images/i/{name}/full") as response:
         assert response.status == 200
         return Image.open(BytesIO(await response.read()))
 
 
-async def pictures(client: Client, graph: dict[str, Any], node: str) -> list[Image.Image]:
+async def images(client: Client, graph: dict[str, Any], node: str) -> list[Image.Image]:
     """What a node made in a run of the graph."""
     found = await ended(client, (await enqueue(client, graph))["item_ids"][0])
     assert found["status"] == "completed", found
-    return [await picture(client, name) for name in made_by(found, node)]
+    return [await image(client, name) for name in made_by(found, node)]
 
 
-async def test_text_to_image_draws_the_asked_size_and_the_same_picture_for_the_same_seed(start: Start) -> None:
+async def test_text_to_image_draws_the_asked_size_and_the_same_image_for_the_same_seed(start: Start) -> None:
     # Given
     client = await start()
 
     # When
-    first = await pictures(client, text_to_image(seed=7, height=96), "picture")
-    again = await pictures(client, text_to_image(seed=7, height=96), "picture")
-    other = await pictures(client, text_to_image(seed=8, height=96), "picture")
+    first = await images(client, text_to_image(seed=7, height=96), "picture")
+    again = await images(client, text_to_image(seed=7, height=96), "picture")
+    other = await images(client, text_to_image(seed=8, height=96), "picture")
 
     # Then
     assert first[0].size == (64, 96)
@@ -39,7 +39,7 @@ async def test_text_to_image_draws_the_asked_size_and_the_same_picture_for_the_s
     assert first[0].tobytes() != other[0].tobytes()
 
 
-async def test_image_to_image_starts_from_the_given_picture(start: Start) -> None:
+async def test_image_to_image_starts_from_the_given_image(start: Start) -> None:
     # Given
     client = await start()
     graph = text_to_image()
@@ -54,14 +54,14 @@ async def test_image_to_image_starts_from_the_given_picture(start: Start) -> Non
     ]
 
     # When
-    made = await pictures(client, graph, "picture")
+    made = await images(client, graph, "picture")
 
     # Then
     red, _, blue = made[0].convert("RGB").resize((1, 1)).getpixel((0, 0))  # type: ignore[misc] # an RGB pixel
     assert red > 200 > blue
 
 
-async def test_picture_work_really_works(start: Start) -> None:
+async def test_image_work_really_works(start: Start) -> None:
     # Given
     client = await start()
     graph = graph_of(
@@ -76,7 +76,7 @@ async def test_picture_work_really_works(start: Start) -> None:
     found = await ended(client, (await enqueue(client, graph))["item_ids"][0])
 
     # Then
-    sizes = {node: (await picture(client, made_by(found, node)[0])).size for node in graph["nodes"]}
+    sizes = {node: (await image(client, made_by(found, node)[0])).size for node in graph["nodes"]}
     assert sizes == {"blank": (40, 30), "scale": (60, 45)}
 
 
@@ -100,7 +100,7 @@ async def test_iterate_runs_what_follows_once_for_each_item_and_collect_gathers_
     )
 
     # When
-    made = await pictures(client, graph, "save")
+    made = await images(client, graph, "save")
 
     # Then
     assert [one.width for one in made] == [8, 16, 24]
@@ -124,7 +124,7 @@ async def test_two_iterates_are_combined(start: Start) -> None:
     )
 
     # When
-    made = await pictures(client, graph, "blank")
+    made = await images(client, graph, "blank")
 
     # Then
     assert sorted(one.size for one in made) == [(8, 1), (8, 2), (8, 3), (16, 1), (16, 2), (16, 3)]
@@ -147,7 +147,7 @@ async def test_runs_and_data_make_several_items_that_end_in_the_order_of_arrival
     assert answer["enqueued"] == 12
     assert [one["completed_at"] for one in found] == sorted(one["completed_at"] for one in found)
     assert [one["field_values"][0]["value"] for one in found[:4]] == [8, 8, 8, 16]
-    sizes = [(await picture(client, made_by(one, "blank")[0])).size for one in found]
+    sizes = [(await image(client, made_by(one, "blank")[0])).size for one in found]
     assert sizes[:6] == sizes[6:] == [(8, 1), (8, 2), (8, 3), (16, 1), (16, 2), (16, 3)]
 
 
@@ -209,7 +209,7 @@ async def test_a_batch_is_canceled_with_all_its_items(start: Start) -> None:
     assert [(await item(client, item_id))["status"] for item_id in answer["item_ids"]] == ["canceled"] * 3
 
 
-async def test_an_unknown_model_a_missing_input_and_a_monstrous_picture_fail_the_item(start: Start) -> None:
+async def test_an_unknown_model_a_missing_input_and_a_monstrous_image_fail_the_item(start: Start) -> None:
     # Given
     client = await start()
     unknown = text_to_image()

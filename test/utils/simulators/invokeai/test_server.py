@@ -103,7 +103,7 @@ async def test_a_body_that_is_no_json_is_refused(start: Start) -> None:
     ("data", "content_type", "status", "detail"),
     [(b"text", "text/plain", 415, "Not an image"), (b"no picture", "image/png", 415, "Failed to read image")],
 )
-async def test_an_upload_that_is_no_picture_is_refused(
+async def test_an_upload_that_is_no_image_is_refused(
     data: bytes, content_type: str, status: int, detail: str, start: Start
 ) -> None:
     # Given
@@ -119,7 +119,7 @@ async def test_an_upload_that_is_no_picture_is_refused(
     assert (response.status, body) == (status, {"detail": detail})
 
 
-async def test_a_deleted_picture_is_gone(start: Start) -> None:
+async def test_a_deleted_image_is_gone(start: Start) -> None:
     # Given
     client = await start()
     found = await ended(client, (await enqueue(client, graph_of({"a": BLANK})))["item_ids"][0])
@@ -169,7 +169,7 @@ async def test_it_says_that_it_is_simulated(start: Start, caplog: pytest.LogCapt
     assert "simulated InvokeAI" in caplog.text
 
 
-async def test_it_forgets_the_oldest_items_and_pictures(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_forgets_the_oldest_items_and_images(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
     monkeypatch.setattr(queue, "MAX_ENDED", 2)
     client = await start()
@@ -183,7 +183,7 @@ async def test_it_forgets_the_oldest_items_and_pictures(start: Start, monkeypatc
         assert response.status == 404
 
 
-def test_the_gallery_keeps_only_the_newest_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gallery_keeps_only_the_newest_images(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
     monkeypatch.setattr("utils.simulators.invokeai.gallery.MAX_RECORDS", 2)
     gallery = Gallery()

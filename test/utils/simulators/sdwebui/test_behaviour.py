@@ -17,7 +17,7 @@ SLOW = Options(models=("alpha.safetensors", "beta.safetensors"), seconds_per_ste
 
 
 @pytest.mark.parametrize("images", [[], ["https://example.com/cat.png"]])
-async def test_img2img_without_a_usable_picture_fails_as_the_real_one_does(webui: Client, images: list[str]) -> None:
+async def test_img2img_without_a_usable_image_fails_as_the_real_one_does(webui: Client, images: list[str]) -> None:
     # When
     status, answer = await webui.post("img2img", SMALL | {"init_images": images})
 
@@ -26,7 +26,7 @@ async def test_img2img_without_a_usable_picture_fails_as_the_real_one_does(webui
     assert answer["errors"] or answer["detail"] == "Requests not allowed"
 
 
-async def test_a_controlnet_unit_without_a_picture_fails(webui: Client) -> None:
+async def test_a_controlnet_unit_without_an_image_fails(webui: Client) -> None:
     # When
     scripts = {"ControlNet": {"args": [{"image": {"image": None}}]}}
     status, answer = await webui.post("txt2img", SMALL | {"alwayson_scripts": scripts})
@@ -165,7 +165,7 @@ async def test_override_settings_change_the_model_for_one_job(webui: Client) -> 
     ]
 
 
-async def test_a_picture_too_large_for_the_gpu_is_out_of_memory(webui: Client) -> None:
+async def test_an_image_too_large_for_the_gpu_is_out_of_memory(webui: Client) -> None:
     # When
     status, answer = await webui.post("txt2img", SMALL | {"width": 8192, "height": 8192})
 

@@ -1,4 +1,4 @@
-"""The simulated WebUI's pictures are real: of the asked number and size, from the given picture, really scaled."""
+"""The simulated WebUI's images are real: of the asked number and size, from the given image, really scaled."""
 
 import base64
 import json
@@ -15,17 +15,17 @@ from utils.simulators.sdwebui.drawing import encode
 SMALL: dict[str, Any] = {"prompt": "a lighthouse", "seed": 7, "steps": 2, "width": 64, "height": 64}
 
 
-def _picture(encoded: str) -> Image.Image:
-    with Image.open(BytesIO(base64.b64decode(encoded))) as picture:
-        picture.load()
-        return picture
+def _image(encoded: str) -> Image.Image:
+    with Image.open(BytesIO(base64.b64decode(encoded))) as image:
+        image.load()
+        return image
 
 
 def _same(one: Image.Image, other: Image.Image) -> bool:
     return one.size == other.size and ImageChops.difference(one.convert("RGB"), other.convert("RGB")).getbbox() is None
 
 
-async def test_batches_give_as_many_pictures_as_asked_with_following_seeds(webui: Client) -> None:
+async def test_batches_give_as_many_images_as_asked_with_following_seeds(webui: Client) -> None:
     # When
     answer = await webui.ok("txt2img", SMALL | {"batch_size": 2, "n_iter": 3})
 
@@ -36,7 +36,7 @@ async def test_batches_give_as_many_pictures_as_asked_with_following_seeds(webui
     assert info["index_of_first_image"] == 0
 
 
-async def test_a_picture_follows_from_prompt_and_seed_and_carries_its_parameters(webui: Client) -> None:
+async def test_an_image_follows_from_prompt_and_seed_and_carries_its_parameters(webui: Client) -> None:
     # When
     first = await webui.ok("txt2img", SMALL)
     second = await webui.ok("txt2img", SMALL)
@@ -45,7 +45,7 @@ async def test_a_picture_follows_from_prompt_and_seed_and_carries_its_parameters
     # Then
     assert first["images"] == second["images"]
     assert first["images"] != other["images"]
-    assert _picture(first["images"][0]).info["parameters"] == json.loads(first["info"])["infotexts"][0]
+    assert _image(first["images"][0]).info["parameters"] == json.loads(first["info"])["infotexts"][0]
 
 
 async def test_a_random_seed_is_told(webui: Client) -> None:
@@ -55,28 +55,28 @@ async def test_a_random_seed_is_told(webui: Client) -> None:
     # Then
     info = json.loads(answer["info"])
     again = await webui.ok("txt2img", SMALL | {"seed": info["seed"]})
-    assert _same(_picture(again["images"][0]), _picture(answer["images"][0]))
+    assert _same(_image(again["images"][0]), _image(answer["images"][0]))
 
 
-async def test_saved_pictures_come_with_a_grid_in_front(webui: Client) -> None:
+async def test_saved_images_come_with_a_grid_in_front(webui: Client) -> None:
     # When
     answer = await webui.ok("txt2img", SMALL | {"batch_size": 4, "save_images": True})
 
     # Then
     assert json.loads(answer["info"])["index_of_first_image"] == 1
-    sizes = [_picture(image).size for image in answer["images"]]
+    sizes = [_image(image).size for image in answer["images"]]
     assert sizes == [(128, 128), (64, 64), (64, 64), (64, 64), (64, 64)]
 
 
-async def test_hires_fix_gives_the_larger_picture(webui: Client) -> None:
+async def test_hires_fix_gives_the_larger_image(webui: Client) -> None:
     # When
     answer = await webui.ok("txt2img", SMALL | {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.5})
 
     # Then
-    assert _picture(answer["images"][0]).size == (96, 96)
+    assert _image(answer["images"][0]).size == (96, 96)
 
 
-async def test_img2img_starts_from_the_given_picture(webui: Client) -> None:
+async def test_img2img_starts_from_the_given_image(webui: Client) -> None:
     # Given
     start = draw("start", 1, 64, 64, label="start")
     body = SMALL | {"init_images": [encode(start)]}
@@ -86,12 +86,12 @@ async def test_img2img_starts_from_the_given_picture(webui: Client) -> None:
     changed = await webui.ok("img2img", body | {"denoising_strength": 0.5})
 
     # Then
-    assert _same(_picture(untouched["images"][0]), start)
-    assert not _same(_picture(changed["images"][0]), start)
+    assert _same(_image(untouched["images"][0]), start)
+    assert not _same(_image(changed["images"][0]), start)
 
 
 @pytest.mark.parametrize(("resize_mode", "corner_is_black"), [(1, False), (2, True)])
-async def test_img2img_crops_or_pads_a_picture_of_another_shape(
+async def test_img2img_crops_or_pads_an_image_of_another_shape(
     webui: Client, resize_mode: int, corner_is_black: bool
 ) -> None:
     # Given
@@ -101,10 +101,10 @@ async def test_img2img_crops_or_pads_a_picture_of_another_shape(
     answer = await webui.ok("img2img", body | {"resize_mode": resize_mode})
 
     # Then
-    assert (_picture(answer["images"][0]).getpixel((0, 0)) == (0, 0, 0)) is corner_is_black
+    assert (_image(answer["images"][0]).getpixel((0, 0)) == (0, 0, 0)) is corner_is_black
 
 
-async def test_a_mask_keeps_the_rest_of_the_picture(webui: Client) -> None:
+async def test_a_mask_keeps_the_rest_of_the_image(webui: Client) -> None:
     # Given
     start = draw("start", 1, 64, 64, label="start")
     mask = Image.new("L", (64, 64))
@@ -115,9 +115,9 @@ async def test_a_mask_keeps_the_rest_of_the_picture(webui: Client) -> None:
     answer = await webui.ok("img2img", body)
 
     # Then
-    picture, right = _picture(answer["images"][0]), (32, 0, 64, 64)
-    assert _same(picture.crop(right), start.crop(right))
-    assert not _same(picture, start)
+    image, right = _image(answer["images"][0]), (32, 0, 64, 64)
+    assert _same(image.crop(right), start.crop(right))
+    assert not _same(image, start)
 
 
 @pytest.mark.parametrize(
@@ -125,15 +125,15 @@ async def test_a_mask_keeps_the_rest_of_the_picture(webui: Client) -> None:
 )
 async def test_nearest_and_lanczos_really_scale(webui: Client, upscaler: str, method: Image.Resampling) -> None:
     # Given
-    picture = draw("small", 1, 40, 24, label="x")
+    image = draw("small", 1, 40, 24, label="x")
 
     # When
     answer = await webui.ok(
-        "extra-single-image", {"image": encode(picture), "upscaler_1": upscaler, "upscaling_resize": 3}
+        "extra-single-image", {"image": encode(image), "upscaler_1": upscaler, "upscaling_resize": 3}
     )
 
     # Then
-    assert _same(_picture(answer["image"]), picture.resize((120, 72), method))
+    assert _same(_image(answer["image"]), image.resize((120, 72), method))
 
 
 async def test_upscaling_to_a_size_gives_that_size(webui: Client) -> None:
@@ -145,30 +145,30 @@ async def test_upscaling_to_a_size_gives_that_size(webui: Client) -> None:
     answer = await webui.ok("extra-batch-images", body | {"imageList": images})
 
     # Then
-    assert [_picture(image).size for image in answer["images"]] == [(100, 50), (100, 50)]
+    assert [_image(image).size for image in answer["images"]] == [(100, 50), (100, 50)]
     assert "to: 100x50" in answer["html_info"]
 
 
 async def test_a_size_without_cropping_keeps_the_shape_and_two_upscalers_blend(webui: Client) -> None:
     # Given
-    picture = encode(draw("small", 1, 40, 20, label="x"))
+    image = encode(draw("small", 1, 40, 20, label="x"))
     size = {"resize_mode": 1, "upscaling_resize_w": 100, "upscaling_resize_h": 100, "upscaling_crop": False}
-    nearest = {"image": picture, "upscaler_1": "Nearest", **size}
+    nearest = {"image": image, "upscaler_1": "Nearest", **size}
 
     # When
     one = await webui.ok("extra-single-image", nearest)
     blended = await webui.ok(
         "extra-single-image", nearest | {"upscaler_2": "Lanczos", "extras_upscaler_2_visibility": 0.5}
     )
-    none = await webui.ok("extra-single-image", {"image": picture})
+    none = await webui.ok("extra-single-image", {"image": image})
 
     # Then
-    assert _picture(one["image"]).size == _picture(blended["image"]).size == (100, 50)
-    assert not _same(_picture(one["image"]), _picture(blended["image"]))
+    assert _image(one["image"]).size == _image(blended["image"]).size == (100, 50)
+    assert not _same(_image(one["image"]), _image(blended["image"]))
     assert none["html_info"] == "<p></p>"
 
 
-async def test_controlnet_maps_come_after_the_pictures(webui: Client) -> None:
+async def test_controlnet_maps_come_after_the_images(webui: Client) -> None:
     # Given
     unit = {"module": "canny", "image": encode(draw("pose", 1, 64, 64, label="x"))}
     scripts = {"ControlNet": {"args": [unit, unit | {"enabled": False}, unit]}}

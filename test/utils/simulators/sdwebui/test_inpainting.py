@@ -22,23 +22,23 @@ def _mask(*box: int, size: tuple[int, int] = WHITE.size) -> str:
     return encode(mask)
 
 
-def _picture(answer: dict[str, Any]) -> Image.Image:
-    with Image.open(BytesIO(b64decode(answer["images"][0]))) as picture:
-        return picture.convert("RGB")
+def _image(answer: dict[str, Any]) -> Image.Image:
+    with Image.open(BytesIO(b64decode(answer["images"][0]))) as image:
+        return image.convert("RGB")
 
 
-def _changed(picture: Image.Image) -> tuple[int, int, int, int] | None:
+def _changed(image: Image.Image) -> tuple[int, int, int, int] | None:
     """The box around all that is not white."""
-    return ImageChops.invert(picture).getbbox()
+    return ImageChops.invert(image).getbbox()
 
 
 async def test_the_masked_region_is_put_back_into_the_image_whose_size_stays(webui: Client) -> None:
     # When
-    picture = _picture(await webui.ok("img2img", BODY | {"mask": _mask(64, 48, 96, 64)}))
+    image = _image(await webui.ok("img2img", BODY | {"mask": _mask(64, 48, 96, 64)}))
 
     # Then
-    assert picture.size == (128, 96)
-    left, top, right, bottom = _changed(picture) or (0, 0, 0, 0)
+    assert image.size == (128, 96)
+    left, top, right, bottom = _changed(image) or (0, 0, 0, 0)
     assert (64, 48) <= (left, top) < (right, bottom) <= (96, 64)
 
 
@@ -47,8 +47,8 @@ async def test_padding_widens_the_region_that_is_drawn_and_not_what_changes(webu
     body = BODY | {"mask": _mask(64, 48, 96, 64)}
 
     # When
-    narrow = _picture(await webui.ok("img2img", body))
-    padded = _picture(await webui.ok("img2img", body | {"inpaint_full_res_padding": 32}))
+    narrow = _image(await webui.ok("img2img", body))
+    padded = _image(await webui.ok("img2img", body | {"inpaint_full_res_padding": 32}))
 
     # Then
     assert narrow.tobytes() != padded.tobytes()
@@ -64,12 +64,12 @@ async def test_of_the_whole_image_the_asked_size_comes_back_whatever_the_masks_s
     mask = _mask(0, 0, mask_size[0] // 2, mask_size[1], size=mask_size)
 
     # When
-    picture = _picture(await webui.ok("img2img", BODY | {"mask": mask, "inpaint_full_res": False}))
+    image = _image(await webui.ok("img2img", BODY | {"mask": mask, "inpaint_full_res": False}))
 
     # Then
-    assert picture.size == (64, 32)
-    assert _changed(picture.crop((40, 0, 64, 32))) is None
-    assert _changed(picture.crop((0, 0, 24, 32)))
+    assert image.size == (64, 32)
+    assert _changed(image.crop((40, 0, 64, 32))) is None
+    assert _changed(image.crop((0, 0, 24, 32)))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ async def test_where_a_mask_has_transparency_that_is_the_mask_and_it_may_be_inve
     body = BODY | {"mask": encode(mask), "inpaint_full_res": False, "inpainting_mask_invert": invert}
 
     # When
-    picture = _picture(await webui.ok("img2img", body))
+    image = _image(await webui.ok("img2img", body))
 
     # Then
-    left, _, right, _ = _changed(picture) or (0, 0, 0, 0)
+    left, _, right, _ = _changed(image) or (0, 0, 0, 0)
     assert changed[0] - 4 <= left < right <= changed[2] + 4

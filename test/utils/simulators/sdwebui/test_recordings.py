@@ -34,7 +34,7 @@ INTERRUPTED = "a1111-1.8.0/txt2img-interrupted.json"
 VARYING_ROUTES = {"/sdapi/v1/progress", "/sdapi/v1/memory", "/sdapi/v1/options", "/sdapi/v1/sd-models"}
 VARYING_KEYS = {"subseed", "all_subseeds", "sd_model_name", "sd_model_hash", "job_timestamp", "version", "model_path"}
 
-PICTURE = re.compile(r"<base64 PNG (\d+)x(\d+), \d+ bytes>")
+RECORDED_IMAGE = re.compile(r"<base64 PNG (\d+)x(\d+), \d+ bytes>")
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -104,10 +104,10 @@ def _compare(actual: Any, recorded: Any, *, cut: bool = False, values: bool = Tr
                 _compare(actual[key], value, values=values and key not in VARYING_KEYS, path=f"{path}.{key}")
     elif isinstance(recorded, list):
         _compare_lists(actual, recorded, values=values, path=path)
-    elif isinstance(recorded, str) and (size := PICTURE.fullmatch(recorded)):
-        with Image.open(BytesIO(base64.b64decode(actual, validate=True))) as picture:
-            assert picture.format == "PNG", path
-            assert picture.size == (int(size[1]), int(size[2])), path
+    elif isinstance(recorded, str) and (size := RECORDED_IMAGE.fullmatch(recorded)):
+        with Image.open(BytesIO(base64.b64decode(actual, validate=True))) as image:
+            assert image.format == "PNG", path
+            assert image.size == (int(size[1]), int(size[2])), path
     elif not values:
         assert _kind(actual) == _kind(recorded) or None in (actual, recorded), f"{path}: {actual!r}, not {recorded!r}"
     else:

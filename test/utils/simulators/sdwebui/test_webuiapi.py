@@ -17,13 +17,13 @@ async def api(webui: Client) -> webuiapi.WebUIApi:
     return await asyncio.to_thread(webuiapi.WebUIApi, host=url.host, port=url.port, sampler="Euler a", steps=2)
 
 
-async def test_it_generates_from_text_and_from_a_picture(api: webuiapi.WebUIApi) -> None:
+async def test_it_generates_from_text_and_from_an_image(api: webuiapi.WebUIApi) -> None:
     # When
     made = await asyncio.to_thread(api.txt2img, prompt="a lighthouse", seed=7, width=64, height=64, batch_size=2)
     changed = await asyncio.to_thread(api.img2img, images=[made.image], prompt="at night", width=64, height=64)
 
     # Then
-    assert [picture.size for picture in made.images] == [(64, 64), (64, 64)]
+    assert [drawn.size for drawn in made.images] == [(64, 64), (64, 64)]
     assert made.info["all_seeds"] == [7, 8]
     assert made.parameters["prompt"] == "a lighthouse"
     assert changed.image.size == (64, 64)
@@ -40,16 +40,16 @@ async def test_it_sends_controlnet_units(api: webuiapi.WebUIApi) -> None:
     assert len(made.images) == 2
 
 
-async def test_it_upscales_one_picture_and_many(api: webuiapi.WebUIApi) -> None:
+async def test_it_upscales_one_image_and_many(api: webuiapi.WebUIApi) -> None:
     # Given
-    picture = draw("small", 1, 32, 32, label="x")
+    drawn = draw("small", 1, 32, 32, label="x")
 
     # When
     single = await asyncio.to_thread(
-        api.extra_single_image, picture, upscaler_1=webuiapi.Upscaler.Lanczos, upscaling_resize=2
+        api.extra_single_image, drawn, upscaler_1=webuiapi.Upscaler.Lanczos, upscaling_resize=2
     )
     batch = await asyncio.to_thread(
-        api.extra_batch_images, [picture, picture], upscaler_1=webuiapi.Upscaler.Nearest, upscaling_resize=4
+        api.extra_batch_images, [drawn, drawn], upscaler_1=webuiapi.Upscaler.Nearest, upscaling_resize=4
     )
 
     # Then
@@ -76,7 +76,7 @@ async def test_it_switches_models_and_reads_what_there_is(api: webuiapi.WebUIApi
         assert "detail" not in await asyncio.to_thread(read), read.__name__
 
 
-async def test_it_waits_interrupts_skips_and_reads_a_pictures_parameters(api: webuiapi.WebUIApi) -> None:
+async def test_it_waits_interrupts_skips_and_reads_an_images_parameters(api: webuiapi.WebUIApi) -> None:
     # Given
     made = await asyncio.to_thread(api.txt2img, prompt="a lighthouse", width=64, height=64)
 
