@@ -1,7 +1,7 @@
 """How long the GPU waits between two tasks: ``.venv/bin/python -m test.bench.busy``.
 
 moto stands behind a proxy that adds usual AWS latencies; the runtime works 0.5 s ± 10 % a task and gives 400 KB
-pictures; image-to-image takes its input over HTTP with 150 ms. The agent is compared with a plain loop over the same
+images; image-to-image takes its input over HTTP with 150 ms. The agent is compared with a plain loop over the same
 libraries, and with the limit, 0.
 """
 
@@ -21,7 +21,7 @@ from rich.table import Table
 
 from contract.runtimes import TaskType
 from test.bench.stage import a_world, agent_environment, console, end, moto, start_agent
-from test.bench.webui import PICTURE_BYTES, Gpu, serving, webui
+from test.bench.webui import IMAGE_BYTES, Gpu, serving, webui
 from test.support.tables import submit
 from test.support.world import until
 from utils.local.aws_proxy import Conditions
@@ -98,7 +98,7 @@ async def measure(endpoint: str, kind: Kind, tasks: int, python: str) -> Row:
     async with (
         a_world(endpoint, conditions, tables=kind.table is not None) as (world, proxied),
         webui(gpu) as runtime,
-        pictures() as inputs,
+        images() as inputs,
     ):
         for number in range(tasks):
             content = content_of(tasktype, inputs, number)
@@ -129,15 +129,15 @@ def content_of(tasktype: TaskType, inputs: str, number: int) -> dict[str, Any]:
     return {"prompt": "a dog"}
 
 
-def pictures() -> Any:
+def images() -> Any:
     """An HTTP server for inputs that takes its time."""
 
-    async def picture(_: web.Request) -> web.Response:
+    async def image(_: web.Request) -> web.Response:
         await asyncio.sleep(INPUT_SECONDS)
-        return web.Response(body=b"\x89PNG\r\n\x1a\n" + bytes(PICTURE_BYTES))
+        return web.Response(body=b"\x89PNG\r\n\x1a\n" + bytes(IMAGE_BYTES))
 
     app = web.Application()
-    app.router.add_get("/{name}", picture)
+    app.router.add_get("/{name}", image)
     return serving(app)
 
 

@@ -1,6 +1,6 @@
 """Whether the agent's memory stays flat: ``.venv/bin/python -m test.bench.memory``.
 
-Many short tasks with 400 KB pictures go through one agent; its resident memory is shown for each tenth of them.
+Many short tasks with 400 KB images go through one agent; its resident memory is shown for each tenth of them.
 """
 
 import argparse

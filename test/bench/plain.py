@@ -14,33 +14,33 @@ from queue_agent.aws.clients import Clients, open_clients
 
 async def main() -> None:
     """Work until killed; the environment is the agent's."""
-    told = os.environ
-    async with open_clients(told["AWS_DEFAULT_REGION"]) as clients, aiohttp.ClientSession() as session:
+    env = os.environ
+    async with open_clients(env["AWS_DEFAULT_REGION"]) as clients, aiohttp.ClientSession() as session:
         while True:
             answer = await clients.sqs.receive_message(
-                QueueUrl=told["SQS_QUEUE_URL"], MaxNumberOfMessages=1, WaitTimeSeconds=10, VisibilityTimeout=60
+                QueueUrl=env["SQS_QUEUE_URL"], MaxNumberOfMessages=1, WaitTimeSeconds=10, VisibilityTimeout=60
             )
             for message in answer.get("Messages", []):
                 await serve(message["MessageId"], json.loads(message["Body"])["task"], clients, session)
-                await clients.sqs.delete_message(QueueUrl=told["SQS_QUEUE_URL"], ReceiptHandle=message["ReceiptHandle"])
+                await clients.sqs.delete_message(QueueUrl=env["SQS_QUEUE_URL"], ReceiptHandle=message["ReceiptHandle"])
 
 
 async def serve(message_id: str, task: dict[str, Any], clients: Clients, session: aiohttp.ClientSession) -> None:
     """One task, each step after the other."""
-    told, content = os.environ, task["content"]
+    env, content = os.environ, task["content"]
     path = "txt2img"
     for (key, index), link in list(find_links(content)):
         async with session.get(link) as answer:
             content[key][index] = base64.b64encode(await answer.read()).decode()
         path = "img2img"
-    async with session.post(f"{told['API_BASE_URL']}/sdapi/v1/{path}", json=content) as answer:
+    async with session.post(f"{env['API_BASE_URL']}/sdapi/v1/{path}", json=content) as answer:
         result = await answer.json()
     stem = f"{task['metadata']['prefix']}/{task['metadata']['id']}/{message_id}"
     for number, image in enumerate(result["images"]):
-        await clients.s3.put_object(Bucket=told["S3_BUCKET"], Key=f"{stem}-{number}.png", Body=base64.b64decode(image))
-    await clients.s3.put_object(Bucket=told["S3_BUCKET"], Key=f"{stem}.out", Body=json.dumps({"info": result["info"]}))
+        await clients.s3.put_object(Bucket=env["S3_BUCKET"], Key=f"{stem}-{number}.png", Body=base64.b64decode(image))
+    await clients.s3.put_object(Bucket=env["S3_BUCKET"], Key=f"{stem}.out", Body=json.dumps({"info": result["info"]}))
     await clients.sns.publish(
-        TopicArn=told["SNS_TOPIC_ARN"], Message=json.dumps({"id": task["metadata"]["id"], "result": True})
+        TopicArn=env["SNS_TOPIC_ARN"], Message=json.dumps({"id": task["metadata"]["id"], "result": True})
     )
 
 

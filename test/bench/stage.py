@@ -88,14 +88,14 @@ def credentials(endpoint: str) -> dict[str, str]:
 
 
 async def start_agent(
-    told: Mapping[str, str], *, module: str = "queue_agent", log: Path | None = None, python: str = sys.executable
+    settings: Mapping[str, str], *, module: str = "queue_agent", log: Path | None = None, python: str = sys.executable
 ) -> Process:
     """An agent as a process of the interpreter ``python``; its log goes to ``log`` or nowhere."""
     if log is None:
-        return await asyncio.create_subprocess_exec(python, "-m", module, cwd=ROOT, env=dict(told), stdout=DEVNULL)
+        return await asyncio.create_subprocess_exec(python, "-m", module, cwd=ROOT, env=dict(settings), stdout=DEVNULL)
     with log.open("ab") as file:
         return await asyncio.create_subprocess_exec(
-            python, "-m", module, cwd=ROOT, env=dict(told), stdout=file, stderr=file
+            python, "-m", module, cwd=ROOT, env=dict(settings), stdout=file, stderr=file
         )
 
 

@@ -70,13 +70,13 @@ async def collector() -> AsyncIterator[str]:
             await end(process)
 
 
-async def cpu(endpoint: str, tasks: int, told: dict[str, str]) -> tuple[float, int]:
+async def cpu(endpoint: str, tasks: int, settings: dict[str, str]) -> tuple[float, int]:
     """CPU seconds a task, its sending included, and RSS."""
     conditions = Conditions()
     async with a_world(endpoint, conditions) as (world, proxied), webui(Gpu(SECONDS)) as runtime:
         for number in range(WARM + tasks):
             await world.ask(f"t{number}")
-        process = await start_agent(agent_environment(world, proxied, runtime, **told))
+        process = await start_agent(agent_environment(world, proxied, runtime, **settings))
         try:
             usage = psutil.Process(process.pid)
             await until(lambda: conditions.calls["sqs", "DeleteMessage"] >= WARM, PATIENCE)
@@ -90,7 +90,7 @@ async def cpu(endpoint: str, tasks: int, told: dict[str, str]) -> tuple[float, i
 
 def first_call(library: str) -> float:
     """Seconds of import and first call in a fresh process."""
-    told = {
+    settings = {
         "INPUT_TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:t",
         "OUTPUT_BUCKET": "b",
         "RUNTIMES": '[["r","sdwebui"]]',
@@ -100,7 +100,7 @@ def first_call(library: str) -> float:
     }
     answer = subprocess.run(
         [sys.executable, "-c", FIRST_CALL.format(extra=LIBRARIES[library])],
-        env=environment(told),
+        env=environment(settings),
         capture_output=True,
         text=True,
         check=False,

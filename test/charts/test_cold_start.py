@@ -8,7 +8,7 @@ from test.charts.chart import ROOT, render
 
 PAGE = ROOT / "docs" / "en" / "explanation" / "cold-start.md"
 BUDGET = 120
-"""Seconds from the first message to the first picture."""
+"""Seconds from the first message to the first image."""
 
 SOURCES = ("Published", "Computed", "Measured", "Assumed")
 

@@ -43,7 +43,7 @@ def test_only_the_runtimes_own_pods_come_to_its_nodes() -> None:
     extra = [{"key": "team", "value": "art", "effect": "NoSchedule"}, {"key": "quiet", "effect": "NoExecute"}]
     rendered = provisioned_with(extraTaints=extra)
 
-    # Then the standing taints are there beside the user's,
+    # Then the standing taints are there in addition to the user's,
     assert rendered.nodes["taints"] == [
         {"key": "nvidia.com/gpu", "value": "true", "effect": "NoSchedule"},
         {"key": "runtime", "value": "sdruntime", "effect": "NoSchedule"},

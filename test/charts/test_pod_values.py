@@ -9,9 +9,9 @@ from test.charts.chart import ALL_TYPES, CHART, Refused, env, of_type, render
 
 
 def test_the_agent_gets_what_the_stack_made() -> None:
-    told = env(render().agent)
+    variables = env(render().agent)
 
-    assert told == {
+    assert variables == {
         "API_BASE_URL": "http://127.0.0.1:8080",
         "ALLOWED_LINK_HOSTS": "files.example.com",
         "AWS_DEFAULT_REGION": "us-west-2",
@@ -36,10 +36,10 @@ def test_the_agent_gets_the_stacks_environment_as_it_is() -> None:
     given = {"LEASE_SECONDS": "20", "TASK_POLICY": '{"steps": 50, "note": "a \\"b\\" $c"}', "LOGLEVEL": "WARNING"}
 
     # When
-    told = env(render({"runtime": {"queueAgent": {"env": given}}}).agent)
+    variables = env(render({"runtime": {"queueAgent": {"env": given}}}).agent)
 
     # Then
-    assert {name: told[name] for name in given} == given
+    assert {name: variables[name] for name in given} == given
 
 
 def test_a_value_of_the_chart_wins_over_the_stacks_environment_and_extra_env_over_both() -> None:
@@ -52,10 +52,10 @@ def test_a_value_of_the_chart_wins_over_the_stacks_environment_and_extra_env_ove
     }
 
     # When
-    told = env(render({"runtime": {"queueAgent": agent}}).agent)
+    variables = env(render({"runtime": {"queueAgent": agent}}).agent)
 
     # Then
-    assert (told["S3_BUCKET"], told["SNS_TOPIC_ARN"], told["MAX_ATTEMPTS"]) == ("b", "c", "5")
+    assert (variables["S3_BUCKET"], variables["SNS_TOPIC_ARN"], variables["MAX_ATTEMPTS"]) == ("b", "c", "5")
 
 
 @pytest.mark.parametrize("container", ["inferenceApi", "queueAgent"])
@@ -67,8 +67,13 @@ def test_extra_env_given_as_a_map_becomes_a_list(container: str) -> None:
     rendered = render({"runtime": {container: {"extraEnv": values}}})
 
     # Then
-    told = env(rendered.runtime if container == "inferenceApi" else rendered.agent)
-    assert {name: told[name] for name in values} == {"WORD": "text", "WHOLE": "1234567", "PART": "0.5", "YES": "true"}
+    variables = env(rendered.runtime if container == "inferenceApi" else rendered.agent)
+    assert {name: variables[name] for name in values} == {
+        "WORD": "text",
+        "WHOLE": "1234567",
+        "PART": "0.5",
+        "YES": "true",
+    }
 
 
 @pytest.mark.parametrize("container", ["inferenceApi", "queueAgent"])

@@ -46,7 +46,7 @@ def a_pod(**annotations: str) -> Manifest:
     }
 
 
-def told(pod: Manifest, cost: str) -> Manifest:
+def after_write(pod: Manifest, cost: str) -> Manifest:
     """The pod after the agent's write."""
     after = copy.deepcopy(pod)
     after["metadata"]["resourceVersion"] = "2"
@@ -55,8 +55,8 @@ def told(pod: Manifest, cost: str) -> Manifest:
 
 
 def altered(path: tuple[str, ...], value: Any) -> Manifest:
-    """The pod after a write of something else beside the cost; None takes it away."""
-    after = told(a_pod(), "100")
+    """The pod after a write of something else together with the cost; None takes it away."""
+    after = after_write(a_pod(), "100")
     below = after
     for step in path[:-1]:
         below = below.setdefault(step, {})
@@ -71,7 +71,7 @@ def altered(path: tuple[str, ...], value: Any) -> Manifest:
 def test_the_agent_may_tell_the_cost_of_its_own_pod(known: dict[str, str]) -> None:
     before = a_pod(**known)
 
-    assert refusals(a_release(), Change(before, told(before, "100"), AGENT, ITS_TOKEN)) == []
+    assert refusals(a_release(), Change(before, after_write(before, "100"), AGENT, ITS_TOKEN)) == []
 
 
 def test_a_pod_without_any_annotation_or_label_may_be_told_of_too() -> None:
@@ -79,7 +79,7 @@ def test_a_pod_without_any_annotation_or_label_may_be_told_of_too() -> None:
     for key in ("annotations", "labels", "ownerReferences"):
         del before["metadata"][key]
 
-    assert refusals(a_release(), Change(before, told(before, "0"), AGENT, ITS_TOKEN)) == []
+    assert refusals(a_release(), Change(before, after_write(before, "0"), AGENT, ITS_TOKEN)) == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_pod_without_any_annotation_or_label_may_be_told_of_too() -> None:
 def test_a_token_that_is_not_this_pods_is_refused(extra: dict[str, list[str]] | None) -> None:
     before = a_pod()
 
-    found = refusals(a_release(), Change(before, told(before, "100"), AGENT, extra))
+    found = refusals(a_release(), Change(before, after_write(before, "100"), AGENT, extra))
 
     assert found == ["the queue agent may change its own pod only"]
 

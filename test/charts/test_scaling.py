@@ -127,8 +127,8 @@ def test_tasks_a_pod_follow_from_the_wait_and_the_run(
         assert len(spec["triggers"]) == 1
     else:
         assert spec["advanced"]["scalingModifiers"] == {"target": "1", "formula": formula}
-        told = {trigger["name"]: trigger["metadata"]["scaleOnInFlight"] for trigger in spec["triggers"]}
-        assert told == {"tasks": "true", "waiting": "false"}
+        in_flight = {trigger["name"]: trigger["metadata"]["scaleOnInFlight"] for trigger in spec["triggers"]}
+        assert in_flight == {"tasks": "true", "waiting": "false"}
 
 
 @pytest.mark.parametrize("run", [0.4, 1.5, 4.9, 5, 8, 60, 700])

@@ -26,8 +26,9 @@ def test_xrays_header_is_read_and_written() -> None:
 
 
 def test_a_lineage_and_spaces_do_not_disturb() -> None:
-    told = from_xray(f"Self=1-67891234-12456789abcdef012345678; {XRAY.replace('Sampled=1', 'Sampled=0')};Lineage=a:0")
-    assert told == TraceContext(TRACE, SPAN, sampled=False)
+    unsampled = XRAY.replace("Sampled=1", "Sampled=0")
+    context = from_xray(f"Self=1-67891234-12456789abcdef012345678; {unsampled};Lineage=a:0")
+    assert context == TraceContext(TRACE, SPAN, sampled=False)
 
 
 def test_a_root_without_a_parent_keeps_its_trace() -> None:
@@ -37,10 +38,10 @@ def test_a_root_without_a_parent_keeps_its_trace() -> None:
 
 
 def test_a_traceparent_is_read_and_written() -> None:
-    told = f"00-{TRACE}-{SPAN}-01"
-    context = from_traceparent(told)
+    header = f"00-{TRACE}-{SPAN}-01"
+    context = from_traceparent(header)
     assert context == TraceContext(TRACE, SPAN)
-    assert context.traceparent == told
+    assert context.traceparent == header
 
 
 def test_a_later_version_of_traceparent_is_read_by_its_known_part() -> None:

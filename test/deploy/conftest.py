@@ -89,5 +89,5 @@ def written(clone: Path) -> dict[str, object]:
 
 
 def snapshots(aws: Aws) -> list[str]:
-    told = aws.client("ec2").describe_snapshots(Filters=[{"Name": "tag:Name", "Values": ["sd-on-eks-image-cache"]}])
-    return [one["SnapshotId"] for one in told["Snapshots"]]
+    response = aws.client("ec2").describe_snapshots(Filters=[{"Name": "tag:Name", "Values": ["sd-on-eks-image-cache"]}])
+    return [one["SnapshotId"] for one in response["Snapshots"]]

@@ -227,10 +227,10 @@ def test_without_the_packages_it_says_how_to_install_them(clone: Path, bin_: Pat
 
 
 def spot_roles(aws: Aws) -> list[str]:
-    told = aws.client("iam").list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]
-    return [one["Arn"] for one in told]
+    roles = aws.client("iam").list_roles(PathPrefix="/aws-service-role/spot.amazonaws.com/")["Roles"]
+    return [one["Arn"] for one in roles]
 
 
 def states(aws: Aws) -> set[str]:
-    told = aws.client("ec2").describe_instances()["Reservations"]
-    return {one["State"]["Name"] for reservation in told for one in reservation["Instances"]}
+    reservations = aws.client("ec2").describe_instances()["Reservations"]
+    return {one["State"]["Name"] for reservation in reservations for one in reservation["Instances"]}

@@ -82,16 +82,16 @@ def test_help_says_what_there_is(words: list[str], clone: Path, bin_: Path) -> N
     assert ended.stdout.startswith("Usage: deploy.sh [OPTION…] ")
 
 
-def test_with_its_packages_there_one_command_gives_the_pictures(installed: Path, bin_: Path, tmp_path: Path) -> None:
+def test_with_its_packages_there_one_command_gives_the_images(installed: Path, bin_: Path, tmp_path: Path) -> None:
     # When
     ended = run(installed, bin_, "--local", "--once", "--port", "0", "--seconds-per-step", "0.001", cwd=tmp_path)
     # Then
     assert ended.returncode == 0, ended.stdout
     for said in ("endpoint", "API key", "bucket", "topic ARN", "AWS endpoint", "curl -sS http://127.0.0.1:"):
         assert said in ended.stdout
-    pictures = list((installed / "output").glob("output*/*/*.png"))
-    assert len(pictures) == ended.stdout.count("\ncompleted ") == 5
-    assert all(str(picture.relative_to(tmp_path)) in ended.stdout for picture in pictures)
+    images = list((installed / "output").glob("output*/*/*.png"))
+    assert len(images) == ended.stdout.count("\ncompleted ") == 5
+    assert all(str(image.relative_to(tmp_path)) in ended.stdout for image in images)
     assert not list((tmp_path / "home").iterdir())
 
 

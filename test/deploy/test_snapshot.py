@@ -22,8 +22,8 @@ def ami(aws: Aws) -> Iterator[None]:
     aws.ssm.parameters[BOTTLEROCKET] = AMI
     yield
     # Whatever happened, nothing but snapshots stays.
-    told = aws.client("ec2").describe_instances()["Reservations"]
-    assert {one["State"]["Name"] for reservation in told for one in reservation["Instances"]} <= {"terminated"}
+    reservations = aws.client("ec2").describe_instances()["Reservations"]
+    assert {one["State"]["Name"] for reservation in reservations for one in reservation["Instances"]} <= {"terminated"}
     assert aws.client("iam").list_roles()["Roles"] == []
     assert aws.client("iam").list_instance_profiles()["InstanceProfiles"] == []
 
@@ -33,8 +33,8 @@ def snapshot(clone: Path, bin_: Path, aws: Aws, *words: str) -> "subprocess.Comp
 
 
 def snapshots(aws: Aws) -> list[dict[str, object]]:
-    told = aws.client("ec2").describe_snapshots(Filters=[{"Name": "tag:Name", "Values": ["sd-on-eks-image-cache"]}])
-    return list(told["Snapshots"])
+    response = aws.client("ec2").describe_snapshots(Filters=[{"Name": "tag:Name", "Values": ["sd-on-eks-image-cache"]}])
+    return list(response["Snapshots"])
 
 
 def test_the_images_are_pulled_and_their_volume_is_kept(installed: Path, bin_: Path, aws: Aws) -> None:

@@ -52,7 +52,7 @@ async def test_above_the_throttle_it_is_429_and_then_serves_again(http: ClientSe
 
 @pytest.mark.parametrize("side", [280, 1120], ids=["300 KiB", "5 MiB"])
 async def test_a_large_task_arrives_whole_at_the_runtime(side: int, platform: Running, http: ClientSession) -> None:
-    # Given a picture that does not compress, and a runtime that gives it back as it came
+    # Given an image that does not compress, and a runtime that gives it back as it came
     noise = Image.frombytes("RGB", (side, side), random.Random(side).randbytes(side * side * 3))
     file = io.BytesIO()
     noise.save(file, "PNG")
@@ -72,5 +72,5 @@ async def test_a_large_task_arrives_whole_at_the_runtime(side: int, platform: Ru
         assert callback.result, callback.error
         bucket, _, key = callback.image_url[0].removeprefix("s3://").partition("/")
         async with (await clients.s3.get_object(Bucket=bucket, Key=key))["Body"] as stored:
-            with Image.open(io.BytesIO(await stored.read())) as picture:
-                assert ImageChops.difference(picture.convert("RGB"), noise).getbbox() is None
+            with Image.open(io.BytesIO(await stored.read())) as image:
+                assert ImageChops.difference(image.convert("RGB"), noise).getbbox() is None

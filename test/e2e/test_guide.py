@@ -1,4 +1,4 @@
-"""Every request of the guide, from the front door to the pictures and the callback."""
+"""Every request of the guide, from the front door to the images and the callback."""
 
 import io
 import json
@@ -28,11 +28,11 @@ KIT = frozenset(tasktype.value for tasktype in TASK_TYPES[RuntimeType.IMAGEKIT])
 START_SIDE = 64
 
 SIDES = {"v1alpha2-extra-single-image": 4 * START_SIDE, "v1alpha2-graph": 2 * START_SIDE}
-"""Of the picture that comes, where it is not the 512 that the request asks for."""
+"""Of the image that comes, where it is not the 512 that the request asks for."""
 
 
 @pytest.mark.parametrize("name", [name for name in samples.NAMES if name.partition("-")[2] not in KIT])
-async def test_a_request_of_the_guide_gives_its_answer_pictures_and_callback(
+async def test_a_request_of_the_guide_gives_its_answer_images_and_callback(
     name: str, platform: Running, http: ClientSession
 ) -> None:
     version, _, tasktype = name.partition("-")
@@ -53,24 +53,24 @@ async def test_a_request_of_the_guide_gives_its_answer_pictures_and_callback(
         folder = f"s3://{bucket}/{prefix}/{task_id}"
         assert answered == {"id_task": task_id, **routed, "output_location": folder}
 
-        (picture,) = callback.image_url
-        stem = re.fullmatch(rf"({re.escape(f'{folder}/{task_id}')}-[a-z0-9]{{{CODE_LENGTH}}})-1\.png", picture)
+        (image,) = callback.image_url
+        stem = re.fullmatch(rf"({re.escape(f'{folder}/{task_id}')}-[a-z0-9]{{{CODE_LENGTH}}})-1\.png", image)
         assert stem
         assert json.loads(callback.model_dump_json()) == {
             "id": task_id,
             "result": True,
-            "image_url": [picture],
+            "image_url": [image],
             "output_url": f"{stem[1]}.out",
             "context": context,
             "runtime": runtime,
             "status": "completed",
             "error": None,
         }
-        stored = await _read(clients, picture)
+        stored = await _read(clients, image)
         side = SIDES.get(name, 512)
         assert _size_of_png(stored) == (side, side)
-        assert picture in (await _read(clients, stem[1] + ".out")).decode()
-        on_disk = platform.output / picture.removeprefix(f"s3://{bucket}/")
+        assert image in (await _read(clients, stem[1] + ".out")).decode()
+        on_disk = platform.output / image.removeprefix(f"s3://{bucket}/")
         until(lambda: str(on_disk) in platform.printed)
         assert on_disk.read_bytes() == stored
 
@@ -104,12 +104,12 @@ async def test_subscribers_filter_by_the_attributes_of_callbacks(platform: Runni
     mine, other = _new_id(), _new_id()
     async with platform.access.clients() as clients, platform.listening() as listener:
         queue = (await clients.sqs.create_queue(QueueName=mine))["QueueUrl"]
-        told = await clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
+        response = await clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
         policy = {"id": [mine], "runtime": ["sdruntime"], "status": ["completed"]}
         await clients.sns.subscribe(
             TopicArn=platform.addresses.topic_arn,
             Protocol="sqs",
-            Endpoint=told["Attributes"]["QueueArn"],
+            Endpoint=response["Attributes"]["QueueArn"],
             Attributes={"FilterPolicy": json.dumps(policy), "RawMessageDelivery": "true"},
         )
         # When
@@ -156,7 +156,7 @@ async def _read(clients: Clients, place: str) -> bytes:
 
 
 def _size_of_png(data: bytes) -> tuple[int, int]:
-    with Image.open(io.BytesIO(data)) as picture:
-        picture.load()
-        assert picture.format == "PNG"
-        return picture.size
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        assert image.format == "PNG"
+        return image.size

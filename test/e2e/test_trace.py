@@ -32,7 +32,7 @@ CONTENT = {"prompt": "a canary in a mine", "steps": 150, "width": 64, "height": 
 
 SECONDS_PER_STEP = "0.01"
 
-PICTURE = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+IMAGE_BASE64 = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 """One pixel."""
 
 
@@ -50,11 +50,11 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, 
 async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple[Running, Path]) -> None:
     # Given a task with a link, sent through the front door
     platform, traces = traced
-    picture = f"s3://{platform.addresses.bucket}/output/samples/picture.png"
+    image = f"s3://{platform.addresses.bucket}/output/samples/picture.png"
     before = time.time()
 
     # When its callback is there
-    assert await _ended(platform, "traced", TaskType.IMAGE_TO_IMAGE, {**CONTENT, "init_images": [picture]})
+    assert await _ended(platform, "traced", TaskType.IMAGE_TO_IMAGE, {**CONTENT, "init_images": [image]})
 
     # Then the front door's span is the root, and the task is below it
     spans = await until(lambda: _whole(traces), PATIENCE)
@@ -75,8 +75,8 @@ async def test_a_task_is_one_trace_whose_stages_add_up_to_its_time(traced: tuple
 
     # And they account for the time from the request to the end
     whole = max(span.end for span in spans) - root.begin
-    told = sum(stage.seconds for stage in stages) + max(0.0, min(root.end, task.begin) - root.begin)
-    assert told == pytest.approx(whole, rel=GAPS)
+    accounted = sum(stage.seconds for stage in stages) + max(0.0, min(root.end, task.begin) - root.begin)
+    assert accounted == pytest.approx(whole, rel=GAPS)
 
     # And a person can read them, without the prompt
     shown = await asyncio.to_thread(
@@ -125,9 +125,9 @@ async def test_a_table_shows_what_the_platform_is_at(traced: tuple[Running, Path
 
 
 async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(traced: tuple[Running, Path]) -> None:
-    # Given a task that fails, whose prompt and picture must not be told
+    # Given a task that fails, whose prompt and image must not be told
     platform, traces = traced
-    content = {**CONTENT, "steps": 1, "sampler_name": "no such sampler", "init_images": [PICTURE]}
+    content = {**CONTENT, "steps": 1, "sampler_name": "no such sampler", "init_images": [IMAGE_BASE64]}
 
     # When it has failed
     assert not await _ended(platform, "failing", TaskType.IMAGE_TO_IMAGE, content)
@@ -141,9 +141,9 @@ async def test_every_log_line_of_a_task_names_it_its_attempt_and_its_trace(trace
         assert line["action"]
         assert line["attempt"] == 1
         assert len(line["trace_id"]) == 32
-    for told in (log, platform.log("gateway"), platform.log("runtime-sdruntime-1"), traces.read_text()):
-        for secret in ("canary", PICTURE[:24], platform.addresses.api_key):
-            assert secret not in told
+    for text in (log, platform.log("gateway"), platform.log("runtime-sdruntime-1"), traces.read_text()):
+        for secret in ("canary", IMAGE_BASE64[:24], platform.addresses.api_key):
+            assert secret not in text
 
 
 async def test_a_collector_of_the_users_own_gets_traces_and_metrics(tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ async def cancel_in(ground: Ground, *, kind: RuntimeType, rounds: int = 3) -> Re
         await simulator.kill()
     nexts = [callbacks.get(f"next{number}", {}) for number in range(rounds)]
     report.at_most("slowest cancellation until the task has ended, in seconds", slowest, CANCEL_SECONDS)
-    report.equal("next tasks with one image", sum(len(told.get("image_url") or ()) == 1 for told in nexts), rounds)
+    report.equal("next tasks with one image", sum(len(one.get("image_url") or ()) == 1 for one in nexts), rounds)
     report.equal("the agent's exit code", code, 0)
     return report
 

@@ -181,9 +181,9 @@ async def _item(world: World, task_id: str) -> TaskItem:
 
 async def _judged(world: World, tasks: int, log: dict[str, list[Write]], runs: int, *, may_differ: bool) -> Report:
     await until(partial(_is_empty, world), PATIENCE)
-    told = defaultdict[str, set[str]](set)
+    statuses = defaultdict[str, set[str]](set)
     for callback in await world.callbacks():
-        told[callback["id"]].add(callback["status"])
+        statuses[callback["id"]].add(callback["status"])
     ends = Counter[int]()
     states = Counter[str]()
     late = differing = otherwise = 0
@@ -193,8 +193,8 @@ async def _judged(world: World, tasks: int, log: dict[str, list[Write]], runs: i
         ends[len(terminal)] += 1
         states[item.status.value] += 1
         late += item.revision != terminal[-1].revision or item.progress is not None
-        differing += len(told[item.id]) > 1
-        otherwise += told[item.id] != {item.status.value}
+        differing += len(statuses[item.id]) > 1
+        otherwise += statuses[item.id] != {item.status.value}
     report = Report()
     report.equal("tasks with exactly one terminal write", ends[1], tasks)
     report.equal("tasks that changed after it", late, 0)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from contract.runtimes import TaskType
-from test.bench.busy import pictures
+from test.bench.busy import images
 from test.bench.stage import ROOT
 from test.faults.ending import ended
 from test.faults.runtime import Runtime
@@ -27,7 +27,7 @@ async def one_without_resolver(ground: Ground, *, tasks: int = 100, agents: int 
     particular = {0: {"PYTHONPATH": f"{NO_RESOLVER}:{ROOT / 'src'}:{ROOT}"}}
     async with (
         agents_at(ground, runtimes, conditions, settings=SETTINGS, particular=particular) as (world, fleet),
-        pictures() as inputs,
+        images() as inputs,
     ):
         named = inputs.replace("127.0.0.1", "localhost")
         for number in range(tasks):

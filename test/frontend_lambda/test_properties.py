@@ -19,9 +19,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
     max_leaves=20,
 )
-PICTURE = "s3://bucket/cat.png"
+IMAGE_URL = "s3://bucket/cat.png"
 LIKELY = st.sampled_from(
-    ["", "nosuch", "switching", "comfy", "pipeline", "image-to-image", MODEL, PICTURE, "..", "a/b", {}, []]
+    ["", "nosuch", "switching", "comfy", "pipeline", "image-to-image", MODEL, IMAGE_URL, "..", "a/b", {}, []]
 )
 KEYS = st.sampled_from(
     ["alwayson_scripts", "sd_model_checkpoint", "image_link", "init_images", "args", "nodes", "task", "x"]
@@ -38,8 +38,8 @@ GOOD = [
                 "uid": 7,
                 "sd_vae": "a.pt",
                 "override_settings": {"eta_ancestral": 1},
-                "image_link": PICTURE,
-                "controlnet": {"args": [{"image_link": PICTURE}]},
+                "image_link": IMAGE_URL,
+                "controlnet": {"args": [{"image_link": IMAGE_URL}]},
             },
             "override_settings": {},
         },
@@ -49,7 +49,7 @@ GOOD = [
         {
             "task": {
                 "metadata": {"id": "my-1", "runtime": "switching", "tasktype": "extra-batch-images", "prefix": "a/b"},
-                "content": {"imageList": [{"data": PICTURE, "name": "cat.png"}], "alwayson_scripts": {}},
+                "content": {"imageList": [{"data": IMAGE_URL, "name": "cat.png"}], "alwayson_scripts": {}},
             }
         },
     ),

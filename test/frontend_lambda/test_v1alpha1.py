@@ -12,7 +12,7 @@ from .conftest import MODEL, FrontDoor
 
 Body: TypeAlias = dict[str, Any]
 
-PICTURE = "https://example.com/cat.png"
+IMAGE_URL = "https://example.com/cat.png"
 
 
 def body(rest: Any = None, **scripts: Any) -> Body:
@@ -32,7 +32,7 @@ def content_at(door: FrontDoor, runtime: str = "sdruntime") -> Any:
 )
 def test_every_sample_of_the_guide_comes_to_the_runtime_of_its_model(name: str, prefix: str, door: FrontDoor) -> None:
     # Given a request of the guide
-    request = samples.request(name, task_id="my-1", link=PICTURE)
+    request = samples.request(name, task_id="my-1", link=IMAGE_URL)
 
     # When it is posted
     answer = door.post("v1alpha1", request)
@@ -55,9 +55,9 @@ def test_every_sample_of_the_guide_comes_to_the_runtime_of_its_model(name: str, 
         "prefix": prefix,
         "context": None,
     }
-    pictures = {"init_images": [PICTURE]} if tasktype == "image-to-image" else {}
+    images = {"init_images": [IMAGE_URL]} if tasktype == "image-to-image" else {}
     rest = {key: value for key, value in request.items() if key != "alwayson_scripts"}
-    assert message.body["task"]["content"] == {**rest, "alwayson_scripts": {}, **pictures}
+    assert message.body["task"]["content"] == {**rest, "alwayson_scripts": {}, **images}
 
 
 def test_a_request_that_is_wrapped_in_task_is_taken_too(door: FrontDoor) -> None:
@@ -137,7 +137,7 @@ def test_all_problems_are_told_at_once_and_by_the_names_of_this_version(door: Fr
         uid="x" * 70_000,
         image_link=7,
         override_settings=[],
-        controlnet={"args": [{}, {"image_link": "cat.png"}, {"image_link": f"{PICTURE},{PICTURE}"}]},
+        controlnet={"args": [{}, {"image_link": "cat.png"}, {"image_link": f"{IMAGE_URL},{IMAGE_URL}"}]},
     )
 
     # When
@@ -169,13 +169,13 @@ def test_other_task_types_are_sent_to_v1alpha2(tasktype: Any, door: FrontDoor) -
     assert "/v1alpha2" in answer.body["message"]
 
 
-def test_image_to_image_without_a_picture_is_refused_by_the_name_of_this_version(door: FrontDoor) -> None:
+def test_image_to_image_without_an_image_is_refused_by_the_name_of_this_version(door: FrontDoor) -> None:
     answer = door.post("v1alpha1", body(task="image-to-image"))
 
     assert (answer.status, answer.fields) == (400, ["alwayson_scripts.image_link"])
 
 
-def test_image_to_image_may_bring_its_pictures_in_the_webuis_own_field(door: FrontDoor) -> None:
+def test_image_to_image_may_bring_its_images_in_the_webuis_own_field(door: FrontDoor) -> None:
     answer = door.post("v1alpha1", body({"init_images": ["aGVsbG8="]}, task="image-to-image"))
 
     assert answer.status == 200
@@ -199,14 +199,14 @@ def test_an_image_link_that_is_no_link_is_refused(link: str, door: FrontDoor) ->
 
 
 @pytest.mark.parametrize("name", ["controlnet", "ControlNet"])
-def test_the_links_of_controlnet_units_become_their_pictures(name: str, door: FrontDoor) -> None:
-    units = [{"image_link": PICTURE, "module": "canny"}, {"image": "aGVsbG8="}, {"image_link": ""}]
+def test_the_links_of_controlnet_units_become_their_images(name: str, door: FrontDoor) -> None:
+    units = [{"image_link": IMAGE_URL, "module": "canny"}, {"image": "aGVsbG8="}, {"image_link": ""}]
 
     answer = door.post("v1alpha1", body(**{name: {"args": units, "other": 1}}))
 
     assert answer.status == 200
     assert content_at(door)["alwayson_scripts"] == {
-        name: {"args": [{"image": PICTURE, "module": "canny"}, {"image": "aGVsbG8="}, {}], "other": 1}
+        name: {"args": [{"image": IMAGE_URL, "module": "canny"}, {"image": "aGVsbG8="}, {}], "other": 1}
     }
 
 

@@ -101,7 +101,7 @@ def test_a_trailing_slash_of_the_prefix_is_dropped(door: FrontDoor) -> None:
 @pytest.mark.parametrize("runtime", ["sdruntime", "switching"])
 @pytest.mark.parametrize("model", [MODEL, "v1-5-pruned-emaonly", "", None])
 def test_the_model_that_a_task_names_is_left_for_the_agent_to_judge(runtime: str, model: Any, door: FrontDoor) -> None:
-    # Given a WebUI's model, which has a title, a name and a hash beside the file name that the front door knows
+    # Given a WebUI's model, which has a title, a name and a hash in addition to the file name that the front door knows
     content = {"alwayson_scripts": {"sd_model_checkpoint": model}}
 
     # When

@@ -169,10 +169,10 @@ def test_the_webui_makes_its_folders_outside_the_mount(tmp_path: Path, models: P
     before = sorted(models.rglob("*"))
 
     # When
-    told = started("sdwebui", tmp_path, program, {"MODELS_DIR": str(models)})
+    output = started("sdwebui", tmp_path, program, {"MODELS_DIR": str(models)})
 
     # Then
-    assert told.split() == ["weights", str(models / "embeddings")]
+    assert output.split() == ["weights", str(models / "embeddings")]
     assert sorted(models.rglob("*")) == before
 
 

@@ -19,7 +19,7 @@ MAX_TEMPLATE_BYTES = 1024 * 1024
 """CloudFormation's limits."""
 
 ROOM = 5
-"""Resources that are left free beside the most runtimes."""
+"""Resources that are left free with the most runtimes."""
 
 
 def test_the_default_config_makes_one_stack(default: dict[str, Any]) -> None:

@@ -181,7 +181,7 @@ def test_an_agent_learns_what_it_serves_and_its_limits() -> None:
     }
 
 
-def test_requests_expire_and_pictures_only_when_asked() -> None:
+def test_requests_expire_and_images_only_when_asked() -> None:
     assert topology().expiries == (Expiry(".platform/", 15),)
     assert topology(outputRetentionDays=7).expiries == (Expiry(".platform/", 15), Expiry("", 7))
 

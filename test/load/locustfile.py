@@ -41,8 +41,8 @@ class Callbacks:
         self._early: list[dict[str, Any]] = []
         self.counts = {"accepted": 0, "completed": 0, "failed": 0, "lost": 0}
         self._url = self._sqs.create_queue(QueueName=f"load-{uuid.uuid4()}")["QueueUrl"]
-        told = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
-        arn = told["Attributes"]["QueueArn"]
+        response = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        arn = response["Attributes"]["QueueArn"]
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "sns.amazonaws.com"},
@@ -82,15 +82,15 @@ class Callbacks:
 
     def _listen(self) -> None:
         while True:
-            told = self._sqs.receive_message(
+            messages = self._sqs.receive_message(
                 QueueUrl=self._url, MaxNumberOfMessages=10, WaitTimeSeconds=POLL_SECONDS
             ).get("Messages", [])
-            for message in told:
+            for message in messages:
                 self._end(json.loads(message["Body"]))
-            if told:
+            if messages:
                 self._sqs.delete_message_batch(
                     QueueUrl=self._url,
-                    Entries=[{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(told)],
+                    Entries=[{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)],
                 )
 
     def _end(self, callback: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from queue_agent.aws.lease import Lease
 from queue_agent.errors import PermanentError
 from queue_agent.outcome.delivery import Delivery
 from queue_agent.runtimes.base import Job, Output, Ran, Result
-from test.support.agents import assembled, at_work, held, told
+from test.support.agents import assembled, at_work, callbacks_of, held
 from test.support.world import (
     PNG,
     ScriptedRuntime,
@@ -31,7 +31,7 @@ async def test_a_task_is_run_stored_told_and_deleted(world: World) -> None:
     async with assembled(world, ScriptedRuntime()) as parts, at_work(parts):
         # When the agent works
         (callback,) = await until(world.callbacks)
-    # Then the caller is told as the contract says, the pictures lie where it says, and the message is gone
+    # Then the caller is told as the contract says, the images lie where it says, and the message is gone
     stem = callback["output_url"].removesuffix(".out")
     assert callback == {
         "id": "dog",
@@ -69,7 +69,7 @@ async def test_the_next_task_is_fetched_while_the_runtime_works(world: World) ->
         await until(lambda: held(world, 2))
         assert len(runtime.jobs) == 1
         release.set()
-        await until(lambda: told(world, 2))
+        await until(lambda: callbacks_of(world, 2))
 
 
 async def test_a_busy_agent_leaves_the_next_task_to_others_until_it_is_needed(world: World) -> None:
@@ -86,19 +86,19 @@ async def test_a_busy_agent_leaves_the_next_task_to_others_until_it_is_needed(wo
         assert await world.depth() == (1, 1)
 
 
-async def test_pictures_are_stored_while_the_next_task_runs(world: World, conditions: Conditions) -> None:
+async def test_images_are_stored_while_the_next_task_runs(world: World, conditions: Conditions) -> None:
     # Given S3 is slow to answer
     seen: list[int] = []
     runtime = ScriptedRuntime()
 
-    async def slow_picture() -> AsyncIterator[bytes]:
+    async def slow_image() -> AsyncIterator[bytes]:
         await until(lambda: len(runtime.jobs) == 2)
         seen.append(len(runtime.jobs))
         yield PNG
 
     async def work(job: Job) -> Result:
         if job.id == "one":
-            return Result([Output(slow_picture)], lambda _: {}, Ran("scripted"))
+            return Result([Output(slow_image)], lambda _: {}, Ran("scripted"))
         return a_result()
 
     runtime.work = work
@@ -106,8 +106,8 @@ async def test_pictures_are_stored_while_the_next_task_runs(world: World, condit
     await world.ask("two")
     async with assembled(world, runtime) as parts, at_work(parts):
         # When both tasks have ended
-        await until(lambda: told(world, 2))
-    # Then the first one's picture was read while the second ran
+        await until(lambda: callbacks_of(world, 2))
+    # Then the first one's image was read while the second ran
     assert seen == [2]
 
 
@@ -137,7 +137,7 @@ async def test_no_tasks_data_is_reachable_after_it_ended(world: World) -> None:
     async with assembled(world, runtime) as parts, at_work(parts):
         for name in ("one", "two", "three"):
             await world.ask(name)
-        await until(lambda: told(world, 3))
+        await until(lambda: callbacks_of(world, 3))
         await until(lambda: held(world, 0))
         # When it waits for more
         runtime.jobs.clear()

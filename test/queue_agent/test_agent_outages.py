@@ -12,7 +12,7 @@ from queue_agent.lifecycle.runtime_state import STARTING, Phase
 from queue_agent.runtimes.base import Job, Output, Ran, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agents import QUICK, assembled, at_work, held, told
+from test.support.agents import QUICK, assembled, at_work, callbacks_of, held
 from test.support.world import (
     ScriptedRuntime,
     World,
@@ -46,7 +46,7 @@ async def test_a_runtime_that_dies_gets_no_further_message_until_it_is_back(worl
         assert await world.callbacks() == []
         # When it is back, then both tasks are run
         runtime.is_ready = True
-        both = await until(lambda: told(world, 2))
+        both = await until(lambda: callbacks_of(world, 2))
     assert {callback["result"] for callback in both} == {True}
 
 
@@ -143,7 +143,7 @@ async def test_results_wait_for_a_slow_s3_only_up_to_a_number(
         assert len(runtime.jobs) == 2
         # When S3 is back, then all are done
         conditions.failure = None
-        await until(lambda: told(world, 4))
+        await until(lambda: callbacks_of(world, 4))
 
 
 async def test_a_slow_sns_does_not_stand_between_two_runs(world: World, conditions: Conditions) -> None:
@@ -161,7 +161,7 @@ async def test_a_slow_sns_does_not_stand_between_two_runs(world: World, conditio
         await until(lambda: len(began) == 3)
         # Then the runs follow each other before the first callback is through
         assert began[-1] - began[0] < 2
-        every = await until(lambda: told(world, 6))
+        every = await until(lambda: callbacks_of(world, 6))
     # And no running callback overtakes the completed one
     for name in ("one", "two", "three"):
         assert [callback["status"] for callback in every if callback["id"] == name] == ["running", "completed"]
@@ -216,7 +216,7 @@ async def test_a_runtime_that_fails_at_everything_gets_few_tasks_and_none_fails(
         await until(lambda: parts.state.phase is Phase.AWAY)
         runtime.is_ready = True
         # Then all are done
-        every = await until(lambda: told(world, 6))
+        every = await until(lambda: callbacks_of(world, 6))
     assert {callback["status"] for callback in every} == {"completed"}
 
 

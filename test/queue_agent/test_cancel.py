@@ -14,7 +14,7 @@ from contract.task_table.item import State
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.session import runtime_session
 from test.bench.webui import serving
-from test.support.agents import QUICK, assembled, at_work, told
+from test.support.agents import QUICK, assembled, at_work, callbacks_of
 from test.support.invokeai import text_to_image
 from test.support.tables import cancel, has_status, item_of, submit
 from test.support.world import World, until
@@ -89,7 +89,7 @@ async def test_a_canceled_task_stops_and_the_next_one_is_unharmed(table_world: W
         # Then it ends so, and the next one completes with its image
         canceled = await until(lambda: has_status(world, State.CANCELED, "endless"))
         completed = await until(lambda: has_status(world, State.COMPLETED, "next"))
-        callbacks = await until(lambda: told(world, 2))
+        callbacks = await until(lambda: callbacks_of(world, 2))
     assert running.run is not None
     assert canceled.gpu_seconds > 0
     assert (len(completed.outputs), completed.attempt) == (1, 1)

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from contract.links import MAX_LINKS
 from queue_agent.inputs.fetcher import Limits
-from test.support.agents import QUICK, assembled, at_work, told
+from test.support.agents import QUICK, assembled, at_work, callbacks_of
 from test.support.web import a_site
 from test.support.world import ScriptedRuntime, World, until
 
@@ -45,12 +45,12 @@ async def test_64_slow_links_delay_no_other_task(world: World) -> None:
             for name in names:
                 await world.ask(name)
             # When they are done, then nothing of the slow one has come
-            callbacks = await until(lambda: told(world, len(names)))
+            callbacks = await until(lambda: callbacks_of(world, len(names)))
             assert {callback["id"] for callback in callbacks} == set(names)
             assert not arrives.is_set()
             # And that is run once its links are there
             arrives.set()
-            callbacks = await until(lambda: told(world, len(names) + 1))
+            callbacks = await until(lambda: callbacks_of(world, len(names) + 1))
     assert [callback["status"] for callback in callbacks] == ["completed"] * 6
     assert len(runtime.jobs[-1].files) == MAX_LINKS
 
@@ -63,7 +63,7 @@ async def test_65_links_in_the_queue_fail_without_a_request(world: World) -> Non
         async with assembled(world, runtime, limits=local_links(10)) as parts, at_work(parts):
             await world.ask(content={"init_images": links})
             # When
-            (callback,) = await until(lambda: told(world, 1))
+            (callback,) = await until(lambda: callbacks_of(world, 1))
         # Then
         assert site.requests == []
     assert (callback["result"], callback["error"]["type"]) == (False, "policy")

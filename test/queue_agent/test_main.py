@@ -35,8 +35,8 @@ def actions(log: Path) -> list[object]:
 async def an_agent(
     world: World, moto_url: str, runtime_url: str, log: Path, **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    told = agent_environment(world, moto_url, runtime_url, LOGLEVEL="INFO", **more)
-    process = await start_agent(told, log=log)
+    settings = agent_environment(world, moto_url, runtime_url, LOGLEVEL="INFO", **more)
+    process = await start_agent(settings, log=log)
     try:
         yield process
     finally:
@@ -53,9 +53,9 @@ async def test_a_fault_of_its_own_ends_the_process_with_its_cause(
         "    return None.get('system')\n"
         "adapter.Adapter.check_ready = check_ready\n"
     )
-    told = agent_environment(world, moto_url, "http://127.0.0.1:9", LOGLEVEL="INFO")
+    settings = agent_environment(world, moto_url, "http://127.0.0.1:9", LOGLEVEL="INFO")
     # When the agent starts
-    process = await start_agent({**told, "PYTHONPATH": f"{tmp_path}:{told['PYTHONPATH']}"}, log=log)
+    process = await start_agent({**settings, "PYTHONPATH": f"{tmp_path}:{settings['PYTHONPATH']}"}, log=log)
     # Then it ends, instead of living on without a watch
     assert await asyncio.wait_for(process.wait(), 30) == 1
     (exit_line,) = [line for line in lines(log) if line.get("action") == "exit"]
@@ -65,7 +65,7 @@ async def test_a_fault_of_its_own_ends_the_process_with_its_cause(
 
 async def test_wrong_settings_are_all_named_at_once_and_exit_2(log: Path) -> None:
     # Given an environment with three mistakes and a secret
-    told = environment(
+    settings = environment(
         {
             "AWS_DEFAULT_REGION": "us-east-1",
             "SNS_TOPIC_ARN": "arn:aws:sns:us-east-1:1:t",
@@ -78,7 +78,7 @@ async def test_wrong_settings_are_all_named_at_once_and_exit_2(log: Path) -> Non
         }
     )
     # When the agent starts
-    process = await start_agent(told, log=log)
+    process = await start_agent(settings, log=log)
     # Then it names each, what is allowed, and nothing else
     assert await asyncio.wait_for(process.wait(), 60) == 2
     said = text(log)

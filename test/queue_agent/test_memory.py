@@ -114,9 +114,9 @@ async def test_tasks_with_as_large_inputs_as_are_allowed(world: World, moto_url:
         for number in range(3):
             content = {"prompt": "a dog", "init_images": [link] * 4}
             await world.ask(f"t{number}", tasktype=TaskType.IMAGE_TO_IMAGE, content=content)
-        told = await callbacks(world, 3)
+        received = await callbacks(world, 3)
         # Then
-        assert all(callback["result"] for callback in told), told
+        assert all(callback["result"] for callback in received), received
         assert peak(agent) <= MAX_RSS, f"{peak(agent) / MIB:.0f} MiB"
 
 
@@ -127,9 +127,9 @@ async def test_answers_of_a_webui_as_large_as_are_read(world: World, moto_url: s
         # When
         for number in range(3):
             await world.ask(f"t{number}")
-        told = await callbacks(world, 3)
+        received = await callbacks(world, 3)
         # Then
-        assert [len(callback["image_url"]) for callback in told] == [3, 3, 3]
+        assert [len(callback["image_url"]) for callback in received] == [3, 3, 3]
         assert peak(agent) <= MAX_RSS, f"{peak(agent) / MIB:.0f} MiB"
 
 

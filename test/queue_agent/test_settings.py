@@ -166,7 +166,7 @@ def test_an_allowed_host_that_could_never_match_is_refused(entry: str) -> None:
 
 
 def test_no_secret_of_the_environment_is_told_with_a_mistake() -> None:
-    # Given a mistake in every variable beside a secret
+    # Given a mistake in every variable, and a secret
     secret = {"AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI"}
     environment = {**secret, **dict.fromkeys(REQUIRED, "?"), "ALLOWED_LINK_HOSTS": "1/2/3", "TASK_TIMEOUT": "x"}
 

@@ -50,7 +50,7 @@ async def assembled(
     **settings: Any,
 ) -> AsyncIterator[Assembled]:
     """``settings`` by their names in the agent's Settings; they are not checked, so that tests can be quick."""
-    told = read_settings(
+    agent_settings = read_settings(
         {
             "AWS_DEFAULT_REGION": "us-east-1",
             "SQS_QUEUE_URL": world.queue_url,
@@ -67,7 +67,7 @@ async def assembled(
     async with Fetcher(world.clients.s3, limits) as fetcher:
         stop = Shutdown()
         parts = assemble(
-            told,
+            agent_settings,
             world.clients,
             runtime=runtime,
             fetcher=fetcher,
@@ -95,7 +95,7 @@ async def held(world: World, number: int) -> bool:
     return (await world.depth())[1] == number
 
 
-async def told(world: World, number: int) -> list[dict[str, Any]]:
+async def callbacks_of(world: World, number: int) -> list[dict[str, Any]]:
     """The callbacks, once there are so many."""
     callbacks = await world.callbacks()
     return callbacks if len(callbacks) >= number else []

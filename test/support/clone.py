@@ -6,7 +6,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 TOOLS = ("bash", "dirname", "cmp", "cp", "grep", "tee", "awk", "tail", "cat", "env")
-"""What the scripts call beside Python; every system that has bash has these."""
+"""What the scripts call in addition to Python; every system that has bash has these."""
 
 LIMIT = 300
 """Seconds: more than any script takes on a machine that is busy with other tests."""

@@ -12,10 +12,10 @@ from typing import Any
 @dataclass
 class Hub:
     """``content`` is served under every path. ``breaks``: after how many bytes each further answer is cut off;
-    ``told`` is the checksum that the hub's header gives."""
+    ``checksum`` is the checksum that the hub's header gives."""
 
     content: bytes
-    told: str = ""
+    checksum: str = ""
     breaks: list[int] = field(default_factory=list)
     ranges: list[int] = field(default_factory=list)
     url: str = ""
@@ -42,8 +42,8 @@ def _handler(served: Hub) -> type[BaseHTTPRequestHandler]:
         def do_HEAD(self) -> None:
             self.send_response(http.HTTPStatus.FOUND)
             self.send_header("Location", "/store/model")
-            if served.told:
-                self.send_header("X-Linked-ETag", f'"{served.told}"')
+            if served.checksum:
+                self.send_header("X-Linked-ETag", f'"{served.checksum}"')
             self.end_headers()
 
         def do_GET(self) -> None:

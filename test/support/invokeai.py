@@ -23,7 +23,7 @@ def graph_of(nodes: dict[str, dict[str, Any]], *edges: dict[str, Any]) -> dict[s
 
 
 def text_to_image(*, prompt: str = "a lighthouse", seed: int = 7, steps: int = 2, height: int = 64) -> dict[str, Any]:
-    """A graph with one picture, 64 pixels wide."""
+    """A graph with one image, 64 pixels wide."""
     return graph_of(
         {
             "model": {"type": "main_model_loader", "model": dict(MODEL)},

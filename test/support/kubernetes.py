@@ -130,5 +130,5 @@ def certify(certificate: Path, key: Path) -> None:
 
 
 def _status(code: int, message: str) -> web.Response:
-    told = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
-    return web.json_response(told, status=code, headers={"Location": "/elsewhere"})
+    status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code}
+    return web.json_response(status, status=code, headers={"Location": "/elsewhere"})

@@ -37,7 +37,7 @@ class World:
     bucket: str
     table: str | None = None
     """The table of tasks; where there is none, the agent knows its messages only."""
-    told: list[dict[str, Any]] = field(default_factory=list)
+    read_callbacks: list[dict[str, Any]] = field(default_factory=list)
 
     async def send(self, body: str, attributes: Mapping[str, str] | None = None, *, client: str | None = None) -> str:
         """Put a message in the queue; returns its id. ``client``: the one that it names."""
@@ -58,17 +58,17 @@ class World:
             answer = await self.direct.sqs.receive_message(QueueUrl=self.subscriber_url, MaxNumberOfMessages=10)
             messages = answer.get("Messages", [])
             if not messages:
-                return self.told
+                return self.read_callbacks
             for message in messages:
-                self.told.append(json.loads(message["Body"]))
+                self.read_callbacks.append(json.loads(message["Body"]))
                 await self.direct.sqs.delete_message(
                     QueueUrl=self.subscriber_url, ReceiptHandle=message["ReceiptHandle"]
                 )
 
     async def depth(self, url: str | None = None) -> tuple[int, int]:
         """Messages waiting and messages held."""
-        told = await self.direct.sqs.get_queue_attributes(QueueUrl=url or self.queue_url, AttributeNames=["All"])
-        attributes = told["Attributes"]
+        response = await self.direct.sqs.get_queue_attributes(QueueUrl=url or self.queue_url, AttributeNames=["All"])
+        attributes = response["Attributes"]
         return (
             int(attributes["ApproximateNumberOfMessages"]),
             int(attributes["ApproximateNumberOfMessagesNotVisible"]),
@@ -167,8 +167,8 @@ class ScriptedRuntime:
         return self.told_progress
 
 
-def a_result(*pictures: bytes) -> Result:
-    outputs = [Output.of(picture) for picture in pictures or (PNG,)]
+def a_result(*images: bytes) -> Result:
+    outputs = [Output.of(image) for image in images or (PNG,)]
     return Result(
         outputs, lambda urls: {"images": list(urls), "info": "full answer"}, Ran("scripted", "1.0", "m", "h", (7,))
     )

@@ -186,7 +186,7 @@ async def test_the_address_that_is_connected_to_is_checked(site: Site, monkeypat
         return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port))]
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    socket.getaddrinfo("rebinding.example", 80)  # whoever checks the name first sees a public address
+    socket.getaddrinfo("rebinding.example", 80)  # the first look-up of the name gets a public address
     answer = await post(f"http://rebinding.example:{site.url.port}/", Timeouts(), allow_loopback=False)
     assert answer == Answer(verdict=Verdict.FAILED, reason="the address is not public")
     assert site.requests == []

@@ -60,8 +60,8 @@ class World:
         access = self.stack.access
         session = boto3.Session("x", "x", region_name=access.region)
         functions = session.client("lambda", endpoint_url=access.endpoint_url).list_functions()["Functions"]
-        (told,) = [one["Environment"]["Variables"] for one in functions if "FrontDoor" in one["FunctionName"]]
-        handler = make_handler(read({**told, "AWS_ENDPOINT_URL": access.endpoint_url}), session)
+        (variables,) = [one["Environment"]["Variables"] for one in functions if "FrontDoor" in one["FunctionName"]]
+        handler = make_handler(read({**variables, "AWS_ENDPOINT_URL": access.endpoint_url}), session)
         return handler({"resource": path, "httpMethod": "POST", "body": json.dumps(body)}, None)
 
     async def callback(self) -> Callback:
@@ -86,7 +86,7 @@ async def a_world(template: Mapping[str, Any], logs: Path) -> AsyncIterator[Worl
         (route, *_) = topology_of(parse_config(EVERYTHING)).routes
         port, health = exits.enter_context(Reservation()), exits.enter_context(Reservation())
         await supervisor.start(runtime_service(route, 1, port.port, 0.001))
-        told = await asyncio.to_thread(agent_environment, stack)
+        agent = await asyncio.to_thread(agent_environment, stack)
         here = {
             **access.environment(),
             "API_BASE_URL": port.url,
@@ -94,11 +94,11 @@ async def a_world(template: Mapping[str, Any], logs: Path) -> AsyncIterator[Worl
             "HEALTH_PORT": str(health.port),
         }
         await supervisor.start(
-            Service("agent", "queue_agent", environment={**environment(), **told, **here}, restarts=0)
+            Service("agent", "queue_agent", environment={**environment(), **agent, **here}, restarts=0)
         )
         clients = await exits.enter_async_context(access.clients())
         listener = await exits.enter_async_context(listening(clients, stack.outputs["sdNotificationOutputArn"]))
-        yield World(stack, told, listener, supervisor)
+        yield World(stack, agent, listener, supervisor)
 
 
 def agent_environment(stack: EmbeddedStack) -> dict[str, str]:
@@ -158,8 +158,8 @@ async def test_a_task_flows_through_the_created_resources(tmp_path: Path, synthe
         assert (callback.id, callback.status, callback.runtime) == ("t1", Status.COMPLETED, RUNTIME)
         assert callback.context == {"n": 1}
         (place,) = callback.image_url
-        picture = await world.listener.clients.s3.get_object(Bucket=bucket, Key=place.removeprefix(f"s3://{bucket}/"))
-        async with picture["Body"] as body:
+        image = await world.listener.clients.s3.get_object(Bucket=bucket, Key=place.removeprefix(f"s3://{bucket}/"))
+        async with image["Body"] as body:
             assert (await body.read()).startswith(b"\x89PNG")
 
         # When by the model that the runtime loads

@@ -39,7 +39,7 @@ class Kit(Protocol):
     """What the suite needs to know of a runtime type: the names in ``kits/<type>.py``."""
 
     SUCCESS: Job
-    """Gives exactly one picture."""
+    """Gives exactly one image."""
 
     MANY: Job
     MANY_OUTPUTS: int

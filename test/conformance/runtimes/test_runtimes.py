@@ -39,7 +39,7 @@ def test_every_runtime_type_takes_part() -> None:
     assert {path.stem for path in KITS.glob("*.py")} == {kind.value for kind in RuntimeType}
 
 
-async def test_a_job_gives_its_picture_and_tells_what_ran(kind: RuntimeType, kit: Kit, runtime: Runtime) -> None:
+async def test_a_job_gives_its_image_and_tells_what_ran(kind: RuntimeType, kit: Kit, runtime: Runtime) -> None:
     # When
     result = await run_job(runtime, kit.SUCCESS)
 
@@ -52,7 +52,7 @@ async def test_a_job_gives_its_picture_and_tells_what_ran(kind: RuntimeType, kit
     assert result.ran.version
 
 
-async def test_the_answer_is_json_with_the_place_where_the_picture_was(kit: Kit, runtime: Runtime) -> None:
+async def test_the_answer_is_json_with_the_place_where_the_image_was(kit: Kit, runtime: Runtime) -> None:
     # Given
     result = await run_job(runtime, kit.SUCCESS)
     data = await _bytes(result.outputs[0])
@@ -62,7 +62,7 @@ async def test_the_answer_is_json_with_the_place_where_the_picture_was(kit: Kit,
 
     # Then
     assert _places(result)[0] in answer
-    assert len(answer) < len(data) + 16 * 1024, "the picture itself is not in it"
+    assert len(answer) < len(data) + 16 * 1024, "the image itself is not in it"
 
 
 async def test_many_outputs_arrive_whole_and_in_order(kit: Kit, runtime: Runtime) -> None:
@@ -71,15 +71,15 @@ async def test_many_outputs_arrive_whole_and_in_order(kit: Kit, runtime: Runtime
 
     # Then
     assert len(result.outputs) == kit.MANY_OUTPUTS
-    pictures = [await _bytes(output) for output in result.outputs]
-    assert all(filetype.is_image(picture) for picture in pictures)
-    assert len(set(pictures)) == len(pictures), "none stands for another"
+    images = [await _bytes(output) for output in result.outputs]
+    assert all(filetype.is_image(image) for image in images)
+    assert len(set(images)) == len(images), "none stands for another"
     answer = json.dumps(result.answer(_places(result)))
     positions = [answer.index(place) for place in _places(result)]
     assert positions == sorted(positions)
 
 
-async def test_the_same_job_run_twice_gives_the_same_picture(kit: Kit, runtime: Runtime) -> None:
+async def test_the_same_job_run_twice_gives_the_same_image(kit: Kit, runtime: Runtime) -> None:
     # When
     first = await run_job(runtime, kit.SUCCESS)
     second = await run_job(runtime, kit.SUCCESS)

@@ -45,7 +45,7 @@ def test_the_readme_shows_what_the_command_prints() -> None:
 
 @pytest.mark.slow
 def test_ones_own_load_and_price_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    # When a picture takes three seconds, of nodes at 0.2 dollars an hour
+    # When an image takes three seconds, of nodes at 0.2 dollars an hour
     assert main(["--pictures", "3000000", "--picture-seconds", "3", "--gpu-hour-price", "0.2"]) == 0
 
     # Then
@@ -127,7 +127,7 @@ def test_an_alarm_costs_for_each_metric_that_it_looks_at(default: dict[str, Any]
 
 
 def test_an_agents_metric_costs_for_each_runtime_and_outcome(default: dict[str, Any], three: dict[str, Any]) -> None:
-    # Given the pods of a million pictures run for 417 hours, and two outcomes happen
+    # Given the pods of a million images run for 417 hours, and two outcomes happen
     months = 1_000_000 * 1.5 / 3600 / 720
 
     # Then six times and one gauge of the whole stack, two outcomes of it; and by runtime six and two outcomes

@@ -114,8 +114,8 @@ def evaluated(lines: list[list[Any]], label: str, **values: float) -> float:
     return float(eval(expression, {}, values))
 
 
-def test_the_cost_is_that_of_the_nodes_for_the_pictures_of_an_hour(default: dict[str, Any]) -> None:
-    # Given four GPU nodes beside two for the controllers, and 3,000 pictures in an hour
+def test_the_cost_is_that_of_the_nodes_for_the_images_of_an_hour(default: dict[str, Any]) -> None:
+    # Given four GPU nodes, two for the controllers, and 3,000 images in an hour
     lines = graphs(default)["GPU cost of 1,000 images, USD, at 0.4968 an hour of a node"]
     price = price_book()["prices"]["gpu_spot_hour"]
 

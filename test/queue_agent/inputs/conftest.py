@@ -39,12 +39,12 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     It takes the place of the operating system's resolver; all that asks it is real.
     """
     real = socket.getaddrinfo
-    told: dict[str, list[Sequence[str]]] = {}
+    records: dict[str, list[Sequence[str]]] = {}
 
     def getaddrinfo(host: Any, port: Any, *rest: Any, **options: Any) -> list[Any]:
-        if host not in told:
+        if host not in records:
             return real(host, port, *rest, **options)
-        answers = told[host]
+        answers = records[host]
         addresses = answers.pop(0) if len(answers) > 1 else answers[0]
         if not addresses:
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -53,6 +53,6 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolve:
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     def resolve(host: str, addresses: Sequence[str]) -> None:
-        told.setdefault(host, []).append(addresses)
+        records.setdefault(host, []).append(addresses)
 
     return resolve

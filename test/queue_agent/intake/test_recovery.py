@@ -7,7 +7,7 @@ from pathlib import Path
 
 from queue_agent.aws.journal import HeldMessage
 from queue_agent.runtimes.base import PreparedJob, Result, RunMonitor
-from test.support.agents import Assembled, assembled, at_work, held, received, told, worked
+from test.support.agents import Assembled, assembled, at_work, callbacks_of, held, received, worked
 from test.support.world import ScriptedRuntime, World, a_result, never_finish, running, until
 from utils.local.aws_proxy import Conditions, error_answer
 
@@ -138,7 +138,7 @@ async def test_a_message_that_is_another_agents_by_now_is_left_alone(world: Worl
     runtime = ScriptedRuntime()
     async with assembled(world, runtime, state_dir=tmp_path) as second, at_work(second):
         await world.ask("cat")
-        await until(lambda: told(world, 1))
+        await until(lambda: callbacks_of(world, 1))
     assert [job.id for job in runtime.jobs] == ["cat"]
     assert files(tmp_path) == {}
 

@@ -80,7 +80,7 @@ async def test_an_unknown_error_is_the_surroundings_fault_with_its_traceback_in_
 
 
 @pytest.mark.parametrize(
-    ("body", "told"),
+    ("body", "notified"),
     [
         ("not json", False),
         ('{"task": 7}', False),
@@ -96,7 +96,7 @@ async def test_an_unknown_error_is_the_surroundings_fault_with_its_traceback_in_
     ],
 )
 async def test_a_message_that_is_no_task_goes_to_the_dead_letters_at_once(
-    world: World, body: str, *, told: bool
+    world: World, body: str, *, notified: bool
 ) -> None:
     # Given such a message
     await world.send(body)
@@ -108,7 +108,7 @@ async def test_a_message_that_is_no_task_goes_to_the_dead_letters_at_once(
     assert letter["Body"] == body
     assert letter["MessageAttributes"]["reason"]["StringValue"]
     callbacks = await world.callbacks()
-    assert [(c["id"], c["result"], c["error"]["type"]) for c in callbacks] == [("x", False, "undecodable")] * told
+    assert [(c["id"], c["result"], c["error"]["type"]) for c in callbacks] == [("x", False, "undecodable")] * notified
     assert await world.depth() == (0, 0)
 
 

@@ -10,7 +10,7 @@ import pytest
 from contract.task_table.item import State
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agents import BLIND, QUICK_RETRIES, assembled, at_work, told, worked
+from test.support.agents import BLIND, QUICK_RETRIES, assembled, at_work, callbacks_of, worked
 from test.support.tables import has_status, item_of, submit
 from test.support.world import ScriptedRuntime, World, until
 from utils.local.aws_proxy import Call, Conditions, down, error_answer
@@ -39,7 +39,7 @@ async def test_runs_go_on_while_the_table_is_away_and_end_there_when_it_is_back(
         conditions.failure = None
         for number in range(3):
             await until(partial(has_status, world, State.COMPLETED, f"t{number}"))
-        await until(lambda: told(world, 3))
+        await until(lambda: callbacks_of(world, 3))
     assert len(runtime.jobs) == 3
 
 

@@ -13,12 +13,12 @@ from test.support.world import World
 from utils.local.aws_proxy import Conditions, error_answer
 
 
-def completed(pictures: int = 1, **fields: object) -> Callback:
+def completed(images: int = 1, **fields: object) -> Callback:
     return Callback.model_validate(
         {
             "id": "dog",
             "result": True,
-            "image_url": [f"s3://outputs/{'p' * 500}/dog/dog-abcd-{number}.png" for number in range(1, pictures + 1)],
+            "image_url": [f"s3://outputs/{'p' * 500}/dog/dog-abcd-{number}.png" for number in range(1, images + 1)],
             "output_url": "s3://outputs/p/dog/dog-abcd.out",
             "context": {"order": 7, "words": "ä\ud800\u2028"},
             "runtime": "sdruntime",
@@ -52,16 +52,16 @@ async def test_the_message_carries_the_attributes_that_subscribers_filter_by(wor
 
 async def test_a_callback_too_large_for_sns_goes_without_the_places_that_out_holds_too(world: World) -> None:
     # Given
-    callback = completed(pictures=600)
+    callback = completed(images=600)
     assert len(json.dumps(callback.model_dump())) > MAX_MESSAGE_BYTES
 
     # When
     await Notifier(world.clients.sns, world.topic_arn).notify(callback)
 
     # Then
-    (told,) = await world.callbacks()
-    assert told["image_url"] == []
-    assert told == {**json.loads(json.dumps(callback.model_dump())), "image_url": []}
+    (received,) = await world.callbacks()
+    assert received["image_url"] == []
+    assert received == {**json.loads(json.dumps(callback.model_dump())), "image_url": []}
 
 
 @pytest.mark.parametrize("character", ["x", "\U0001f600", "\x00"])
@@ -80,19 +80,19 @@ async def test_a_cause_too_long_for_sns_is_cut_so_that_the_caller_is_told_at_all
     await Notifier(world.clients.sns, world.topic_arn).notify(callback)
 
     # Then
-    (told,) = await world.callbacks()
-    assert told["context"] == callback.context
-    assert told["error"]["type"] == "runtime"
-    assert told["error"]["message"].startswith(character * 1000)
-    assert told["error"]["message"].endswith("…")
+    (received,) = await world.callbacks()
+    assert received["context"] == callback.context
+    assert received["error"]["type"] == "runtime"
+    assert received["error"]["message"].startswith(character * 1000)
+    assert received["error"]["message"].endswith("…")
 
 
 async def test_a_callback_that_fits_is_not_touched(world: World) -> None:
-    callback = completed(pictures=300, error=Cause(type="t", message="x" * 20_000))
+    callback = completed(images=300, error=Cause(type="t", message="x" * 20_000))
     await Notifier(world.clients.sns, world.topic_arn).notify(callback)
-    (told,) = await world.callbacks()
-    assert len(told["image_url"]) == 300
-    assert len(told["error"]["message"]) == 20_000
+    (received,) = await world.callbacks()
+    assert len(received["image_url"]) == 300
+    assert len(received["error"]["message"]) == 20_000
 
 
 async def test_sns_being_away_is_the_surroundings_fault(world: World, conditions: Conditions) -> None:

@@ -31,7 +31,7 @@ async def test_an_empty_output_is_never_a_completed_task(world: World) -> None:
 
 
 async def test_an_output_that_dies_with_its_runtime_costs_an_attempt(world: World) -> None:
-    # Given a runtime that is gone before its picture was read
+    # Given a runtime that is gone before its image was read
     await world.ask()
 
     async def gone() -> AsyncIterator[bytes]:
@@ -47,7 +47,7 @@ async def test_an_output_that_dies_with_its_runtime_costs_an_attempt(world: Worl
     assert callback["error"]["message"] == "gave up after 1 attempt: no answer"
 
 
-async def test_pictures_of_every_kind_get_their_extension(world: World) -> None:
+async def test_images_of_every_kind_get_their_extension(world: World) -> None:
     # Given a gif, a webp, a jpg, an mp4 and something that only the runtime can name
     await world.ask()
     gif, webp, jpg = b"GIF89a" + bytes(32), b"RIFF\x24\0\0\0WEBPVP8 " + bytes(32), b"\xff\xd8\xff\xe0" + bytes(32)

@@ -23,7 +23,7 @@ async def test_out_holds_the_full_answer_what_ran_and_the_message_id(world: Worl
     async with assembled(world, ScriptedRuntime()) as parts:
         # When it has run
         await worked(parts)
-    # Then .out is the runtime's answer with the pictures' places, and what this platform says of the run
+    # Then .out is the runtime's answer with the images' places, and what this platform says of the run
     (callback,) = await world.callbacks()
     out = json.loads(await world.read(key_of(callback["output_url"])))
     task = out.pop("task")
@@ -58,8 +58,8 @@ async def test_a_redelivered_task_whose_out_exists_is_told_again_without_the_gpu
         # When the message is delivered again
         await worked(parts)
     # Then the caller hears the same words, and the runtime was asked once
-    told = await world.callbacks()
-    assert told == [first[0], first[0]]
+    callbacks = await world.callbacks()
+    assert callbacks == [first[0], first[0]]
     assert len(runtime.jobs) == 1
     assert await world.depth() == (0, 0)
 
@@ -70,8 +70,8 @@ async def test_an_out_of_another_message_is_not_believed_and_not_overwritten(wor
     keys = ObjectKeys(world.bucket, "out", "t1", message_id)
     foreign = {"task": {"message_id": "another", "callback": {}, "run_id": "x"}}
     await world.direct.s3.put_object(Bucket=world.bucket, Key=keys.record_key, Body=json.dumps(foreign).encode())
-    picture = keys.image_key(1, "png")
-    await world.direct.s3.put_object(Bucket=world.bucket, Key=picture, Body=b"the other task's picture")
+    image = keys.image_key(1, "png")
+    await world.direct.s3.put_object(Bucket=world.bucket, Key=image, Body=b"the other task's picture")
     async with assembled(world, ScriptedRuntime()) as parts:
         # When the second one has run
         await worked(parts)
@@ -79,7 +79,7 @@ async def test_an_out_of_another_message_is_not_believed_and_not_overwritten(wor
     (callback,) = await world.callbacks()
     assert callback["result"] is True
     assert key_of(callback["output_url"]) == keys.next_turn().record_key
-    assert await world.read(picture) == b"the other task's picture"
+    assert await world.read(image) == b"the other task's picture"
     assert json.loads(await world.read(keys.record_key)) == foreign
 
 
@@ -102,7 +102,7 @@ async def test_of_two_agents_with_one_message_only_one_commits_and_tells(world: 
     assert (len(one.jobs), len(two.jobs)) == (1, 1)
 
 
-async def test_an_agent_whose_pictures_places_are_taken_by_the_same_message_keeps_silent(world: World) -> None:
+async def test_an_agent_whose_images_places_are_taken_by_the_same_message_keeps_silent(world: World) -> None:
     # Given two agents that both have the first delivery of one message, as SQS may hand it out
     await world.ask()
     async with assembled(world, ScriptedRuntime()) as first, assembled(world, ScriptedRuntime()) as second:
@@ -112,8 +112,8 @@ async def test_an_agent_whose_pictures_places_are_taken_by_the_same_message_keep
         assert isinstance(completed, Completed)
         # When the other one has ended it, and then this one would
         await ran(second, prepared)
-        told = await world.callbacks()
-        assert len(told) == 1
+        callbacks = await world.callbacks()
+        assert len(callbacks) == 1
         await first.processor.finish(completed)
     # Then the caller was told once
     assert len(await world.callbacks()) == 1
@@ -217,8 +217,8 @@ async def test_running_callbacks_are_sent_when_asked_for(world: World) -> None:
     async with assembled(world, ScriptedRuntime(), running_callbacks=True) as parts:
         await worked(parts)
     # Then the caller hears when the run begins and when it ends
-    told = {callback["status"]: callback["result"] for callback in await world.callbacks()}
-    assert told == {"running": None, "completed": True}
+    results = {callback["status"]: callback["result"] for callback in await world.callbacks()}
+    assert results == {"running": None, "completed": True}
 
 
 async def test_a_failed_announcement_does_not_fail_the_task(world: World, conditions: Conditions) -> None:

@@ -12,7 +12,7 @@ from queue_agent.processing.stages import Failed
 from queue_agent.runtimes.base import Job, Result
 from queue_agent.telemetry.metrics import Metrics
 from queue_agent.telemetry.tracing import Telemetry
-from test.support.agents import BEATING, BLIND, assembled, at_work, key_of, received, told, worked
+from test.support.agents import BEATING, BLIND, assembled, at_work, callbacks_of, key_of, received, worked
 from test.support.tables import an_item, cancel, has_status, item_of, submit
 from test.support.world import ScriptedRuntime, World, a_result, finish_at_once, never_finish, until
 from utils.local.aws_proxy import Conditions
@@ -28,7 +28,7 @@ async def test_a_task_that_was_canceled_while_it_waited_never_reaches_the_runtim
     await submit(world, "t2")
     metrics = Metrics("r")
     async with assembled(world, runtime, timings=BEATING, telemetry=Telemetry(metrics)) as parts, at_work(parts):
-        callbacks = await until(lambda: told(world, 2))
+        callbacks = await until(lambda: callbacks_of(world, 2))
         await until(lambda: _is_empty(world))
     # Then it has a record and a callback that say so, and the runtime saw the other only
     canceled = next(callback for callback in callbacks if callback["id"] == "t1")
@@ -76,7 +76,7 @@ async def test_a_canceled_run_is_stopped_and_the_next_task_runs(table_world: Wor
         # Then it ends as canceled, with what it used, and the next task is unharmed
         canceled = await until(lambda: has_status(world, State.CANCELED))
         await until(lambda: has_status(world, State.COMPLETED, "t2"))
-        callbacks = await until(lambda: told(world, 2))
+        callbacks = await until(lambda: callbacks_of(world, 2))
     assert {callback["id"]: callback["status"] for callback in callbacks} == {"t1": "canceled", "t2": "completed"}
     assert canceled.gpu_seconds > 0
     assert canceled.error is None

@@ -47,13 +47,13 @@ def test_a_histogram_counts_up_to_each_bound_and_beyond_the_last() -> None:
     metrics = Metrics("r")
     for seconds in (0.01, 0.3, 5000.0):
         metrics.observe(RUN_TIME, seconds)
-    told = values(metrics)
-    assert told['run_seconds_bucket{runtime="r",le="0.01"}'] == 1
-    assert told['run_seconds_bucket{runtime="r",le="0.25"}'] == 1
-    assert told['run_seconds_bucket{runtime="r",le="0.5"}'] == 2
-    assert told[f'run_seconds_bucket{{runtime="r",le="{BUCKETS[-1]}"}}'] == 2
-    assert told['run_seconds_bucket{runtime="r",le="+Inf"}'] == told['run_seconds_count{runtime="r"}'] == 3
-    assert told['run_seconds_sum{runtime="r"}'] == pytest.approx(5000.31)
+    measured = values(metrics)
+    assert measured['run_seconds_bucket{runtime="r",le="0.01"}'] == 1
+    assert measured['run_seconds_bucket{runtime="r",le="0.25"}'] == 1
+    assert measured['run_seconds_bucket{runtime="r",le="0.5"}'] == 2
+    assert measured[f'run_seconds_bucket{{runtime="r",le="{BUCKETS[-1]}"}}'] == 2
+    assert measured['run_seconds_bucket{runtime="r",le="+Inf"}'] == measured['run_seconds_count{runtime="r"}'] == 3
+    assert measured['run_seconds_sum{runtime="r"}'] == pytest.approx(5000.31)
 
 
 def test_labels_that_hold_quotes_and_lines_stay_one_sample() -> None:
@@ -76,10 +76,10 @@ def test_the_gpu_is_busy_while_a_run_lasts_and_idle_else() -> None:
     gpu.begin()
     gpu.end()
     gpu.begin()
-    told = {metric.name: value for metric, value in gpu.values().items()}
-    assert told["gpu_busy_seconds_total"] == 4
-    assert told["gpu_idle_seconds_total"] == 17
-    assert told["runtime_ready"] == 0
+    gauges = {metric.name: value for metric, value in gpu.values().items()}
+    assert gauges["gpu_busy_seconds_total"] == 4
+    assert gauges["gpu_idle_seconds_total"] == 17
+    assert gauges["runtime_ready"] == 0
 
 
 async def test_a_task_is_counted_by_its_outcome_and_cause(world: World) -> None:
@@ -104,15 +104,15 @@ async def test_a_task_is_counted_by_its_outcome_and_cause(world: World) -> None:
             await worked(parts)
 
     # Then
-    told = values(metrics)
-    assert told['tasks_total{runtime="r",outcome="completed",cause=""}'] == 2
-    assert told['tasks_total{runtime="r",outcome="failed",cause="bad-request"}'] == 1
-    assert told['task_retries_total{runtime="r",cause="out-of-memory"}'] == 1
-    assert told['pictures_total{runtime="r"}'] == 2
-    assert told['stored_bytes_total{runtime="r"}'] == 34
-    assert told['run_seconds_count{runtime="r"}'] == 4
-    assert told['queue_wait_seconds_count{runtime="r"}'] == 3, "a later delivery has waited for its earlier runs too"
-    assert told['task_seconds_count{runtime="r"}'] == 3
+    measured = values(metrics)
+    assert measured['tasks_total{runtime="r",outcome="completed",cause=""}'] == 2
+    assert measured['tasks_total{runtime="r",outcome="failed",cause="bad-request"}'] == 1
+    assert measured['task_retries_total{runtime="r",cause="out-of-memory"}'] == 1
+    assert measured['pictures_total{runtime="r"}'] == 2
+    assert measured['stored_bytes_total{runtime="r"}'] == 34
+    assert measured['run_seconds_count{runtime="r"}'] == 4
+    assert measured['queue_wait_seconds_count{runtime="r"}'] == 3, "later deliveries have waited for earlier runs too"
+    assert measured['task_seconds_count{runtime="r"}'] == 3
 
 
 async def test_what_is_no_task_is_counted_as_dead(world: World) -> None:
@@ -130,7 +130,7 @@ def test_nothing_of_opentelemetry_is_loaded_without_an_endpoint() -> None:
         "import sys, queue_agent.__main__; "
         "print([name for name in sys.modules if name.startswith(('opentelemetry', 'google', 'requests'))])"
     )
-    told = subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-c", program],
         env={"PYTHONPATH": str(SRC)},
         capture_output=True,
@@ -138,4 +138,4 @@ def test_nothing_of_opentelemetry_is_loaded_without_an_endpoint() -> None:
         timeout=60,
         check=True,
     )
-    assert told.stdout == "[]\n"
+    assert ended.stdout == "[]\n"

@@ -97,8 +97,8 @@ async def test_the_stages_of_a_task_are_one_trace_in_order_below_the_sender(worl
     assert {span.error for span in collector.spans} == {None}
 
     # And the attributes tell what it was
-    told = {**task.attributes}
-    assert told == {
+    attributes = {**task.attributes}
+    assert attributes == {
         "runtime": "r",
         "task_id": "t1",
         "tasktype": "text-to-image",

@@ -33,9 +33,9 @@ def test_a_network_that_does_not_reach_aws_is_not_taken_for_missing_credentials(
         monkeypatch.setenv("ALLOW_AWS_ENDPOINT_URL", "1")
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{nobody_listens.getsockname()[1]}")
 
-        with pytest.raises(DeployError) as told:
+        with pytest.raises(DeployError) as caught:
             open_account("us-west-2")
 
-    assert "AWS cannot be reached" in told.value.problem
-    assert any("network" in fix for fix in told.value.fixes)
-    assert "aws configure" not in str(told.value)
+    assert "AWS cannot be reached" in caught.value.problem
+    assert any("network" in fix for fix in caught.value.fixes)
+    assert "aws configure" not in str(caught.value)

@@ -115,7 +115,7 @@ def test_an_upload_that_was_cut_off_goes_on_without_sending_again(
 @pytest.mark.parametrize("by_hub", [False, True])
 def test_a_wrong_checksum_leaves_nothing_behind(account: Account, aws: Aws, source: Hub, by_hub: bool) -> None:
     # Given
-    source.told = "0" * 64 if by_hub else ""
+    source.checksum = "0" * 64 if by_hub else ""
     # When
     with pytest.raises(DeployError, match="is not what it should be") as caught:
         copy(account, source, sha256=None if by_hub else "0" * 64)
@@ -126,7 +126,7 @@ def test_a_wrong_checksum_leaves_nothing_behind(account: Account, aws: Aws, sour
 
 
 def test_the_hubs_checksum_is_held_to(account: Account, aws: Aws, source: Hub) -> None:
-    source.told = SHA256
+    source.checksum = SHA256
     copy(account, source, sha256=None)
     assert aws.client("s3").head_object(Bucket="models", Key=KEY)["Metadata"] == {"sha256": SHA256}
 

@@ -88,9 +88,9 @@ def test_the_document_is_openapi(version: str) -> None:
 
 @pytest.mark.parametrize("name", samples.NAMES)
 def test_the_document_allows_the_requests_of_the_guide(name: str) -> None:
-    told = document(samples.version(name))
+    schema = document(samples.version(name))
 
-    jsonschema.validate(samples.request(name), {**told, "$ref": "#/components/schemas/Request"})
+    jsonschema.validate(samples.request(name), {**schema, "$ref": "#/components/schemas/Request"})
 
 
 def test_the_document_of_a_deployment_names_its_runtimes_only() -> None:
@@ -98,11 +98,11 @@ def test_the_document_of_a_deployment_names_its_runtimes_only() -> None:
     catalog = Catalog((RuntimeEntry("mine", RuntimeType.COMFYUI),))
 
     # When
-    told = json.dumps(document("v1alpha2", catalog))
+    text = json.dumps(document("v1alpha2", catalog))
 
     # Then
-    assert '"enum": ["mine"]' in told
-    assert [tasktype for tasktype in TaskType if f'"const": "{tasktype}"' in told] == [TaskType.PIPELINE]
+    assert '"enum": ["mine"]' in text
+    assert [tasktype for tasktype in TaskType if f'"const": "{tasktype}"' in text] == [TaskType.PIPELINE]
 
 
 def test_chinese_words_are_parted_and_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""Why a runtime is not ready, on the screen of whoever runs the platform."""
+"""Why a runtime is not ready, on the terminal that runs the platform."""
 
 import asyncio
 from collections.abc import AsyncIterator

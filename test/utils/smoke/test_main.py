@@ -33,7 +33,7 @@ async def clients() -> AsyncIterator[Clients]:
         ({"t-1.png": PNG, "t.out": None}, "cannot be fetched"),
     ],
 )
-async def test_only_pictures_that_can_be_fetched_count(
+async def test_only_images_that_can_be_fetched_count(
     objects: dict[str, bytes | None], said: str, clients: Clients, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Given
@@ -42,9 +42,9 @@ async def test_only_pictures_that_can_be_fetched_count(
     for key, body in objects.items():
         if body is not None:
             await clients.s3.put_object(Bucket=bucket, Key=key, Body=body)
-    *pictures, out = (f"s3://{bucket}/{key}" for key in objects)
+    *images, out = (f"s3://{bucket}/{key}" for key in objects)
     callback = Callback(
-        id="t", result=True, image_url=tuple(pictures), output_url=out, runtime="sd", status=Status.COMPLETED
+        id="t", result=True, image_url=tuple(images), output_url=out, runtime="sd", status=Status.COMPLETED
     )
     # When
     fetched = await _fetch(clients, [End("a-request", callback, 1.0)])

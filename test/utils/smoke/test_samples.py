@@ -1,4 +1,4 @@
-"""The guide's requests, as whoever sends them gets them."""
+"""The guide's requests, as a client gets them."""
 
 import json
 from typing import Any

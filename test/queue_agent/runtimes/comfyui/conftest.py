@@ -154,7 +154,7 @@ def painting(*, steps: int = 3, seed: int = 7, prompt: str = "a lighthouse", bat
 
 
 def flat(**saver: Any) -> dict[str, Any]:
-    """A workflow without a model: one flat picture, and a node that takes it."""
+    """A workflow without a model: one flat image, and a node that takes it."""
     return {
         "1": node("EmptyImage", width=16, height=16, batch_size=1, color=255),
         "2": saver or node("SaveImage", images=["1", 0], filename_prefix="flat"),

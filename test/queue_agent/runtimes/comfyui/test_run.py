@@ -16,7 +16,7 @@ from test.support.runtimes import run_job
 from .conftest import SLOW, Comfy, Other, begin, end, error_of, flat, job, painting, pixels
 
 
-async def test_a_cached_workflow_that_ends_at_once_gives_its_pictures_again(comfy: Comfy, runtime: Runtime) -> None:
+async def test_a_cached_workflow_that_ends_at_once_gives_its_images_again(comfy: Comfy, runtime: Runtime) -> None:
     # Given
     first = await run_job(runtime, job(flat()))
 

@@ -23,7 +23,7 @@ from .conftest import Comfy, error_of, flat, job, node, painting, read
 LINK = "https://example.com/photos/photo.png"
 
 
-def picture(colour: tuple[int, int, int]) -> File:
+def png_file(colour: tuple[int, int, int]) -> File:
     target = BytesIO()
     Image.new("RGB", (8, 8), colour).save(target, "PNG")
     return File(name="photo.png", media_type="image/png", data=target.getvalue())
@@ -42,7 +42,7 @@ async def first_pixel(result: Result) -> Any:
 
 async def test_the_file_behind_a_link_is_what_the_loader_loads(runtime: Runtime) -> None:
     # Given
-    task = job(loading(), {("1", "inputs", "image"): picture((10, 200, 30))})
+    task = job(loading(), {("1", "inputs", "image"): png_file((10, 200, 30))})
 
     # When
     result = await run_job(runtime, task)
@@ -59,7 +59,7 @@ async def test_any_loader_gets_its_file(runtime: Runtime) -> None:
     workflow["2"]["inputs"]["images"] = ["3", 0]
 
     # When
-    result = await run_job(runtime, job(workflow, {("1", "inputs", "image"): picture((1, 77, 3))}))
+    result = await run_job(runtime, job(workflow, {("1", "inputs", "image"): png_file((1, 77, 3))}))
 
     # Then
     assert await first_pixel(result) == (77, 77, 77)
@@ -70,7 +70,7 @@ async def test_a_file_of_a_wrapped_workflow_finds_its_place(runtime: Runtime) ->
     content = {"prompt": loading(), "extra_data": {}, "client_id": "of a script"}
 
     # When
-    result = await run_job(runtime, job(content, {("prompt", "1", "inputs", "image"): picture((9, 8, 7))}))
+    result = await run_job(runtime, job(content, {("prompt", "1", "inputs", "image"): png_file((9, 8, 7))}))
 
     # Then
     assert await first_pixel(result) == (9, 8, 7)
@@ -85,8 +85,8 @@ async def test_two_files_of_one_name_are_kept_apart(runtime: Runtime) -> None:
         "4": node("SaveImage", images=["2", 0], filename_prefix="b"),
     }
     files: dict[Path, File] = {
-        ("1", "inputs", "image"): picture((1, 1, 1)),
-        ("2", "inputs", "image"): picture((2, 2, 2)),
+        ("1", "inputs", "image"): png_file((1, 1, 1)),
+        ("2", "inputs", "image"): png_file((2, 2, 2)),
     }
 
     # When
@@ -97,13 +97,13 @@ async def test_two_files_of_one_name_are_kept_apart(runtime: Runtime) -> None:
     assert colours == [(1, 1, 1), (2, 2, 2)]
 
 
-async def test_the_next_task_never_gets_an_earlier_ones_picture(runtime: Runtime) -> None:
+async def test_the_next_task_never_gets_an_earlier_ones_image(runtime: Runtime) -> None:
     # Given
     path = ("1", "inputs", "image")
-    await run_job(runtime, job(loading(), {path: picture((1, 1, 1))}))
+    await run_job(runtime, job(loading(), {path: png_file((1, 1, 1))}))
 
     # When
-    result = await run_job(runtime, job(loading(), {path: picture((2, 2, 2))}))
+    result = await run_job(runtime, job(loading(), {path: png_file((2, 2, 2))}))
 
     # Then
     assert await first_pixel(result) == (2, 2, 2)
@@ -122,7 +122,7 @@ async def test_an_uploaded_file_lies_in_the_temp_folder_and_is_emptied_after_the
         return await handler(request)
 
     comfy.tamper = note
-    file = File("photo.png", "image/png", b"this is no picture") if fails else picture((1, 2, 3))
+    file = File("photo.png", "image/png", b"this is no picture") if fails else png_file((1, 2, 3))
     task = job(loading(), {("1", "inputs", "image"): file})
 
     # When
@@ -144,7 +144,7 @@ async def test_equal_files_are_uploaded_once(runtime: Runtime, comfy: Comfy) -> 
     workflow = {str(number): node("LoadImage", image=LINK) for number in range(1, 17)}
     workflow |= {f"1{number:02}": node("PreviewImage", images=[str(number), 0]) for number in range(1, 17)}
     files: dict[Path, File] = {
-        (str(number), "inputs", "image"): picture((1, 1, 1) if number < 16 else (2, 2, 2)) for number in range(1, 17)
+        (str(number), "inputs", "image"): png_file((1, 1, 1) if number < 16 else (2, 2, 2)) for number in range(1, 17)
     }
 
     # When
@@ -160,7 +160,7 @@ async def test_fifty_tasks_and_killed_agents_leave_a_few_empty_files(comfy: Comf
     path = ("1", "inputs", "image")
     for number in range(50):
         async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
-            task = job(loading(), {path: picture((number, 0, 0))})
+            task = job(loading(), {path: png_file((number, 0, 0))})
             if number % 5:
                 result = await run_job(runtime, task)
                 await result.discard()
@@ -171,7 +171,7 @@ async def test_fifty_tasks_and_killed_agents_leave_a_few_empty_files(comfy: Comf
 
     # When
     async with open_runtime(RuntimeType.COMFYUI, comfy.url, session) as runtime:
-        result = await run_job(runtime, job(loading(), {path: picture((1, 1, 1))}))
+        result = await run_job(runtime, job(loading(), {path: png_file((1, 1, 1))}))
         await result.discard()
 
     # Then
@@ -193,7 +193,7 @@ async def test_what_comfyui_calls_the_file_is_what_the_loader_gets(runtime: Runt
     comfy.tamper = tamper
 
     # When
-    result = await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
+    result = await run_job(runtime, job(loading(), {("1", "inputs", "image"): png_file((1, 1, 1))}))
 
     # Then
     assert Image.open(BytesIO(await read(result.outputs[0]))).size == (512, 512), "the example's size"
@@ -208,7 +208,7 @@ async def test_a_file_that_is_too_large_for_comfyui_is_the_callers_fault(runtime
 
     # When
     with pytest.raises(PermanentError) as caught:
-        await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((1, 1, 1))}))
+        await run_job(runtime, job(loading(), {("1", "inputs", "image"): png_file((1, 1, 1))}))
 
     # Then
     assert "the file queue-agent-" in caught.value.message
@@ -227,7 +227,7 @@ async def test_a_runtime_that_does_not_let_its_files_be_emptied_does_not_spoil_t
     comfy.tamper = once
 
     # When
-    result = await run_job(runtime, job(loading(), {("1", "inputs", "image"): picture((5, 5, 5))}))
+    result = await run_job(runtime, job(loading(), {("1", "inputs", "image"): png_file((5, 5, 5))}))
 
     # Then
     assert await first_pixel(result) == (5, 5, 5)
@@ -242,7 +242,7 @@ async def test_an_image_to_image_workflow_starts_from_the_file(runtime: Runtime)
     workflow["5"]["inputs"]["denoise"] = 0.0
 
     # When
-    result = await run_job(runtime, job(workflow, {("8", "inputs", "image"): picture((40, 50, 60))}))
+    result = await run_job(runtime, job(workflow, {("8", "inputs", "image"): png_file((40, 50, 60))}))
 
     # Then
     assert await first_pixel(result) == (40, 50, 60)

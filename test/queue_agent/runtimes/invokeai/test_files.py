@@ -19,14 +19,14 @@ PATH = ("graph", "nodes", "load", "image", "image_name")
 LINK = "https://example.com/in.png"
 
 
-def picture(width: int = 24) -> bytes:
+def png_bytes(width: int = 24) -> bytes:
     target = BytesIO()
     Image.new("RGB", (width, 16), "red").save(target, "PNG")
     return target.getvalue()
 
 
 def resized() -> dict[str, Any]:
-    """A graph that loads a linked picture and doubles it."""
+    """A graph that loads a linked image and doubles it."""
     load = {"type": "image", "image": {"image_name": LINK}}
     return graph_of({"load": load, "twice": {"type": "img_scale"}}, edge("load.image", "twice.image"))
 
@@ -37,7 +37,7 @@ async def uploaded(server: Server) -> list[str]:
     return [item["session"]["graph"]["nodes"]["load"]["image"]["image_name"]]
 
 
-async def test_a_linked_picture_is_uploaded_used_and_deleted_and_is_no_output(
+async def test_a_linked_image_is_uploaded_used_and_deleted_and_is_no_output(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # Given
@@ -45,7 +45,7 @@ async def test_a_linked_picture_is_uploaded_used_and_deleted_and_is_no_output(
     content = {"graph": resized()}
 
     # When
-    result = await run_job(Adapter(server.url, session), job(content, {PATH: File("in.png", "image/png", picture())}))
+    result = await run_job(Adapter(server.url, session), job(content, {PATH: File("in.png", "image/png", png_bytes())}))
 
     # Then
     [output] = result.outputs
@@ -75,9 +75,9 @@ async def test_links_in_a_list_and_in_batch_data_are_replaced_too(simulate: Simu
     data = [[{"node_path": "load", "field_name": "image", "items": [{"image_name": LINK}]}]]
     collection = ("batch", "graph", "nodes", "both", "collection")
     files: dict[Path, File] = {
-        (*collection, 0, "image_name"): File("a.png", "image/png", picture(8)),
-        (*collection, 1, "image_name"): File("b.png", "image/png", picture(16)),
-        ("batch", "data", 0, 0, "items", 0, "image_name"): File("c.png", "image/png", picture(32)),
+        (*collection, 0, "image_name"): File("a.png", "image/png", png_bytes(8)),
+        (*collection, 1, "image_name"): File("b.png", "image/png", png_bytes(16)),
+        ("batch", "data", 0, 0, "items", 0, "image_name"): File("c.png", "image/png", png_bytes(32)),
     }
 
     # When
@@ -94,7 +94,7 @@ async def test_uploads_are_deleted_when_the_graph_failed(simulate: Simulate, ses
     graph["nodes"]["lost"] = {"id": "lost", "type": "image", "image": {"image_name": "nope.png"}}
 
     # When
-    in_png: dict[Path, File] = {PATH: File("in.png", "image/png", picture())}
+    in_png: dict[Path, File] = {PATH: File("in.png", "image/png", png_bytes())}
     with pytest.raises(PermanentError):
         await run_job(Adapter(server.url, session), job({"graph": graph}, in_png))
 
@@ -110,7 +110,7 @@ async def test_uploads_are_deleted_when_the_graph_failed(simulate: Simulate, ses
         (File("in.png", "image/png", b"no picture"), "'in.png' (image/png): Failed to read image"),
     ],
 )
-async def test_a_link_to_what_is_no_picture_is_the_callers_fault(
+async def test_a_link_to_what_is_no_image_is_the_callers_fault(
     file: File, says: str, simulate: Simulate, session: ClientSession
 ) -> None:
     # Given

@@ -1,4 +1,4 @@
-"""Which pictures of a run are delivered, in which order, and what is told of the run."""
+"""Which images of a run are delivered, in which order, and what is told of the run."""
 
 import asyncio
 from io import BytesIO
@@ -30,7 +30,7 @@ async def run(simulate: Simulate, session: ClientSession, content: dict[str, Any
     return await run_job(Adapter((await simulate()).url, session), job(content))
 
 
-async def test_pictures_come_in_the_order_of_the_graphs_nodes_without_intermediates(
+async def test_images_come_in_the_order_of_the_graphs_nodes_without_intermediates(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # Given
@@ -61,7 +61,7 @@ async def test_intermediates_are_delivered_when_there_is_nothing_else(
     assert await widths(result) == [8]
 
 
-async def test_a_node_that_ran_several_times_gives_its_pictures_in_the_order_of_the_turns(
+async def test_a_node_that_ran_several_times_gives_its_images_in_the_order_of_the_turns(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # Given
@@ -82,7 +82,7 @@ async def test_a_node_that_ran_several_times_gives_its_pictures_in_the_order_of_
     assert await widths(result) == list(range(8, 8 + 12))
 
 
-async def test_a_picture_that_a_node_only_hands_on_is_not_delivered_twice(
+async def test_an_image_that_a_node_only_hands_on_is_not_delivered_twice(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # Given
@@ -120,7 +120,7 @@ async def test_every_item_of_a_batch_is_awaited_and_delivered_oldest_first(
     assert [item["status"] for item in answer(result)["items"]] == ["completed"] * 6
 
 
-async def test_a_graph_without_pictures_gives_its_results_and_no_outputs(
+async def test_a_graph_without_images_gives_its_results_and_no_outputs(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # When
@@ -142,21 +142,21 @@ async def test_an_empty_graph_completes_without_outputs(simulate: Simulate, sess
     assert (item["status"], item["session"]["results"]) == ("completed", {})
 
 
-async def test_the_answer_is_the_queues_items_with_the_places_of_the_pictures(
+async def test_the_answer_is_the_queues_items_with_the_places_of_the_images(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # Given
     graph = graph_of({"a": blank(8), "b": {"type": "save_image"}}, edge("a.image", "b.image"))
 
     # When
-    told = answer(await run(simulate, session, {"graph": graph}))
+    response = answer(await run(simulate, session, {"graph": graph}))
 
     # Then
-    results = [result["image"]["image_name"] for result in told["items"][0]["session"]["results"].values()]
+    results = [result["image"]["image_name"] for result in response["items"][0]["session"]["results"].values()]
     assert results == ["s3://bucket/1.png", "s3://bucket/2.png"]
-    assert told["items"][0]["destination"] == "task-1"
-    assert told["items"][0]["origin"] == "queue-agent"
-    assert told["batch_id"] == told["items"][0]["batch_id"]
+    assert response["items"][0]["destination"] == "task-1"
+    assert response["items"][0]["origin"] == "queue-agent"
+    assert response["batch_id"] == response["items"][0]["batch_id"]
 
 
 async def test_version_model_and_seeds_are_told(simulate: Simulate, session: ClientSession) -> None:
@@ -213,7 +213,7 @@ async def test_a_batch_tells_how_far_it_is_and_a_single_item_does_not(
     assert await adapter.progress() is None
 
 
-async def test_a_picture_that_is_gone_when_it_is_read_is_not_an_empty_one(
+async def test_an_image_that_is_gone_when_it_is_read_is_not_an_empty_one(
     simulate: Simulate, session: ClientSession
 ) -> None:
     # Given
@@ -230,7 +230,7 @@ async def test_a_picture_that_is_gone_when_it_is_read_is_not_an_empty_one(
         await read(result.outputs[0])
 
 
-async def test_pictures_of_a_runtime_that_died_cannot_be_read(simulate: Simulate, session: ClientSession) -> None:
+async def test_images_of_a_runtime_that_died_cannot_be_read(simulate: Simulate, session: ClientSession) -> None:
     # Given
     server = await simulate()
     result = await run_job(Adapter(server.url, session), job({"graph": graph_of({"a": blank(8)})}))

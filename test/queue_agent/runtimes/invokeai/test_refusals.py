@@ -189,8 +189,8 @@ JSON = st.recursive(
 @given(JSON)
 def test_a_refusal_of_any_form_is_told_in_bounds(detail: Any) -> None:
     # When
-    told = problems(detail, place="content")
+    message = problems(detail, place="content")
 
     # Then
-    assert told.startswith("content")
-    assert len(told) < 10_000
+    assert message.startswith("content")
+    assert len(message) < 10_000

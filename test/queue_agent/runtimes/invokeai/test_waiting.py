@@ -13,7 +13,7 @@ from test.support.invokeai import graph_of, text_to_image
 from test.support.runtimes import is_ready, run_job
 
 from .conftest import PATIENCE, Server, Simulate, eventually, job, read
-from .test_files import PATH, picture, resized
+from .test_files import PATH, png_bytes, resized
 
 QUEUE = "api/v1/queue/default"
 ENDLESS = {"graph": text_to_image(steps=1_000_000)}
@@ -155,7 +155,7 @@ async def test_fifty_tasks_and_killed_agents_leave_nothing(simulate: Simulate, s
     content = {"graph": resized()}
     for number in range(50):
         adapter = Adapter(server.url, session)
-        task = job(content, {PATH: File("in.png", "image/png", picture(8 + number))})
+        task = job(content, {PATH: File("in.png", "image/png", png_bytes(8 + number))})
         if number % 5:
             result = await run_job(adapter, task)
             await result.discard()
@@ -163,7 +163,7 @@ async def test_fifty_tasks_and_killed_agents_leave_nothing(simulate: Simulate, s
             await adapter._uploads.give(task.files)
 
     # When
-    last = await run_job(Adapter(server.url, session), job(content, {PATH: File("in.png", "image/png", picture())}))
+    last = await run_job(Adapter(server.url, session), job(content, {PATH: File("in.png", "image/png", png_bytes())}))
     await last.discard()
 
     # Then
@@ -184,7 +184,7 @@ async def test_equal_files_are_uploaded_once(simulate: Simulate, session: Client
         {str(number): {"type": "image", "image": {"image_name": "https://example.com/a.png"}} for number in range(8)}
     )
     files: dict[Path, File] = {
-        ("graph", "nodes", str(number), "image", "image_name"): File("a.png", "image/png", picture())
+        ("graph", "nodes", str(number), "image", "image_name"): File("a.png", "image/png", png_bytes())
         for number in range(8)
     }
 

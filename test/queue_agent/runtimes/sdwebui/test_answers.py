@@ -25,15 +25,15 @@ FILE = File(name="cat.png", media_type="image/png", data=encode_png(draw("cat", 
 
 
 async def _size(output: Output) -> tuple[int, int]:
-    with Image.open(BytesIO(b"".join([part async for part in output.read()]))) as picture:
-        return picture.size
+    with Image.open(BytesIO(b"".join([part async for part in output.read()]))) as image:
+        return image.size
 
 
 def _places(count: int) -> list[str]:
     return [f"s3://bucket/output/task/task-abcd-{number}.png" for number in range(1, count + 1)]
 
 
-async def test_the_answer_is_whole_with_places_for_pictures(adapter: Adapter, make_job: MakeJob) -> None:
+async def test_the_answer_is_whole_with_places_for_images(adapter: Adapter, make_job: MakeJob) -> None:
     # When
     result = await run_job(adapter, make_job(n_iter=2))
     answer = result.answer(_places(2))
@@ -53,7 +53,7 @@ async def test_the_answer_is_whole_with_places_for_pictures(adapter: Adapter, ma
     )
 
 
-async def test_a_grid_is_told_from_the_pictures(adapter: Adapter, make_job: MakeJob) -> None:
+async def test_a_grid_is_told_from_the_images(adapter: Adapter, make_job: MakeJob) -> None:
     # When
     result = await run_job(adapter, make_job(batch_size=2, save_images=True))
 
@@ -62,7 +62,7 @@ async def test_a_grid_is_told_from_the_pictures(adapter: Adapter, make_job: Make
     assert result.answer(_places(3))["image_kinds"] == ["grid", "picture", "picture"]
 
 
-async def test_controlnet_maps_are_kept_behind_the_pictures_and_links_stay_links(
+async def test_controlnet_maps_are_kept_behind_the_images_and_links_stay_links(
     adapter: Adapter, make_job: MakeJob
 ) -> None:
     # Given
@@ -79,7 +79,7 @@ async def test_controlnet_maps_are_kept_behind_the_pictures_and_links_stay_links
     assert [unit["image"] for unit in answer["parameters"]["alwayson_scripts"]["ControlNet"]["args"]] == [LINK, LINK]
 
 
-async def test_a_picture_is_changed_from_the_file_that_a_link_named(adapter: Adapter) -> None:
+async def test_an_image_is_changed_from_the_file_that_a_link_named(adapter: Adapter) -> None:
     # Given
     content = SMALL | {"init_images": [LINK], "denoising_strength": 0}
     files: dict[Path, File] = {("init_images", 0): FILE}
@@ -138,7 +138,7 @@ async def test_a_mask_that_does_not_fit_is_the_callers_fault(adapter: Adapter, m
     assert cause in caught.value.message
 
 
-async def test_one_picture_is_upscaled(adapter: Adapter) -> None:
+async def test_one_image_is_upscaled(adapter: Adapter) -> None:
     # Given
     content = {"upscaler_1": "R-ESRGAN 4x+", "upscaling_resize": 4, "image": LINK}
     job = Job(id="t", tasktype=TaskType.EXTRA_SINGLE_IMAGE, content=content, files={("image",): FILE})
@@ -154,7 +154,7 @@ async def test_one_picture_is_upscaled(adapter: Adapter) -> None:
     assert result.ran == Ran(runtime="sdwebui")
 
 
-async def test_many_pictures_are_upscaled_in_order(adapter: Adapter) -> None:
+async def test_many_images_are_upscaled_in_order(adapter: Adapter) -> None:
     # Given
     small = File(name="s.png", media_type="image/png", data=encode_png(draw("cat", 1, 8, 8, label="x")))
     images = [{"data": LINK, "name": "a"}, {"data": LINK, "name": "b"}]

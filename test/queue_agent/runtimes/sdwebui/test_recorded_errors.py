@@ -20,7 +20,7 @@ from .conftest import Connect
 EVENTS = Path(__file__).parents[3] / "events"
 A1111, FORGE = "a1111-1.8.0", "forge-f2.0.1"
 
-NOT_A_PICTURE = "; an image must be a link, or base64 of a PNG, JPEG or WebP file"
+NOT_AN_IMAGE = "; an image must be a link, or base64 of a PNG, JPEG or WebP file"
 ZERO = "ZeroDivisionError: integer division or modulo by zero; check numbers such as steps: none may be 0"
 
 UPSCALERS = (
@@ -34,14 +34,14 @@ INVALID = PermanentError, "invalid-request"
 EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
     f"{A1111}/extra-single-image-no-image": (
         *INVALID,
-        f"SD WebUI refused extra-single-image: Invalid encoded image{NOT_A_PICTURE}",
+        f"SD WebUI refused extra-single-image: Invalid encoded image{NOT_AN_IMAGE}",
     ),
     f"{A1111}/extra-single-image-unknown-upscaler": (
         PermanentError,
         "unknown-upscaler",
         f"there is no upscaler 'nope'; there are: {UPSCALERS}",
     ),
-    f"{A1111}/img2img-bad-base64": (*INVALID, f"SD WebUI refused img2img: Invalid encoded image{NOT_A_PICTURE}"),
+    f"{A1111}/img2img-bad-base64": (*INVALID, f"SD WebUI refused img2img: Invalid encoded image{NOT_AN_IMAGE}"),
     f"{A1111}/img2img-without-init-images": (
         *INVALID,
         "SD WebUI refused img2img: Init image not found; image-to-image needs init_images",
@@ -120,7 +120,7 @@ def _replay(name: str) -> web.Application:
 
 
 def _whole(body: Any) -> Any:
-    """The recorded body with a picture in place of the marks of cut ones, and lists without the mark of their rest."""
+    """The recorded body with an image in place of the marks of cut ones, and lists without the mark of their rest."""
     if isinstance(body, list):
         return [item for item in body if not (isinstance(item, str) and item.endswith(" more>"))]
     if isinstance(body, dict) and "images" in body:

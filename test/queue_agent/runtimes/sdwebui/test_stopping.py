@@ -23,7 +23,7 @@ PATIENCE = 20.0
 
 
 @pytest.mark.parametrize("how", ["interrupt", "skip"])
-async def test_a_single_picture_that_somebody_else_stopped_is_not_delivered(
+async def test_a_single_image_that_somebody_else_stopped_is_not_delivered(
     connect: Connect, make_job: MakeJob, how: str
 ) -> None:
     # Given
@@ -55,8 +55,8 @@ async def test_the_stop_of_an_earlier_job_is_not_held_against_the_next(
 
 async def test_a_batch_of_upscalings_that_somebody_else_stopped_is_not_delivered(connect: Connect) -> None:
     # Given
-    picture = encode(draw("small", 1, 8, 8, label="x"))
-    content = {"upscaler_1": "Nearest", "imageList": [{"data": picture, "name": str(n)} for n in range(500)]}
+    image = encode(draw("small", 1, 8, 8, label="x"))
+    content = {"upscaler_1": "Nearest", "imageList": [{"data": image, "name": str(n)} for n in range(500)]}
     async with serve_simulator(SLOW) as client, connect(client) as adapter:
         job = Job(id="task", tasktype=TaskType.EXTRA_BATCH_IMAGES, content=content)
         run = asyncio.create_task(run_job(adapter, job))
@@ -95,7 +95,7 @@ async def test_an_interrupt_while_the_model_is_loading_keeps_the_job_from_starti
 async def test_a_job_that_fails_while_it_is_being_interrupted_was_interrupted(
     connect: Connect, make_job: MakeJob
 ) -> None:
-    # Given a WebUI that was stopped before the first picture and stumbles over having none
+    # Given a WebUI that was stopped before the first image and stumbles over having none
     started, stopped = asyncio.Event(), asyncio.Event()
 
     async def generate(request: web.Request) -> web.Response:
