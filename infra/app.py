@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from infra.config.errors import ConfigError, Mistake
+from contract.errors import Problem
+from infra.config.errors import ConfigError
 from infra.config.model import Config, load_config
 from infra.config.warnings import warnings_of
 from infra.node import use_packaged_node
@@ -21,7 +22,7 @@ FLAGS = {"@aws-cdk/aws-iam:minimizePolicies": True, "@aws-cdk/core:checkSecretUs
 
 
 def main() -> int:
-    """Synthesise. Returns 1 after printing every mistake of the config."""
+    """Synthesise. Returns 1 after printing every problem of the config."""
     path = Path(os.environ.get("CDK_CONFIG_PATH") or ROOT / "config.yaml")
     account = os.environ.get("CDK_DEFAULT_ACCOUNT")
     # Without credentials the CDK's command line names no account, and a region that is only its own default.
@@ -45,15 +46,15 @@ def check_region(config: Config, region: str | None) -> None:
         return
     if region.startswith("cn-") != (config.partition == "aws-cn"):
         arn = config.model_bucket_arn
-        raise ConfigError([Mistake("modelBucketArn", f"must be in the partition of {region}, got {arn!r}")])
+        raise ConfigError([Problem("modelBucketArn", f"must be in the partition of {region}, got {arn!r}")])
     domain = config.apigw.domain
     if domain and domain.certificate_arn.split(":")[3] != region:
         raise ConfigError(
-            [Mistake("APIGW.domain.certificateArn", f"must be in {region}, got {domain.certificate_arn}")]
+            [Problem("APIGW.domain.certificateArn", f"must be in {region}, got {domain.certificate_arn}")]
         )
     elsewhere = [zone for zone in config.vpc.availability_zones if not zone.startswith(region)]
     if elsewhere:
-        raise ConfigError([Mistake("vpc.availabilityZones", f"must be in {region}, got {', '.join(elsewhere)}")])
+        raise ConfigError([Problem("vpc.availabilityZones", f"must be in {region}, got {', '.join(elsewhere)}")])
 
 
 def synthesise(config: Config, outdir: Path, *, account: str | None, region: str | None, checked: bool) -> None:

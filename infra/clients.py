@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from contract.clients import DEFAULT_NAME, Client, Clients
-from infra.config.errors import ConfigError, Mistake
+from contract.errors import Problem
+from infra.config.errors import ConfigError
 from infra.config.model import Config
 
 KEY_ID = "abcdefghij"
@@ -46,5 +47,5 @@ def clients_of(config: Config, *, room: int) -> Clients:
             f"{len(clients.named)} clients take {size} bytes, next to the runtimes a Lambda's environment has room for "
             f"{room}; give them shorter names or fewer runtimes and prefixes, or deploy a second stack"
         )
-        raise ConfigError([Mistake("clients", problem)])
+        raise ConfigError([Problem("clients", problem)])
     return clients

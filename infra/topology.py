@@ -11,13 +11,14 @@ from typing import Any
 
 from contract.catalog import MAX_ENV_BYTES, Catalog, RuntimeEntry
 from contract.clients import Clients
+from contract.errors import Problem
 from contract.object_keys import RESERVED_PREFIX
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.api_routes import API_ROUTES, ApiRoute
 from infra.clients import UsagePlan, clients_of, usage_plans
 from infra.config.api import Auth
-from infra.config.errors import ConfigError, Mistake
+from infra.config.errors import ConfigError
 from infra.config.model import Config, Runtime
 from infra.config.scaling import Scaling
 from infra.cost.prices import price_book
@@ -289,4 +290,4 @@ def _catalogue(config: Config, *, room: int) -> str:
     try:
         return Catalog(tuple(entries)).to_env(room)
     except ValueError as error:
-        raise ConfigError([Mistake("modelsRuntime", str(error))]) from error
+        raise ConfigError([Problem("modelsRuntime", str(error))]) from error

@@ -6,9 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from contract.errors import shown
+from contract.errors import Problem, shown
 from infra.config.clients import MAX_BURST, MAX_REQUESTS
-from infra.config.errors import Mistake
 from infra.config.section import Section
 from infra.config.types import CertificateArn, DomainName, Many, Stage, VpcEndpointId
 
@@ -50,19 +49,19 @@ class Api(Section):
     throttle: Throttle = Throttle()
 
 
-def api_mistakes(raw: Mapping[str, Any]) -> Iterable[Mistake]:
+def api_problems(raw: Mapping[str, Any]) -> Iterable[Problem]:
     """What keys of APIGW, and other keys with them, get wrong together."""
     api = raw.get("APIGW")
     if not isinstance(api, Mapping):
         return
     auth, private = api.get("auth", Auth.API_KEY), api.get("endpoint") == "PRIVATE"
     if raw.get("clients") and auth in {Auth.AWS_IAM, Auth.NONE}:
-        yield Mistake(
+        yield Problem(
             "APIGW.auth",
             f"must be API_KEY where clients are named, since a request is a client's by its key, got {shown(auth)}; "
             "leave clients out, or set API_KEY",
         )
     if api.get("vpcEndpointIds") and not private:
-        yield Mistake("APIGW.vpcEndpointIds", "is only for endpoint: PRIVATE; leave it out, or set that")
+        yield Problem("APIGW.vpcEndpointIds", "is only for endpoint: PRIVATE; leave it out, or set that")
     if isinstance(api.get("domain"), Mapping) and private:
-        yield Mistake("APIGW.domain", "is only for endpoint: REGIONAL; leave it out, or set that")
+        yield Problem("APIGW.domain", "is only for endpoint: REGIONAL; leave it out, or set that")

@@ -1,6 +1,6 @@
 """What only several keys together can get wrong.
 
-The checks read the raw mapping, not the typed one, so that they also speak when another key is wrong: every mistake is
+The checks read the raw mapping, not the typed one, so that they also speak when another key is wrong: every problem is
 named at once. A key of a wrong type is skipped here; the types report it.
 """
 
@@ -8,12 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
-from contract.errors import shown
+from contract.errors import Problem, shown
 from contract.runtimes import RuntimeType
-from infra.config.api import api_mistakes
-from infra.config.errors import Mistake, path_of
+from infra.config.api import api_problems
+from infra.config.errors import path_of
 from infra.config.resources import CLIENT_RESOURCES, MAX_RESOURCES, MAX_RUNTIMES, RUNTIME_RESOURCES, platform_resources
-from infra.config.sync import sync_mistakes
+from infra.config.sync import sync_problems
 
 DEFAULT_TASK_TIMEOUT = 300
 
@@ -25,7 +25,7 @@ Entry: TypeAlias = tuple[int, Mapping[str, Any]]
 SAME_MODEL = "runtimes load {}; a task for this model must have one way (to rename one, see docs/en/how-to/upgrade.md)"
 
 
-def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
+def cross_problems(raw: Mapping[str, Any]) -> tuple[Problem, ...]:
     """Every contradiction between keys of ``raw``, in the order of the file."""
     runtimes, clients = list(_entries(raw, RUNTIMES)), list(_entries(raw, CLIENTS))
     return (
@@ -35,10 +35,10 @@ def cross_mistakes(raw: Mapping[str, Any]) -> tuple[Mistake, ...]:
         *_claimed_twice(RUNTIMES, runtimes, "modelFilename", SAME_MODEL),
         *_claimed_twice(CLIENTS, clients, "name", "clients have the name {}; each needs its own"),
         *_unknown_runtimes(runtimes, clients),
-        *(mistake for number, runtime in runtimes for mistake in _in_runtime(number, runtime)),
-        *(mistake for number, runtime in runtimes for mistake in _in_scaling(number, runtime)),
-        *api_mistakes(raw),
-        *sync_mistakes(raw, [runtime for _, runtime in runtimes]),
+        *(problem for number, runtime in runtimes for problem in _in_runtime(number, runtime)),
+        *(problem for number, runtime in runtimes for problem in _in_scaling(number, runtime)),
+        *api_problems(raw),
+        *sync_problems(raw, [runtime for _, runtime in runtimes]),
         *_foreign_partition(raw),
         *_alarm_for_every_task(raw),
     )
@@ -51,27 +51,27 @@ def _entries(raw: Mapping[str, Any], key: str) -> Iterator[Entry]:
             yield number, entry
 
 
-def _too_many(raw: Mapping[str, Any], runtimes: list[Entry]) -> Iterable[Mistake]:
+def _too_many(raw: Mapping[str, Any], runtimes: list[Entry]) -> Iterable[Problem]:
     most = min(MAX_RUNTIMES, (MAX_RESOURCES - platform_resources(raw)) // RUNTIME_RESOURCES)
     if len(runtimes) > most:
-        yield Mistake(
+        yield Problem(
             "modelsRuntime",
             f"a stack has room for {most} runtimes, got {len(runtimes)}; "
             "put the others into a second config with its own stackName",
         )
 
 
-def _too_many_clients(raw: Mapping[str, Any], runtimes: int, clients: int) -> Iterable[Mistake]:
+def _too_many_clients(raw: Mapping[str, Any], runtimes: int, clients: int) -> Iterable[Problem]:
     room = (MAX_RESOURCES - platform_resources(raw) - RUNTIME_RESOURCES * runtimes) // CLIENT_RESOURCES
     if clients > room >= 0:
-        yield Mistake(
+        yield Problem(
             CLIENTS,
             f"a stack with {runtimes} runtimes has room for {room} clients, got {clients}; "
             "put the others into a second config with its own stackName",
         )
 
 
-def _unknown_runtimes(runtimes: list[Entry], clients: list[Entry]) -> Iterable[Mistake]:
+def _unknown_runtimes(runtimes: list[Entry], clients: list[Entry]) -> Iterable[Problem]:
     names = [runtime["name"] for _, runtime in runtimes if isinstance(runtime.get("name"), str)]
     for number, client in clients:
         allowed = client.get("runtimes")
@@ -79,10 +79,10 @@ def _unknown_runtimes(runtimes: list[Entry], clients: list[Entry]) -> Iterable[M
             if isinstance(name, str) and name not in names:
                 known = ", ".join(map(repr, names))
                 problem = f"must be the name of one of modelsRuntime, {known}, got {shown(name)}"
-                yield Mistake(path_of((CLIENTS, number, "runtimes", index)), problem)
+                yield Problem(path_of((CLIENTS, number, "runtimes", index)), problem)
 
 
-def _claimed_twice(section: str, entries: list[Entry], key: str, sentence: str) -> Iterable[Mistake]:
+def _claimed_twice(section: str, entries: list[Entry], key: str, sentence: str) -> Iterable[Problem]:
     claims: dict[str, list[int]] = defaultdict(list)
     for number, entry in entries:
         value = entry.get(key)
@@ -91,58 +91,58 @@ def _claimed_twice(section: str, entries: list[Entry], key: str, sentence: str) 
     for value, (first, *others) in claims.items():
         for number in others:
             problem = f"this and {path_of((section, first, key))}: both {sentence.format(shown(value))}"
-            yield Mistake(path_of((section, number, key)), problem)
+            yield Problem(path_of((section, number, key)), problem)
 
 
-def _in_runtime(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
+def _in_runtime(number: int, runtime: Mapping[str, Any]) -> Iterable[Problem]:
     kind, model, dynamic = runtime.get("type"), runtime.get("modelFilename"), runtime.get("dynamicModel")
     if kind == RuntimeType.SDWEBUI:
         if not model and dynamic is not True:
-            yield Mistake(
+            yield Problem(
                 _key(number, "modelFilename"),
                 "is required for sdwebui, or set dynamicModel: true to let each task name its model",
             )
     elif isinstance(kind, str) and kind in set(RuntimeType):
         if model:
-            yield Mistake(
+            yield Problem(
                 _key(number, "modelFilename"),
                 f"is only for sdwebui; {kind} takes its models from the task, got {shown(model)}",
             )
         if dynamic is True:
-            yield Mistake(_key(number, "dynamicModel"), f"is only for sdwebui; leave it out for {kind}, got True")
+            yield Problem(_key(number, "dynamicModel"), f"is only for sdwebui; leave it out for {kind}, got True")
     if runtime.get("chartVersion") and not runtime.get("chartRepository"):
-        yield Mistake(
+        yield Problem(
             _key(number, "chartVersion"),
             f"needs chartRepository, without which the chart in charts/ is used, got {shown(runtime['chartVersion'])}",
         )
 
 
-def _in_scaling(number: int, runtime: Mapping[str, Any]) -> Iterable[Mistake]:
+def _in_scaling(number: int, runtime: Mapping[str, Any]) -> Iterable[Problem]:
     scaling = runtime.get("scaling")
     if not isinstance(scaling, Mapping):
         return
     if scaling.get("preset") is not None and scaling.get("targetWaitSeconds") is not None:
-        yield Mistake(
+        yield Problem(
             _key(number, "scaling.targetWaitSeconds"), f"is set by preset, too ({scaling['preset']}); leave one out"
         )
     least, most = scaling.get("minReplicas"), scaling.get("maxReplicas")
     if type(least) is int and type(most) is int and least > most:
-        yield Mistake(_key(number, "scaling.minReplicas"), f"must not be above maxReplicas, {most}, got {least}")
+        yield Problem(_key(number, "scaling.minReplicas"), f"must not be above maxReplicas, {most}, got {least}")
     schedules = scaling.get("warm")
     for place, warm in enumerate(schedules if isinstance(schedules, list) else ()):
         if isinstance(warm, Mapping) and warm.get("start") is not None and warm.get("start") == warm.get("end"):
-            yield Mistake(
+            yield Problem(
                 _key(number, f"scaling.warm[{place}].end"), f"must differ from start, got {shown(warm['end'])} for both"
             )
 
 
-def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Mistake]:
+def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Problem]:
     partition = _partition(raw.get("modelBucketArn"))
     api = raw.get("APIGW")
     domain = api.get("domain") if isinstance(api, Mapping) else None
     certificate = domain.get("certificateArn") if isinstance(domain, Mapping) else None
     if partition and _partition(certificate) not in {None, partition}:
-        yield Mistake(
+        yield Problem(
             path_of(("APIGW", "domain", "certificateArn")),
             f"must be in the partition of modelBucketArn, {partition}, got {shown(certificate)}",
         )
@@ -151,18 +151,18 @@ def _foreign_partition(raw: Mapping[str, Any]) -> Iterable[Mistake]:
     for number, arn in enumerate(arns if isinstance(arns, list) else ()):
         other = _partition(arn)
         if partition and other and other != partition:
-            yield Mistake(
+            yield Problem(
                 path_of(("eks", "adminArns", number)),
                 f"must be in the partition of modelBucketArn, {partition}, got {shown(arn)}",
             )
 
 
-def _alarm_for_every_task(raw: Mapping[str, Any]) -> Iterable[Mistake]:
+def _alarm_for_every_task(raw: Mapping[str, Any]) -> Iterable[Problem]:
     alarms = raw.get("alarms")
     oldest = alarms.get("oldestMessageSeconds") if isinstance(alarms, Mapping) else None
     timeout = raw.get("taskTimeout", DEFAULT_TASK_TIMEOUT)
     if type(oldest) is int and type(timeout) is int and oldest <= timeout:
-        yield Mistake(
+        yield Problem(
             path_of(("alarms", "oldestMessageSeconds")),
             f"must be more than taskTimeout, {timeout}, for a message is as old as the run of its task, got {oldest}",
         )

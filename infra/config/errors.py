@@ -2,13 +2,12 @@
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from contract.errors import sentence
+from contract.errors import Problem, sentence
 
 KEY_ITSELF = "[key]"
 """How pydantic says that the key of a mapping is wrong, and not its value."""
@@ -24,25 +23,14 @@ _RULES = {
 """Where pydantic speaks Python and the file is YAML."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing that is wrong: ``path`` is a key's path such as ``modelsRuntime[1].modelFilename``."""
-
-    path: str
-    problem: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}" if self.path else self.problem
-
-
 class ConfigError(Exception):
-    """A config that cannot be deployed. ``mistakes`` names everything that is wrong, not only the first."""
+    """A config that cannot be deployed. ``problems`` names everything that is wrong, not only the first."""
 
-    def __init__(self, mistakes: Iterable[Mistake], source: str = "the config") -> None:
-        self.mistakes: tuple[Mistake, ...] = tuple(mistakes)
-        count = len(self.mistakes)
-        lines = [f"{source} has {count} mistake{'' if count == 1 else 's'}:", *(f"  {m}" for m in self.mistakes)]
-        super().__init__("\n".join(lines))
+    def __init__(self, problems: Iterable[Problem], source: str = "the config") -> None:
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        count = len(self.problems)
+        header = f"{source} has {count} problem{'' if count == 1 else 's'}:"
+        super().__init__("\n".join([header, *(f"  {problem}" for problem in self.problems)]))
 
 
 def path_of(location: Sequence[str | int]) -> str:
@@ -55,10 +43,10 @@ def path_of(location: Sequence[str | int]) -> str:
     return path
 
 
-def mistakes_of(error: ValidationError, model: type[BaseModel]) -> tuple[Mistake, ...]:
-    """Every mistake that pydantic found while it read ``model``."""
+def problems_of(error: ValidationError, model: type[BaseModel]) -> tuple[Problem, ...]:
+    """Every problem that pydantic found while it read ``model``."""
     details = error.errors(include_url=False)
-    return tuple(Mistake(path_of(detail["loc"]), _sentence(detail, model)) for detail in details)
+    return tuple(Problem(path_of(detail["loc"]), _sentence(detail, model)) for detail in details)
 
 
 def _sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:

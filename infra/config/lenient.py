@@ -3,25 +3,25 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from contract.errors import shown
+from contract.errors import Problem, shown
 from contract.runtimes import RuntimeType
-from infra.config.errors import Mistake, path_of
+from infra.config.errors import path_of
 
 RENAMED_ENVIRONMENT = {"EXP_CALLBACK_WHEN_RUNNING": "RUNNING_CALLBACKS"}
 """Variables of the guidance's queue agent, and their names here."""
 
 
-def adapted(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Mistake, ...]]:
+def adapted(raw: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """The config as this project would write it, and a note for each change. ``raw`` is left as it is."""
     runtimes = raw.get("modelsRuntime")
     if not isinstance(runtimes, list):
         return dict(raw), ()
     changed: list[Any] = []
-    notes: list[Mistake] = []
+    notes: list[Problem] = []
     for number, runtime in enumerate(runtimes):
         if isinstance(runtime, Mapping):
             mine = dict(runtime)
-            notes += [Mistake(path_of(("modelsRuntime", number, key)), text) for key, text in _adapt(mine)]
+            notes += [Problem(path_of(("modelsRuntime", number, key)), text) for key, text in _adapt(mine)]
             changed.append(mine)
         else:
             changed.append(runtime)

@@ -6,13 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr, ValidationError
 
-from contract.errors import shown
+from contract.errors import Problem, shown
 from contract.policy import TaskPolicy
 from contract.runtimes import RuntimeType
 from infra.config.api import Api
-from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_mistakes
+from infra.config.checks import DEFAULT_TASK_TIMEOUT, cross_problems
 from infra.config.clients import Client
-from infra.config.errors import ConfigError, Mistake, mistakes_of
+from infra.config.errors import ConfigError, problems_of
 from infra.config.lenient import adapted
 from infra.config.scaling import Scaling
 from infra.config.section import Section
@@ -228,10 +228,10 @@ class Config(Section):
     ebs_throughput_tuner: EbsThroughputTuner = EbsThroughputTuner()
     alarms: Alarms = Alarms()
     dashboard: Dashboard = Dashboard()
-    _notes: tuple[Mistake, ...] = PrivateAttr(default=())
+    _notes: tuple[Problem, ...] = PrivateAttr(default=())
 
     @property
-    def notes(self) -> tuple[Mistake, ...]:
+    def notes(self) -> tuple[Problem, ...]:
         """What was read otherwise than it is written; a command that reads the file prints them as warnings."""
         return self._notes
 
@@ -265,20 +265,20 @@ class Config(Section):
 
 
 def load_config(path: Path) -> Config:
-    """Read a file. Raises ConfigError, which names every mistake with its key's path, the value and what is allowed."""
+    """Read a file. Raises ConfigError, which names every problem with its key's path, the value and what is allowed."""
     return parse_config(read_yaml(path), source=str(path))
 
 
 def parse_config(raw: Any, *, source: str = "the config") -> Config:
     """Check what was read from YAML. Raises ConfigError as load_config does; ``source`` is named in it."""
     if not isinstance(raw, Mapping):
-        raise ConfigError([Mistake("", f"must be a mapping of keys, got {shown(raw)}")], source)
+        raise ConfigError([Problem("", f"must be a mapping of keys, got {shown(raw)}")], source)
     raw, notes = adapted(raw)
-    contradictions = cross_mistakes(raw)
+    contradictions = cross_problems(raw)
     try:
         config = Config.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([*mistakes_of(error, Config), *contradictions], source) from error
+        raise ConfigError([*problems_of(error, Config), *contradictions], source) from error
     if contradictions:
         raise ConfigError(contradictions, source)
     config._notes = notes  # noqa: SLF001 (of a class of this module, frozen for all others)

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from contract.errors import shown
+from contract.errors import Problem, shown
 from contract.runtimes import TASK_TYPES, RuntimeType, TaskType
 from contract.sync_routes import DEFAULT_PATH
-from infra.config.errors import Mistake, path_of
+from infra.config.errors import path_of
 from infra.config.section import Section
 from infra.config.types import EndpointName, ImageUri, RoutePath, RuntimeName
 
@@ -67,7 +67,7 @@ SERVED: Mapping[str, TaskType] = {"imageKit": TaskType.SUPER_RESOLUTION, "textTo
 """A task type that the section's runtime serves."""
 
 
-def sync_mistakes(raw: Mapping[str, Any], runtimes: Iterable[Mapping[str, Any]]) -> Iterable[Mistake]:
+def sync_problems(raw: Mapping[str, Any], runtimes: Iterable[Mapping[str, Any]]) -> Iterable[Problem]:
     """What keys of ``sync`` get wrong together, and with the runtimes."""
     sync, runtimes = raw.get("sync"), list(runtimes)
     for section in NEEDED:
@@ -77,28 +77,28 @@ def sync_mistakes(raw: Mapping[str, Any], runtimes: Iterable[Mapping[str, Any]])
             yield from _runtime(section, route, runtimes)
             if route.get("backend") == "function" and route.get("image") is None and not _builds_images(raw):
                 problem = "is required where the stack builds no images (images.build, addOns.imageRegistry)"
-                yield Mistake(path_of(("sync", section, "image")), problem)
+                yield Problem(path_of(("sync", section, "image")), problem)
 
 
-def _of_other_backends(section: str, route: Mapping[str, Any]) -> Iterable[Mistake]:
+def _of_other_backends(section: str, route: Mapping[str, Any]) -> Iterable[Problem]:
     backend = route.get("backend", "runtime")
     if backend not in NEEDED[section]:
         return
     needed = NEEDED[section][backend]
     if needed and route.get(needed) is None:
-        yield Mistake(path_of(("sync", section, needed)), f"is required for backend: {backend}")
+        yield Problem(path_of(("sync", section, needed)), f"is required for backend: {backend}")
     for key, only in OF_ONE_BACKEND[section].items():
         if backend != only and route.get(key) is not None:
             problem = f"is only for backend: {only}, got {shown(route[key])} for {backend}"
-            yield Mistake(path_of(("sync", section, key)), problem)
+            yield Problem(path_of(("sync", section, key)), problem)
 
 
-def _runtime(section: str, route: Mapping[str, Any], runtimes: list[Mapping[str, Any]]) -> Iterable[Mistake]:
+def _runtime(section: str, route: Mapping[str, Any], runtimes: list[Mapping[str, Any]]) -> Iterable[Problem]:
     asked = route.get("runtime")
     types = [kind for kind in RuntimeType if SERVED[section] in TASK_TYPES[kind]]
     fit = sorted(str(one.get("name")) for one in runtimes if one.get("type") in types)
     if isinstance(asked, str) and asked not in fit:
-        yield Mistake(
+        yield Problem(
             path_of(("sync", section, "runtime")),
             f"must be a runtime of the type {' or '.join(types)} ({', '.join(fit) or 'there is none'}), "
             f"got {shown(asked)}",

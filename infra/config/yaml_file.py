@@ -5,7 +5,8 @@ from typing import Any
 
 import yaml
 
-from infra.config.errors import ConfigError, Mistake
+from contract.errors import Problem
+from infra.config.errors import ConfigError
 
 
 def read_yaml(path: Path) -> Any:
@@ -13,9 +14,9 @@ def read_yaml(path: Path) -> Any:
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 (a SafeLoader)
     except OSError as error:
-        raise ConfigError([Mistake("", f"cannot be read: {error.strerror}")], str(path)) from error
+        raise ConfigError([Problem("", f"cannot be read: {error.strerror}")], str(path)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Mistake("", f"is not YAML: {error}")], str(path)) from error
+        raise ConfigError([Problem("", f"is not YAML: {error}")], str(path)) from error
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

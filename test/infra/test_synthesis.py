@@ -123,7 +123,7 @@ def test_a_config_for_another_place_is_refused(raw: dict[str, Any], region: str,
     with pytest.raises(ConfigError) as caught:
         check_region(parse_config(raw), region)
 
-    assert str(caught.value.mistakes[0]).startswith(problem)
+    assert str(caught.value.problems[0]).startswith(problem)
 
 
 def test_a_config_for_this_place_is_taken() -> None:

@@ -61,7 +61,7 @@ def with_snapshot(account: Account, path: Path, snapshot_id: str) -> None:
 
 
 def read_config(path: Path) -> Config:
-    """The config. Raises DeployError when it has mistakes."""
+    """The config. Raises DeployError when it has problems."""
     try:
         return load_config(path)
     except ConfigError as error:

@@ -32,7 +32,7 @@ def test_each_auth_goes_with_each_endpoint(auth: str, more: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize(
-    ("api", "mistake"),
+    ("api", "problem"),
     [
         ({"auth": "IAM"}, "APIGW.auth: must be"),
         ({"auth": "aws_iam"}, "APIGW.auth: must be"),
@@ -49,11 +49,11 @@ def test_each_auth_goes_with_each_endpoint(auth: str, more: dict[str, Any]) -> N
         ),
     ],
 )
-def test_what_cannot_be_is_refused(api: Any, mistake: str) -> None:
+def test_what_cannot_be_is_refused(api: Any, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(_raw(api))
 
-    assert any(str(one).startswith(mistake) for one in caught.value.mistakes), [*map(str, caught.value.mistakes)]
+    assert any(str(one).startswith(problem) for one in caught.value.problems), [*map(str, caught.value.problems)]
 
 
 @pytest.mark.parametrize("auth", ["AWS_IAM", "NONE"])

@@ -29,10 +29,10 @@ def config(*clients: dict[str, Any], **changes: Any) -> Config:
     return parse_config(raw(*clients, **changes))
 
 
-def mistakes(*clients: dict[str, Any], **changes: Any) -> list[str]:
+def problems(*clients: dict[str, Any], **changes: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         topology_of(config(*clients, **changes))
-    return [str(mistake) for mistake in caught.value.mistakes]
+    return [str(problem) for problem in caught.value.problems]
 
 
 def test_a_client_that_sets_nothing_may_do_everything_at_the_usual_rate() -> None:
@@ -99,20 +99,20 @@ def test_prefixes_are_folders_as_tasks_write_them() -> None:
     ],
 )
 def test_a_wrong_client_is_named_with_what_is_allowed(client: dict[str, Any], expected: str) -> None:
-    found = mistakes(client)
+    found = problems(client)
 
     assert len(found) == 1
     assert found[0].startswith(expected)
 
 
 def test_two_clients_of_one_name_are_refused() -> None:
-    assert mistakes({"name": "web"}, {"name": "a"}, {"name": "web"}) == [
+    assert problems({"name": "web"}, {"name": "a"}, {"name": "web"}) == [
         "clients[2].name: this and clients[0].name: both clients have the name 'web'; each needs its own"
     ]
 
 
 def test_more_clients_than_a_stack_holds_are_refused() -> None:
-    (found,) = mistakes(*({"name": f"c{number}"} for number in range(100)))
+    (found,) = problems(*({"name": f"c{number}"} for number in range(100)))
 
     assert found.startswith("clients: a stack with 2 runtimes has room for 60 clients, got 100; put the others into")
 
@@ -120,7 +120,7 @@ def test_more_clients_than_a_stack_holds_are_refused() -> None:
 def test_more_than_the_functions_environment_holds_is_refused() -> None:
     clients = ({"name": f"client-{number}", "prefixes": ["p" * 500 + str(number)]} for number in range(10))
 
-    (found,) = mistakes(*clients)
+    (found,) = problems(*clients)
 
     assert found.startswith("clients: 10 clients take 5")
     assert "next to the runtimes a Lambda's environment has room for 3" in found

@@ -27,10 +27,10 @@ def raw_config(**changes: Any) -> dict[str, Any]:
     return {"modelBucketArn": "arn:aws:s3:::models", "modelsRuntime": [raw_runtime()], **changes}
 
 
-def mistakes(raw: Any) -> list[str]:
+def problems(raw: Any) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         parse_config(raw)
-    return [str(mistake) for mistake in caught.value.mistakes]
+    return [str(problem) for problem in caught.value.problems]
 
 
 def test_the_repository_config_is_valid() -> None:
@@ -105,7 +105,7 @@ modelsRuntime:
     assert config.models_runtime[0].extra_values["karpenter"]["nodeTemplate"]["amiFamily"] == "Bottlerocket"
 
 
-def test_five_mistakes_print_all_five(tmp_path: Path) -> None:
+def test_five_problems_print_all_five(tmp_path: Path) -> None:
     # Given
     path = tmp_path / "config.yaml"
     path.write_text("""
@@ -123,7 +123,7 @@ modelsRuntime:
 
     # Then
     assert str(caught.value).splitlines() == [
-        f"{path} has 5 mistakes:",
+        f"{path} has 5 problems:",
         "  modelBucketArn: must be 'arn:aws:s3:::BUCKET', or 'arn:aws-cn:s3:::BUCKET' in China, got 's3://my-models'",
         "  APIGW.throttle.rateLimit: must be a valid number, got '30'",
         "  modelsRuntime[1].type: must be 'sdwebui', 'comfyui', 'invokeai' or 'imagekit', got 'comfy'",
@@ -180,7 +180,7 @@ modelsRuntime:
     ],
 )
 def test_a_wrong_key_is_named_with_its_value_and_what_is_allowed(change: dict[str, Any], expected: str) -> None:
-    found = mistakes(raw_config(**change))
+    found = problems(raw_config(**change))
 
     assert len(found) == 1
     assert found[0].startswith(expected)
@@ -215,7 +215,7 @@ def test_a_wrong_key_is_named_with_its_value_and_what_is_allowed(change: dict[st
     ],
 )
 def test_a_wrong_runtime_is_named_with_its_number(change: dict[str, Any], expected: str) -> None:
-    found = mistakes(raw_config(modelsRuntime=[raw_runtime(**change)]))
+    found = problems(raw_config(modelsRuntime=[raw_runtime(**change)]))
 
     assert len(found) == 1
     assert found[0].startswith(expected)
@@ -226,7 +226,7 @@ def test_two_runtimes_of_one_name_are_refused() -> None:
     other = raw_runtime(type="comfyui", modelFilename=None)
 
     # When
-    found = mistakes(raw_config(modelsRuntime=[raw_runtime(), other]))
+    found = problems(raw_config(modelsRuntime=[raw_runtime(), other]))
 
     # Then
     assert found == [
@@ -239,7 +239,7 @@ def test_one_runtime_more_than_a_stack_holds_is_refused() -> None:
     runtimes = [raw_runtime(name=f"sd-{n}", modelFilename=f"{n}.safetensors") for n in range(MAX_RUNTIMES + 1)]
 
     # When
-    found = mistakes(raw_config(modelsRuntime=runtimes))
+    found = problems(raw_config(modelsRuntime=runtimes))
 
     # Then
     assert len(found) == 1
@@ -260,14 +260,14 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str, expecte
     path = tmp_path / "config.yaml"
     path.write_text(text)
 
-    with pytest.raises(ConfigError, match="has 1 mistake:") as caught:
+    with pytest.raises(ConfigError, match="has 1 problem:") as caught:
         load_config(path)
 
     assert expected in str(caught.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"none\.yaml has 1 mistake:\n  cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"none\.yaml has 1 problem:\n  cannot be read: No such file"):
         load_config(tmp_path / "none.yaml")
 
 
@@ -326,10 +326,10 @@ def test_a_runtimes_task_policy_wins_over_the_stacks_key_by_key() -> None:
     assert policy == TaskPolicy(max_steps=800, denied_nodes=(), max_runs=2)
 
 
-def test_mistakes_in_a_task_policy_are_named_with_what_is_allowed() -> None:
+def test_problems_in_a_task_policy_are_named_with_what_is_allowed() -> None:
     policy = {"maxStep": 1, "maxLinks": 65, "allowedNodes": "KSampler"}
 
-    assert mistakes(raw_config(taskPolicy=policy)) == [
+    assert problems(raw_config(taskPolicy=policy)) == [
         "taskPolicy.maxLinks: must be less than or equal to 64, got 65",
         "taskPolicy.allowedNodes: must be a list, got 'KSampler'",
         "taskPolicy.maxStep: is not a known key; did you mean maxSteps?",

@@ -58,7 +58,7 @@ modelsRuntime:
 def test_a_type_in_mixed_case_is_read_with_a_note(kind: str) -> None:
     config = parse_config(config_of(type=kind))
     assert config.models_runtime[0].type == "comfyui"
-    assert [note.path for note in config.notes] == ["modelsRuntime[0].type"]
+    assert [note.field for note in config.notes] == ["modelsRuntime[0].type"]
 
 
 @pytest.mark.parametrize(

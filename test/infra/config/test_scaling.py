@@ -63,7 +63,7 @@ def test_extra_values_win_over_scaling_and_scaling_over_the_charts_defaults() ->
         ({"warm": [{"end": "0 8 * * *"}]}, "scaling.warm[0].start: "),
     ],
 )
-def test_a_mistake_is_named_with_its_path(scaling: dict[str, Any], complaint: str) -> None:
+def test_a_problem_is_named_with_its_path(scaling: dict[str, Any], complaint: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parsed(scaling)
 

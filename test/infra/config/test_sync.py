@@ -51,7 +51,7 @@ def test_without_it_there_are_no_such_routes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sync", "mistake"),
+    ("sync", "problem"),
     [
         (
             {"imageKit": {"runtime": "comfy"}},
@@ -101,10 +101,10 @@ def test_without_it_there_are_no_such_routes() -> None:
         ),
     ],
 )
-def test_what_cannot_be_is_refused(sync: Any, mistake: str) -> None:
+def test_what_cannot_be_is_refused(sync: Any, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(_raw(sync, KIT, COMFY, SD))
-    assert any(str(one).startswith(mistake) for one in caught.value.mistakes), [*map(str, caught.value.mistakes)]
+    assert any(str(one).startswith(problem) for one in caught.value.problems), [*map(str, caught.value.problems)]
 
 
 def test_without_an_image_kit_there_is_nothing_to_name() -> None:

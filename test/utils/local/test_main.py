@@ -53,14 +53,14 @@ def test_an_attached_runtime_must_be_of_the_config(argv: list[str], capsys: pyte
     assert "has no such runtime; it has flow" in capsys.readouterr().out
 
 
-def test_mistakes_of_the_config_are_all_told(
+def test_problems_of_the_config_are_all_told(
     argv: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "config.yaml").write_text(yaml.safe_dump({"modelsRuntime": [], "taskTimeout": 0}))
     assert main(argv) == 1
     printed = capsys.readouterr().out
     assert all(
-        key in printed for key in ("config.yaml has 3 mistakes", "modelBucketArn", "modelsRuntime", "taskTimeout")
+        key in printed for key in ("config.yaml has 3 problems", "modelBucketArn", "modelsRuntime", "taskTimeout")
     )
 
 

@@ -101,7 +101,7 @@ def test_a_wrong_command_line_is_refused(argv: list[str], complaint: str, capsys
     ("argv", "complaint"),
     [
         (["--rate", "1", "--runtime", "other"], "error: --runtime: 'other' is not in the config; there are sdruntime"),
-        (["--rate", "1", "--config", "missing.yaml"], "error: missing.yaml has 1 mistake"),
+        (["--rate", "1", "--config", "missing.yaml"], "error: missing.yaml has 1 problem"),
         (["--rate", "1000000"], "error: the load has about 86,400,000,000 tasks"),
         (["--rate", "0.001", "--days", "400"], "error: the load covers 400 days; at most 366 can be"),
         (["--burst", "4000000", "--run-seconds", "36000"], "error: 20 pods would take more than a year"),
