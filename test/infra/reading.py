@@ -129,3 +129,14 @@ def named(template: dict[str, Any], kind: str, part: str) -> str:
         name for name, one in resources.items() if one["Type"] == kind and part in json.dumps(one["Properties"])
     ]
     return found
+
+
+def the(template: dict[str, Any], kind: str, prefix: str = "") -> str:
+    """The id of the one resource of this type whose name begins so, as references to it read."""
+    (name,) = [one for one in of_type(template, kind) if one.startswith(prefix)]
+    return str(plain({"Ref": name}))
+
+
+def queue_arn(template: dict[str, Any], prefix: str) -> str:
+    """The ARN of the one queue whose name begins so, as references to it read."""
+    return f"{the(template, 'AWS::SQS::Queue', prefix)[:-1]}.Arn>"

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from test.infra.reading import denials, of_role, of_type, permissions, plain, short
+from test.infra.reading import denials, of_role, of_type, permissions, queue_arn, short, the
 
 LOGS = ("logs:CreateLogStream", "logs:PutLogEvents")
 TRACES = ("xray:PutTelemetryRecords", "xray:PutTraceSegments")
@@ -114,9 +114,9 @@ def test_no_role_has_policies_beside_those_that_are_read_here(template: dict[str
 def test_agents_work_on_the_queue_of_their_own_name(default: dict[str, Any]) -> None:
     assert of_role(default, "AgentRole") == {
         ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"): (f"{QUEUES}{OWN}",),
-        ("sqs:SendMessage",): (_queue(default, "WebhookEventsQueue"), f"{QUEUES}{OWN}_dead"),
+        ("sqs:SendMessage",): (queue_arn(default, "WebhookEventsQueue"), f"{QUEUES}{OWN}_dead"),
         ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"): (_arn(default, "AWS::DynamoDB::Table"),),
-        ("sns:Publish",): (_the(default, "AWS::SNS::Topic", "RoutingCallbacks"),),
+        ("sns:Publish",): (the(default, "AWS::SNS::Topic", "RoutingCallbacks"),),
         ("s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"): (f"{_arn(default, 'AWS::S3::Bucket')}/*",),
         ("s3:ListBucket",): (_arn(default, "AWS::S3::Bucket"),),
     }
@@ -175,9 +175,9 @@ def test_the_sender_of_webhooks_reads_and_does_no_more(default: dict[str, Any]) 
 
     assert allowed == {
         ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"): (
-            _queue(default, "WebhookEventsQueue"),
+            queue_arn(default, "WebhookEventsQueue"),
         ),
-        ("sqs:SendMessage",): (_queue(default, "WebhookEventsDeadLetters"),),
+        ("sqs:SendMessage",): (queue_arn(default, "WebhookEventsDeadLetters"),),
         ("dynamodb:GetItem", "dynamodb:UpdateItem"): (_arn(default, "AWS::DynamoDB::Table"),),
         ("secretsmanager:GetSecretValue",): (
             "arn:<Partition>:secretsmanager:<Region>:<AccountId>:secret:sdoneks/webhooks/*",
@@ -252,60 +252,10 @@ def test_administrators_learn_where_the_cluster_is(default: dict[str, Any]) -> N
     assert of_role(default, "ClusterAccessRole") == {("eks:DescribeCluster",): (_arn(default, "AWS::EKS::Cluster"),)}
 
 
-def test_karpenter_makes_and_changes_only_what_is_tagged_as_this_clusters(default: dict[str, Any]) -> None:
-    # Given
-    tag = "kubernetes.io/cluster/sdoneksStack"
-    unowned = {"image", "snapshot", "security-group", "subnet", "capacity-reservation", "placement-group"}
-
-    # When
-    writing = [
-        one
-        for one in permissions(default)
-        if one.role == "KarpenterRole"
-        and any(
-            action.split(":")[1].startswith(("Run", "Create", "Terminate", "Delete", "Tag")) for action in one.actions
-        )
-        and not one.actions[0].startswith("sqs:")
-    ]
-
-    # Then
-    assert len(writing) == 9
-    for one in writing:
-        kinds = {resource.rsplit(":", 1)[1].split("/")[0] for resource in one.resources}
-        equal = one.conditions.get("StringEquals", {})
-        owned = {f"aws:ResourceTag/{tag}", f"aws:RequestTag/{tag}"} & equal.keys()
-        assert owned or kinds == unowned
-        assert {equal[key] for key in owned} <= {"owned"}
-
-
-def test_karpenter_passes_the_gpu_nodes_role_and_no_other(default: dict[str, Any]) -> None:
-    (passing,) = [one for one in permissions(default) if "iam:PassRole" in one.actions]
-
-    assert [short(role.replace(".Arn", "")) for role in passing.resources] == ["GpuNodeRole"]
-    assert passing.conditions == {
-        "StringEquals": {"iam:PassedToService": ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]}
-    }
-
-
-def test_karpenter_reads_and_clears_its_own_queue(default: dict[str, Any]) -> None:
-    (queue,) = of_role(default, "KarpenterRole")[("sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage")]
-
-    assert queue.startswith("<KarpenterInterruptions")
-
-
 def test_a_managed_policy_is_no_longer_than_iam_takes(template: dict[str, Any]) -> None:
     for policy in of_type(template, "AWS::IAM::ManagedPolicy").values():
         text = "".join(str(policy["PolicyDocument"]).split())
         assert len(text) < 6144
-
-
-def _the(template: dict[str, Any], kind: str, prefix: str = "") -> str:
-    (name,) = [one for one in of_type(template, kind) if one.startswith(prefix)]
-    return str(plain({"Ref": name}))
-
-
-def _queue(template: dict[str, Any], prefix: str) -> str:
-    return f"{_the(template, 'AWS::SQS::Queue', prefix)[:-1]}.Arn>"
 
 
 def _arn(template: dict[str, Any], kind: str) -> str:

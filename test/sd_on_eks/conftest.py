@@ -2,13 +2,14 @@
 
 import asyncio
 import threading
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from sd_on_eks import AsyncClient, Client, Timings
+from sd_on_eks import AsyncClient, Client, Timings, text_to_image
 from test.frontend_lambda.conftest import aws_endpoint, door, session, standing_door
 from test.frontend_lambda.tasks.conftest import Api, api, dynamodb, standing_api
 from utils.local.gateway import Gateway
@@ -23,6 +24,12 @@ SHORT = Timings(first_pause=0.01, longest_pause=0.05, retry_for=20.0, poll=0.05)
 """As a test needs them; requests are held for as long as ever."""
 
 PATIENCE = 60.0
+
+JOB = text_to_image("a lighthouse", steps=2).having(runtime="sdruntime")
+
+
+def new_id() -> str:
+    return f"t-{uuid.uuid4()}"
 
 
 class Door:

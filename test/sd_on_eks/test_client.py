@@ -1,10 +1,5 @@
 """The client's verbs against the real front door; an agent's writes are made by the test."""
 
-import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from pathlib import Path
@@ -12,36 +7,21 @@ from typing import Any
 
 import pytest
 
-from contract.callback import Cause
 from contract.task_table.item import Output, State
 from contract.task_table.writes import Ending
 from sd_on_eks import (
     Client,
-    Forbidden,
-    IdInUse,
-    InvalidRequest,
     JobError,
     NotFound,
-    RateLimited,
     Status,
     TaskCanceled,
-    TaskFailed,
-    Timings,
-    Unavailable,
-    Unreachable,
     WaitTimeout,
     graph,
     image_to_image,
     text_to_image,
 )
 from test.sd_on_eks.agent import PNG, agent, stored
-from test.sd_on_eks.conftest import KEY, PATIENCE, SHORT, Site
-
-JOB = text_to_image("a lighthouse", steps=2).having(runtime="sdruntime")
-
-
-def new_id() -> str:
-    return f"t-{uuid.uuid4()}"
+from test.sd_on_eks.conftest import JOB, KEY, PATIENCE, Site, new_id
 
 
 def test_a_run_returns_what_the_task_made(site: Site, client: Client, tmp_path: Path) -> None:
@@ -70,16 +50,6 @@ def test_a_repeated_run_gets_the_same_task_and_no_second_one(site: Site, client:
     assert len(site.api.door.received("sdruntime")) == 1
 
 
-def test_another_job_with_the_same_id_is_refused(client: Client) -> None:
-    task = client.submit(JOB)
-
-    with pytest.raises(IdInUse) as refused:
-        client.submit(text_to_image("another"), id=task.id, runtime="sdruntime")
-
-    assert (refused.value.status, refused.value.kind) == (422, "id-in-use")
-    assert task.id in str(refused.value)
-
-
 def test_a_submission_whose_answer_was_lost_is_repeated_and_runs_once(site: Site, client: Client) -> None:
     site.door.faults.append(RuntimeError("the answer is lost"))
 
@@ -98,75 +68,6 @@ def test_a_request_waits_for_as_long_as_it_was_asked_to(site: Site, client: Clie
     assert client.task(task.id).id == task.id
 
     assert time.monotonic() - began >= 1
-
-
-def test_an_error_that_stays_is_raised_when_the_time_for_tries_is_over(site: Site) -> None:
-    site.door.faults += [{"statusCode": 503, "headers": {}, "body": '{"message": "busy"}'}] * 100
-
-    with (
-        site.client(Timings(first_pause=0.01, longest_pause=0.05, retry_for=0.5)) as client,
-        pytest.raises(Unavailable, match="busy"),
-    ):
-        client.task("any")
-
-    assert 2 < len(site.door.requests) < 100
-
-
-def test_a_used_up_quota_is_not_waited_for(site: Site, client: Client) -> None:
-    site.door.faults.append({"statusCode": 429, "headers": {}, "body": '{"message": "Limit Exceeded"}'})
-
-    with pytest.raises(RateLimited):
-        client.task("any")
-
-    assert len(site.door.requests) == 1
-
-
-def test_a_place_that_does_not_answer_is_named_without_the_key() -> None:
-    with (
-        Client("http://127.0.0.1:9/dev", "secret", timings=Timings(retry_for=0.1)) as client,
-        pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:9/dev/v1alpha2/tasks/a1 did not answer") as failed,
-    ):
-        client.task("a1")
-
-    assert "secret" not in str(failed.value)
-
-
-def test_a_wrong_key_is_an_error_at_once(site: Site) -> None:
-    with Client(site.endpoint, "wrong", timings=SHORT) as client, pytest.raises(Forbidden) as refused:
-        client.runtimes()
-
-    assert refused.value.status == 401
-    assert refused.value.request_id
-
-
-def test_a_refusal_names_every_field(client: Client) -> None:
-    with pytest.raises(InvalidRequest) as refused:
-        client.submit(JOB, deadline=-1, labels={"order": ""})
-
-    assert {error.field for error in refused.value.errors} == {"options.deadline", "options.labels.order"}
-
-
-def test_what_is_not_there_is_not_found(client: Client) -> None:
-    with pytest.raises(NotFound, match="there is no task 'nothing'"):
-        client.task("nothing")
-
-
-def test_ids_cannot_lead_to_other_paths(site: Site, client: Client) -> None:
-    with pytest.raises(NotFound):
-        client.task("../runtimes")
-    with pytest.raises(JobError):
-        client.task("..")
-
-
-def test_a_failed_run_raises_with_its_cause(site: Site, client: Client) -> None:
-    task_id = client.submit(JOB).id
-    site.api.ends(task_id, Ending(status=State.FAILED, error=Cause(type="runtime", message="out of memory")))
-
-    with pytest.raises(TaskFailed, match="out of memory") as failed:
-        client.run(JOB, id=task_id)
-
-    assert failed.value.task.error.type == "runtime"
-    assert client.task(task_id).wait().status is Status.FAILED
 
 
 def test_events_show_each_change_until_the_end(site: Site, client: Client) -> None:
@@ -317,67 +218,3 @@ def test_a_key_never_goes_to_the_bucket(site: Site, client: Client, monkeypatch:
     client.task(task_id).outputs[0].bytes()
 
     assert [KEY in request.headers.values() for request in sent] == [True, False]
-
-
-def test_many_jobs_run_at_a_time_and_come_back_in_order(site: Site, client: Client) -> None:
-    name = f"batch-{uuid.uuid4().hex[:8]}"
-
-    with agent(site) as ended:
-        tasks = list(client.map([JOB] * 12, concurrency=5, name=name, timeout=PATIENCE, labels={"batch": name}))
-
-    assert [task.id for task in tasks] == [f"{name}-{number:05}" for number in range(1, 13)]
-    assert all(task.completed for task in tasks)
-    assert sorted(ended) == [task.id for task in tasks]
-    assert tasks[0].labels == {"batch": name}
-    assert tasks[0].outputs[0].bytes() == PNG
-
-
-def test_a_map_that_is_left_drops_its_requests_at_once(client: Client) -> None:
-    began = time.monotonic()
-
-    with pytest.raises(WaitTimeout):
-        next(client.map([JOB.having(id=new_id()) for _ in range(4)], timeout=1.5))
-
-    assert time.monotonic() - began < SHORT.hold / 2
-    assert "map" not in [thread.name for thread in threading.enumerate()]
-
-
-MAPPING = """
-from sd_on_eks import Client, text_to_image
-
-with Client() as client:
-    list(client.map([text_to_image("a").having(runtime="sdruntime")] * 4, name=NAME))
-"""
-
-
-def test_an_interrupted_map_ends_at_once(site: Site, client: Client) -> None:
-    name = f"batch-{uuid.uuid4().hex[:8]}"
-    environment = {
-        **os.environ,
-        "SDONEKS_ENDPOINT": site.endpoint,
-        "SDONEKS_API_KEY": KEY,
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-c", MAPPING.replace("NAME", repr(name))], env=environment, stderr=subprocess.PIPE, text=True
-    )
-    limit = time.monotonic() + PATIENCE
-    while site.api.item(f"{name}-00004") is None:
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-    began = time.monotonic()
-    process.send_signal(signal.SIGINT)
-
-    _, printed = process.communicate(timeout=PATIENCE)
-
-    assert time.monotonic() - began < SHORT.hold / 2
-    assert printed.splitlines()[-1] == "KeyboardInterrupt"
-    assert client.task(f"{name}-00001").status is Status.QUEUED
-
-
-def test_what_is_wrong_with_a_job_is_raised_at_its_place(site: Site, client: Client) -> None:
-    with agent(site):
-        results = client.map([JOB, JOB.having(deadline=-1), JOB], concurrency=1, timeout=PATIENCE)
-        assert next(results).completed
-        with pytest.raises(InvalidRequest):
-            next(results)
