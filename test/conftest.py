@@ -26,6 +26,7 @@ SLOW_FOLDERS = tuple(
         "deploy",
         "docs",
         "e2e",
+        "image_kit/models",
         "images",
         "infra/functions",
         "utils/deploy",
@@ -33,13 +34,15 @@ SLOW_FOLDERS = tuple(
     )
 )
 """Tests of several parts together: they start whole platforms or an AWS of their own, run scripts and the guide's
-commands, or render the chart."""
+commands, render the chart, or compute with real models."""
 
-SLOW_FIXTURES = frozenset({"world"})
-"""An agent's whole world: the embedded AWS behind a proxy that fails as a test says."""
-
-SYNTHESIS = frozenset({"synthesise", "request"})
-"""Below ``infra``, what makes the stack's templates, which takes seconds; ``request`` looks them up by their names."""
+SLOW_FIXTURES = {
+    HERE: {"table_world", "world"},
+    HERE / "infra": {"request", "synthesise"},
+    HERE / "sd_on_eks": {"site"},
+}
+"""By folder: an agent's whole world, with and without the task table (the embedded AWS behind a proxy that fails as a
+test says); what makes the stack's templates, which ``request`` looks up by their names; the client's whole API."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,6 +62,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _needs_much(item: pytest.Item) -> bool:
-    fixtures = frozenset(getattr(item, "fixturenames", ()))
-    synthesises = item.path.is_relative_to(HERE / "infra") and not SYNTHESIS.isdisjoint(fixtures)
-    return synthesises or not SLOW_FIXTURES.isdisjoint(fixtures)
+    needed = set(getattr(item, "fixturenames", ()))
+    return any(item.path.is_relative_to(folder) and needed & slow for folder, slow in SLOW_FIXTURES.items())

@@ -123,6 +123,7 @@ async def test_tasks_sent_at_once_all_arrive(api: Api, door: FrontDoor) -> None:
     }
 
 
+@pytest.mark.slow
 async def test_requests_that_wait_hold_up_nobody(api: Api) -> None:
     # Given more clients that wait for a task than a machine has cores, each for seconds
     status, accepted = await api.post("v1alpha2/tasks", task(task_id=str(uuid.uuid4())))

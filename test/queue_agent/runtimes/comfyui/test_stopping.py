@@ -203,6 +203,7 @@ async def test_an_older_comfyui_that_gives_ids_of_its_own_is_followed_and_interr
         await end(run)
 
 
+@pytest.mark.slow
 async def test_an_interrupt_is_repeated_with_growing_pauses(comfy: Comfy, runtime: Runtime) -> None:
     # Given a node that does not look at interrupts
     async def ignore_interrupts(request: web.Request, handler: Handler) -> web.StreamResponse:
