@@ -119,7 +119,7 @@ def _is(item: TaskItem | None, allowed: set[State]) -> bool:
 
 
 SCENARIOS = (
-    Scenario("2 agents, 5,000 tasks, cancellations, duplicates and retries at random", interleave, limit=1500.0),
+    Scenario("2 agents, 5,000 tasks, cancellations, duplicates and retries at random", interleave, limit=3600.0),
     Scenario(
         "2 agents, 1,000 tasks, the same, and 20 % of the table's calls fail",
         partial(interleave, tasks=1000, failing_share=0.2, seed=1),
