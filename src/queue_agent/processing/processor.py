@@ -202,15 +202,18 @@ class Processor:
         return None
 
     async def settle(self, failed: Failed, *, counted: bool) -> None:
-        """Decide what becomes of a task whose run failed; one that is not ``counted`` goes back as if not begun."""
-        error = failed.error
+        """Decide what becomes of a task whose run failed; one that is not ``counted`` goes back as if not begun. What
+        the task table refused after the run's end is called off."""
+        error, tracking = failed.error, failed.tracking
         if isinstance(error, RuntimeFault):
             self._revisits.add(failed.delivery.lease.message_id)
-        if not counted and isinstance(error, AgentError) and not isinstance(error, CalledOff):
-            error = Interrupted(error.type, error.message)
         try:
-            if failed.tracking is not None:
-                await failed.tracking.settled()
+            if tracking is not None:
+                await tracking.settled()
+                if tracking.refused is not None and not isinstance(error, (Interrupted, LeaseLost)):
+                    error = tracking.refused
+            if not counted and isinstance(error, AgentError) and not isinstance(error, CalledOff):
+                error = Interrupted(error.type, error.message)
             await self._finisher.settle(failed.delivery, error)
         except asyncio.CancelledError:
             await self._release_now(failed.delivery)

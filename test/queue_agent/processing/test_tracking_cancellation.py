@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from contract.task_table.item import State
-from queue_agent.errors import RuntimeHung, TaskCanceled
+from queue_agent.errors import PermanentError, RuntimeHung, TaskCanceled
 from queue_agent.processing.stages import Failed
 from queue_agent.runtimes.base import Job, Result
 from queue_agent.telemetry.metrics import Metrics
@@ -167,6 +167,29 @@ async def test_a_short_run_that_ends_before_its_claim_is_refused_is_discarded(
     # Then the client, who was promised that it is canceled, is told nothing else
     (callback,) = await world.callbacks()
     assert (callback["status"], callback["image_url"]) == ("canceled", [])
+
+
+@pytest.mark.parametrize("innocent", [False, True])
+async def test_a_short_run_that_fails_before_its_claim_is_refused_has_not_failed(
+    table_world: World, conditions: Conditions, *, innocent: bool
+) -> None:
+    # Given a canceled task whose run fails before the table answers
+    async def fail(_: Job) -> Result:
+        raise PermanentError("bad", "the runtime refuses the task")
+
+    world = table_world
+    await submit(world)
+    assert await cancel(world)
+    conditions.latency = {"dynamodb": 0.3}
+    async with assembled(world, ScriptedRuntime(fail), timings=BLIND) as parts:
+        prepared = await parts.processor.prepare(await received(parts))
+        assert prepared is not None
+        failed = await parts.processor.run(prepared, parts.stop)
+        assert isinstance(failed, Failed)
+        await parts.processor.settle(failed, counted=not innocent)
+    # Then the callback says what the table says
+    assert [callback["status"] for callback in await world.callbacks()] == ["canceled"]
+    assert await world.depth() == (0, 0)
 
 
 async def test_a_task_whose_retry_was_canceled_does_not_run_again(table_world: World) -> None:
