@@ -5,13 +5,16 @@ table takes is recorded with the state that it leaves.
 """
 
 import asyncio
+import logging
 import os
 import random
 import time
 from collections import Counter, defaultdict
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import ClientError
@@ -32,6 +35,8 @@ from utils.local.aws_proxy import Call, Conditions, aws_proxy, error_answer
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+
+log = logging.getLogger(__name__)
 
 BEATING = replace(QUICK, beat=0.01, look=0.005)
 """Many beats in short runs; a look at the table may come too late."""
@@ -57,9 +62,9 @@ class Write:
 class Recorder:
     """A client of DynamoDB whose writes are recorded."""
 
-    def __init__(self, client: Any, log: dict[str, list[Write]]) -> None:
+    def __init__(self, client: Any, taken: dict[str, list[Write]]) -> None:
         self._client = client
-        self._log = log
+        self._taken = taken
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
@@ -67,7 +72,7 @@ class Recorder:
     async def update_item(self, **request: Any) -> Any:
         answer = await self._client.update_item(**{**request, "ReturnValues": "ALL_NEW"})
         item = from_values(answer["Attributes"])
-        self._log[item[PARTITION_KEY]].append(Write(State(item["status"]), item["revision"]))
+        self._taken[item[PARTITION_KEY]].append(Write(State(item["status"]), item["revision"]))
         return answer
 
 
@@ -92,15 +97,16 @@ async def interleave(
     ground: Ground, *, tasks: int = 5000, agents: int = 2, failing_share: float = 0.0, seed: int = 0
 ) -> Report:
     """Run so many tasks; a share (0..1) of the table's calls fails before AWS sees them."""
-    rolls, log = random.Random(seed), defaultdict[str, list[Write]](list)
+    rolls, taken = random.Random(seed), defaultdict[str, list[Write]](list)
     conditions = Conditions()
     if failing_share:
         conditions.failure = _failing(failing_share, rolls)
     os.environ.update(credentials(ground.endpoint))
     async with AsyncExitStack() as stack:
-        direct = _recorded(await stack.enter_async_context(open_clients(REGION, tables=True)), log)
+        stack.enter_context(_logged_to(ground.logs / "interleaved.log"))
+        direct = _recorded(await stack.enter_async_context(open_clients(REGION, tables=True)), taken)
         os.environ["AWS_ENDPOINT_URL"] = await stack.enter_async_context(aws_proxy(ground.endpoint, conditions))
-        clients = _recorded(await stack.enter_async_context(open_clients(REGION, tables=True)), log)
+        clients = _recorded(await stack.enter_async_context(open_clients(REGION, tables=True)), taken)
         world = await make_world(clients, direct)
         runtimes = [Erratic(random.Random(f"{seed} {number}")) for number in range(agents)]
         for runtime in runtimes:
@@ -108,13 +114,30 @@ async def interleave(
                 assembled(world, runtime, timings=BEATING, lease_seconds=LEASE_SECONDS)
             )
             await stack.enter_async_context(at_work(parts))
-        await _submit_all(world, tasks, rolls)
+        ended = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_read_callbacks(world, ended))
+            await _submit_all(world, tasks, rolls)
+            ended.set()
         runs = sum(len(runtime.jobs) for runtime in runtimes)
-        return await _judged(world, tasks, log, runs, may_differ=failing_share > 0)
+        return await _judged(world, tasks, taken, runs, may_differ=failing_share > 0)
 
 
-def _recorded(clients: Clients, log: dict[str, list[Write]]) -> Clients:
-    return replace(clients, dynamodb=cast("DynamoDBClient", Recorder(clients.tables, log)))
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """The agents run in this process: their warnings would fill the screen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
+
+
+def _recorded(clients: Clients, taken: dict[str, list[Write]]) -> Clients:
+    return replace(clients, dynamodb=cast("DynamoDBClient", Recorder(clients.tables, taken)))
 
 
 def _failing(share: float, rolls: random.Random) -> Any:
@@ -169,6 +192,14 @@ async def _expire(world: World, item: TaskItem) -> None:
         return
 
 
+async def _read_callbacks(world: World, ended: asyncio.Event) -> None:
+    """During the runs: moto looks through all messages of a queue for each one that is received or deleted. Never
+    canceled, since a message that was received and not read would be missing."""
+    while not ended.is_set():
+        await world.callbacks()
+        await asyncio.sleep(LOOK_SECONDS)
+
+
 async def _is_empty(world: World) -> bool:
     return await world.depth() == (0, 0)
 
@@ -179,30 +210,35 @@ async def _item(world: World, task_id: str) -> TaskItem:
     return item
 
 
-async def _judged(world: World, tasks: int, log: dict[str, list[Write]], runs: int, *, may_differ: bool) -> Report:
+async def _judged(world: World, tasks: int, taken: dict[str, list[Write]], runs: int, *, may_differ: bool) -> Report:
     await until(partial(_is_empty, world), PATIENCE)
     statuses = defaultdict[str, set[str]](set)
     for callback in await world.callbacks():
         statuses[callback["id"]].add(callback["status"])
     ends = Counter[int]()
     states = Counter[str]()
-    late = differing = otherwise = 0
+    late = differing = otherwise = silent = 0
     for number in range(tasks):
         item = await _item(world, f"t{number}")
-        terminal = [write for write in log[item.key[PARTITION_KEY]["S"]] if write.status.terminal]
+        written = taken[item.key[PARTITION_KEY]["S"]]
+        terminal = [write for write in written if write.status.terminal]
         ends[len(terminal)] += 1
         states[item.status.value] += 1
         late += item.revision != terminal[-1].revision or item.progress is not None
         differing += len(statuses[item.id]) > 1
-        otherwise += statuses[item.id] != {item.status.value}
+        silent += not statuses[item.id]
+        if statuses[item.id] and statuses[item.id] != {item.status.value}:
+            otherwise += 1
+            log.warning("%s: writes %s, callbacks %s", item.id, written, statuses[item.id])
     report = Report()
     report.equal("tasks with exactly one terminal write", ends[1], tasks)
     report.equal("tasks that changed after it", late, 0)
+    report.equal("tasks without a callback", silent, 0)
     report.equal("tasks whose callbacks differ", differing, 0)
     if not may_differ:
         report.equal("tasks whose callback says otherwise than the table", otherwise, 0)
     report.at_least("tasks that were canceled", states["canceled"], tasks / 20)
     report.at_least("tasks that completed", states["completed"], tasks / 4)
     report.at_least("runs", runs, tasks / 2)
-    report.at_least("writes", sum(map(len, log.values())), tasks)
+    report.at_least("writes", sum(map(len, taken.values())), tasks)
     return report
