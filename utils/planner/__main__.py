@@ -1,12 +1,14 @@
 """``sdoneks ops plan``: what a scaling setting costs, and how long tasks wait with it."""
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 
+import yaml
 from rich.console import Console
 from rich.progress import Progress as Bar
 
@@ -59,22 +61,33 @@ def _plan(options: argparse.Namespace) -> None:
         others = presets(base, max(SHORTEST_RUN, round(run, 2)))
         results = [planner.result(setting) for setting in (base, *others)]
         best = planner.cheapest(others[0], options.p95) if options.p95 else None
+    warnings = list(report.warnings(base, load, results, options.p95))
+    comparisons = list(report.comparisons(load, price, options.api_price))
+    section = report.section_of(best[0]) if best else None
+    if best:
+        results.append(replace(best[1], name="cheapest"))
+        if base.values["queueLength"] or not base.values["enabled"]:
+            warnings.append("take queueLength and enabled out of extraValues, where they win over a pasted scaling")
+    if options.json:
+        summary = {"runtime": runtime.name, "tasks": len(load), "run_seconds": run, "hours": load.length / HOUR}
+        settings = [asdict(result) for result in results]
+        texts = {"warnings": warnings, "comparisons": comparisons}
+        print(json.dumps({**summary, "node_hour_usd": price, "settings": settings, "cheapest": section, **texts}))
+        return
     console = Console(width=None if sys.stdout.isatty() else WIDTH, record=bool(options.svg), highlight=False)
     console.print(
         f"{runtime.name}: {len(load):,} tasks of {run:.3g} s in {load.length / HOUR:.3g} h, "
         f"{price:.4f} USD an hour of a node"
     )
-    report.show_table(console, [*results, *([replace(best[1], name="cheapest")] if best else [])], sizes)
+    report.show_table(console, results, sizes)
     report.show_pods(console, load, results)
-    for text in report.warnings(base, load, results, options.p95):
+    for text in warnings:
         console.print(f"warning: {text}", style="yellow")
-    for text in report.comparisons(load, price, options.api_price):
+    for text in comparisons:
         console.print(f"compare: {text}")
-    if best:
+    if section is not None:
         console.print(f"\nThe cheapest that was found with p95 of {options.p95:g} s; paste it into {runtime.name}:")
-        console.print(report.yaml_of(best[0]), markup=False)
-        if base.values["queueLength"] or not base.values["enabled"]:
-            console.print("Take queueLength and enabled out of its extraValues, where they win.", style="yellow")
+        console.print(yaml.safe_dump(section, sort_keys=False), markup=False)
     elif options.p95:
         console.print(f"\nNo setting was found with p95 of {options.p95:g} s; raise it, or --max-pods.", style="yellow")
     if options.svg:

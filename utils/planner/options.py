@@ -43,7 +43,9 @@ def read(argv: Sequence[str] | None) -> argparse.Namespace:
     answer.add_argument("--p95", type=_above_zero, metavar="S", help="find the cheapest setting with this p95 wait")
     answer.add_argument("--api-price", type=_from_zero, metavar="USD", help="of an image from an API, to compare with")
     answer.add_argument("--seed", type=int, default=0, metavar="N", help="another one is another day; default 0")
-    answer.add_argument("--svg", type=Path, metavar="FILE", help="also write what is printed as an image")
+    form = answer.add_mutually_exclusive_group()
+    form.add_argument("--svg", type=Path, metavar="FILE", help="also write what is printed as an image")
+    form.add_argument("--json", action="store_true", help="print one JSON object instead")
     return parser.parse_args(argv)
 
 

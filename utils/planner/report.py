@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
@@ -24,19 +23,7 @@ FAR = 2.0
 def show_table(console: Console, results: Sequence[Result], sizes: Sequence[int]) -> None:
     """A row for each setting. ``sizes``: vCPUs of the instance types, where they are known."""
     table = Table(header_style="bold", box=None, pad_edge=False)
-    for head in (
-        "setting",
-        "p50 s",
-        "p95 s",
-        "p99 s",
-        "cold",
-        "node h",
-        "USD/month",
-        "USD/1,000",
-        "use",
-        "pods",
-        "vCPUs",
-    ):
+    for head in HEADS:
         table.add_column(head, justify="left" if head == "setting" else "right", no_wrap=True)
     ends = sorted({min(sizes), max(sizes)}) if sizes else []
     for one in results:
@@ -74,7 +61,7 @@ def _bars(values: Sequence[int]) -> str:
     return "".join(BARS[-(-value * (len(BARS) - 1) // most)] for value in values)
 
 
-def yaml_of(setting: Setting) -> str:
+def section_of(setting: Setting) -> dict[str, Any]:
     """What to paste into the runtime in config.yaml."""
     values = setting.values
     scaling: dict[str, Any] = {"targetWaitSeconds": values["targetWaitSeconds"], "runSeconds": values["runSeconds"]}
@@ -86,7 +73,7 @@ def yaml_of(setting: Setting) -> str:
     section: dict[str, Any] = {"scaling": scaling}
     if values["cooldownPeriod"] != by_default().values["cooldownPeriod"]:
         section["extraValues"] = {"runtime": {"scaling": {"cooldownPeriod": values["cooldownPeriod"]}}}
-    return yaml.safe_dump(section, sort_keys=False)
+    return section
 
 
 def warnings(setting: Setting, load: Load, results: Sequence[Result], p95: float | None) -> Iterator[str]:

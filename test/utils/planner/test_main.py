@@ -1,5 +1,6 @@
 """The planner as it is called."""
 
+import json
 import time
 from pathlib import Path
 
@@ -51,6 +52,17 @@ def test_what_is_to_be_pasted_is_a_config_and_is_what_was_asked_for(
     assert float(cheapest[2]) <= 60
 
 
+def test_a_script_reads_the_plan_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    plan = json.loads(printed(capsys, "--burst", "100", "--run-seconds", "60", "--p95", "600", "--json"))
+
+    assert (plan["runtime"], plan["tasks"]) == ("sdruntime", 100)
+    assert [setting["name"] for setting in plan["settings"]] == ["as it is", "quick", "balanced", "thrifty", "cheapest"]
+    assert plan["settings"][-1]["p95"] <= 600
+    assert plan["cheapest"]["scaling"]["maxReplicas"] == 20
+    assert any("scaling.runSeconds is 10" in warning for warning in plan["warnings"])
+    assert any("always on" in comparison for comparison in plan["comparisons"])
+
+
 def test_instances_whose_size_is_not_known_and_the_shortest_runs_are_planned(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -86,6 +98,7 @@ def test_a_trace_is_planned_and_drawn(capsys: pytest.CaptureFixture[str], tmp_pa
         (["--burst", "1.5"], "argument --burst: must be a whole number from 1, got '1.5'"),
         (["--rate", "1", "--run-seconds", "36001"], "argument --run-seconds: must not be above 36000, got '36001'"),
         (["--rate", "1", "--burst", "1"], "not allowed with argument"),
+        (["--rate", "1", "--json", "--svg", "plan.svg"], "not allowed with argument"),
         (["--rate", "1", "--interruptions", "-1"], "argument --interruptions: must be a number from 0, got '-1'"),
     ],
 )
