@@ -25,7 +25,9 @@ MAX_URL_LENGTH = 2048
 """Characters. The task's item holds the URL, and is paid for by the kilobyte."""
 
 _PRINTABLE = re.compile(r"[!-~]+")
-_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?", re.IGNORECASE)
+_NAME = re.compile(r"(?=.{1,253}\.?$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
+"""The lengths are those of DNS (RFC 1035, 2.3.4)."""
+
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 
 _LOCALHOST = "localhost"
@@ -80,6 +82,8 @@ def _host_problem(parts: SplitResult, *, allow_loopback: bool) -> str | None:
     host = parts.hostname
     if not host:
         return "must name a host"
+    if "%" in host:  # a zone, which has a meaning on one machine only
+        return f"must name a host, got {shown(host)}"
     if _is_local(host):
         return None if allow_loopback else "must lead to a public address, not to the platform itself"
     try:

@@ -32,6 +32,9 @@ BAD = [
     ("https://example.com\\@10.0.0.1/", "backslash"),
     ("https://[::1", "must be a URL"),
     ("https://a..b/", "host"),
+    ("https://" + "a" * 64 + ".example/", "host"),
+    ("https://" + "a." * 130 + "example/", "host"),
+    ("https://[2600::1%25eth0]/", "host"),
     *(
         (f"https://{host}/", "public")
         for host in ("10.0.0.1", "169.254.169.254", "[fd00:ec2::254]", "[::ffff:10.0.0.1]")

@@ -185,7 +185,7 @@ async def _expire(world: World, item: TaskItem) -> None:
     """As the front door does when it is asked for a task beyond its deadline."""
     if item.deadline is None:
         return
-    request = writes.expire(world.table or "", item.client, item.id, now=time.time())
+    request = writes.expire(world.table or "", item.client, item.id, now=time.time(), ttl=item.ttl or 0)
     try:
         await world.direct.tables.update_item(**request)
     except ClientError:

@@ -29,7 +29,16 @@ class Turn:
     code: str
 
 
-Step = str | Late | Turn
+@dataclass(frozen=True)
+class Held:
+    """Do not forward, but answer with this status and error code once ``released``, or after a minute."""
+
+    status: int
+    code: str
+    released: threading.Event = field(default_factory=threading.Event)
+
+
+Step = str | Late | Turn | Held
 
 
 @dataclass
@@ -91,7 +100,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         step = self.server.next_step() if self._service() in self.server.proxy.services else PASS
-        if isinstance(step, Turn):
+        if isinstance(step, Held):
+            step.released.wait(60)
+        if isinstance(step, Turn | Held):
             text = f"<ErrorResponse><Error><Code>{step.code}</Code><Message>no</Message></Error></ErrorResponse>"
             self._answer(step.status, text.encode(), {"Content-Type": "text/xml"})
             return

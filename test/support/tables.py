@@ -18,6 +18,7 @@ from queue_agent.aws.clients import code_of
 from test.support.world import World, a_task
 
 CLIENT = "shop"
+DAY = 86_400
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELED, Status.EXPIRED})
 
 
@@ -76,10 +77,13 @@ async def has_status(world: World, status: State, task_id: str = "t1") -> TaskIt
 
 async def cancel(world: World, task_id: str = "t1", client: str = CLIENT) -> bool:
     """As the front door cancels: what waits is over, what runs is marked. Whether it was neither over nor marked."""
-    now = time.time()
-    for write in (writes.cancel_queued, writes.cancel_running):
+    now, table = time.time(), _table(world)
+    for write in (
+        writes.cancel_queued(table, client, task_id, now=now, ttl=int(now) + DAY),
+        writes.cancel_running(table, client, task_id, now=now),
+    ):
         try:
-            await world.direct.tables.update_item(**write(_table(world), client, task_id, now=now))
+            await world.direct.tables.update_item(**write)
         except ClientError as error:
             if code_of(error) != CONDITION_FAILED:
                 raise

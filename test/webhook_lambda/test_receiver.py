@@ -83,6 +83,7 @@ async def test_the_receiver_gets_the_body_and_headers_as_they_are(site: Site) ->
         (format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True), 0.0),
         ("9" * 30, 1e30),
         *((bad, None) for bad in ("soon", "", "-5", "1.5", "²", "Mon, 99 Foo 2026", None)),
+        *((f"Wed, 21 Oct {bad}", None) for bad in ("9" * 20 + " 07:28:00 GMT", "2026 07:28:00 +" + "9" * 20)),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(header: str | None, seconds: float | None) -> None:

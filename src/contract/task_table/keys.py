@@ -1,5 +1,9 @@
 """The table's keys, and those of its index."""
 
+import re
+
+from contract.task import is_task_id
+
 PARTITION_KEY, SORT_KEY = "pk", "sk"
 
 TTL = "ttl"
@@ -34,6 +38,15 @@ def runtime_partition(runtime: str) -> str:
 
 def pod_key(runtime: str, pod: str) -> Key:
     return {PARTITION_KEY: {"S": runtime_partition(runtime)}, SORT_KEY: {"S": pod}}
+
+
+_CREATED_ID = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z#(.*)", re.DOTALL)
+
+
+def is_created_id(text: str) -> bool:
+    """Whether ``created_id`` may have made the text."""
+    found = _CREATED_ID.fullmatch(text)
+    return found is not None and is_task_id(found[1])
 
 
 def created_id(created: str, task_id: str) -> str:

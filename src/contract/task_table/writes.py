@@ -69,13 +69,15 @@ def put(table: str, item: TaskItem, *, replace: bool = False) -> Request:
 
 
 def withdraw(table: str, item: TaskItem) -> Request:
-    """delete_item: the task of a request that could not be published."""
+    """delete_item: the task of a request that could not be published. Refused once a repeat has published it."""
+    values = {"request": item.request, "status": State.QUEUED, "published": item.published}
+    known = {name: value for name, value in values.items() if value is not None}
     return {
         "TableName": table,
         "Key": item.key,
-        "ConditionExpression": "#request = :request AND #status = :queued",
-        "ExpressionAttributeNames": {"#request": "request", "#status": "status"},
-        "ExpressionAttributeValues": {":request": to_value(item.request), ":queued": to_value(State.QUEUED)},
+        "ConditionExpression": " AND ".join(f"#{name} = :{name}" for name in known),
+        "ExpressionAttributeNames": {f"#{name}": name for name in known},
+        "ExpressionAttributeValues": {f":{name}": to_value(value) for name, value in known.items()},
     }
 
 
@@ -163,10 +165,10 @@ def end(table: str, origin: Origin, ending: Ending, *, now: float) -> Request:
     )
 
 
-def cancel_queued(table: str, client: str, task_id: str, *, now: float) -> Request:
-    """update_item: a task that waits is over."""
+def cancel_queued(table: str, client: str, task_id: str, *, now: float, ttl: int) -> Request:
+    """update_item: a task that waits is over. Its message may come to an agent later, which needs the item then."""
     update = _Update(table, task_key(client, task_id))
-    update.set(status=State.CANCELED, ended=timestamp(now))
+    update.set(status=State.CANCELED, ended=timestamp(now), ttl=ttl)
     update.remove("retry")
     return update.request("#status = :queued", names=("status",), queued=State.QUEUED)
 
@@ -180,10 +182,10 @@ def cancel_running(table: str, client: str, task_id: str, *, now: float) -> Requ
     )
 
 
-def expire(table: str, client: str, task_id: str, *, now: float) -> Request:
-    """update_item: a task that waits beyond its deadline is over."""
+def expire(table: str, client: str, task_id: str, *, now: float, ttl: int) -> Request:
+    """update_item: a task that waits beyond its deadline is over. As with ``cancel_queued``, its message is not."""
     update = _Update(table, task_key(client, task_id))
-    update.set(status=State.EXPIRED, ended=timestamp(now))
+    update.set(status=State.EXPIRED, ended=timestamp(now), ttl=ttl)
     return update.request(
         "#status = :queued AND #deadline < :now", names=("status", "deadline"), queued=State.QUEUED, now=int(now)
     )

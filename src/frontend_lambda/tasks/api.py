@@ -24,7 +24,7 @@ from frontend_lambda.tasks.links import Signer
 from frontend_lambda.tasks.listing import Listing, next_url
 from frontend_lambda.tasks.load import Loads
 from frontend_lambda.tasks.problems import TaskProblem, invalid, invalid_field, no_such_task, not_allowed
-from frontend_lambda.tasks.reader import Reader, tag
+from frontend_lambda.tasks.reader import Reader, is_known
 from frontend_lambda.tasks.request import TASKS_PATH, TaskRequest, match
 from frontend_lambda.tasks.runtimes import runtime_view
 from frontend_lambda.tasks.submission import Submission
@@ -61,7 +61,7 @@ class TaskApi:
         self._loads = Loads(settings, session, table, timings)
         self._reader = Reader(table, timings)
         self._views = Views(self._loads, self._signer, settings.output_bucket)
-        self._submission = Submission(settings, table, sender, self._loads, timings=timings)
+        self._submission = Submission(settings, table, sender, self._loads, self._reader, timings=timings)
         self._cancellation = Cancellation(table, self._reader)
         self._listing = Listing(table, self._reader)
         self.routes = (
@@ -115,7 +115,7 @@ class TaskApi:
         item = self._reader.read(request.client, _id(request))
         if request.wait_seconds:
             item = self._reader.wait(request, item)
-        if tag(item) in request.known_revisions:
+        if is_known(item, request.known_revisions):
             return self._applied(request, self._views.unchanged(item))
         return self._applied(request, self._views.response(request, item, HTTPStatus.OK))
 
@@ -140,7 +140,8 @@ class TaskApi:
         """200: for each task of the array what it would have got by itself, in the same order."""
         tasks = body["tasks"]
         if not isinstance(tasks, list) or not 1 <= len(tasks) <= MAX_TASKS:
-            raise invalid_field("tasks", f"must be a list of 1 to {MAX_TASKS} requests, got {shown(tasks)}")
+            found = len(tasks) if isinstance(tasks, list) else shown(tasks)
+            raise invalid_field("tasks", f"must be a list of 1 to {MAX_TASKS} requests, got {found}")
         if unknown := body.keys() - {"tasks"}:
             raise invalid_field(min(unknown), "is not a known field; a request holds 'tasks', or 'task' and 'options'")
         if request.header("Idempotency-Key") is not None:

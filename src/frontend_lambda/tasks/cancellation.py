@@ -31,7 +31,7 @@ class Cancellation:
                 return item
             write = self._table.cancel_queued if item.status is State.QUEUED else self._table.cancel_running
             try:
-                write(client, task_id, self._clock())
+                write(item, self._clock())
             except TableUnavailable as error:
                 raise unavailable(NO_ANSWER) from error
             item = self._reader.read(client, task_id)

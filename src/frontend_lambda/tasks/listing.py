@@ -106,8 +106,8 @@ class Listing:
             items = list(self._table.batch(own))
         except TableUnavailable as error:
             raise unavailable(NO_ANSWER) from error
-        current = (self._reader.read(client, item.id) if self._reader.overdue(item) else item for item in items)
-        return keys, {created_id(item.created, item.id): item for item in current}
+        current = map(self._reader.current, items)
+        return keys, {created_id(item.created, item.id): item for item in current if item is not None}
 
 
 def read_query(request: TaskRequest) -> Query:

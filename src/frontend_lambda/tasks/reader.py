@@ -1,11 +1,11 @@
 """Reads a task, at once or when it has changed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from contract.task_table.item import State, TaskItem
 from frontend_lambda.tasks.problems import no_such_task, unavailable
-from frontend_lambda.tasks.request import TaskRequest
+from frontend_lambda.tasks.request import ANY_TAG, TaskRequest
 from frontend_lambda.tasks.table import TableUnavailable, TaskTable
 from frontend_lambda.tasks.timings import TaskTimings
 
@@ -32,18 +32,27 @@ class Reader:
 
         Raises TaskProblem: there is no such task of this client, or the table does not answer.
         """
-        item = self._get(client, task_id)
-        if self.overdue(item):
-            try:
-                self._table.expire(client, task_id, self._clock())
-            except TableUnavailable as error:
-                raise unavailable(NO_ANSWER) from error
-            item = self._get(client, task_id)
-        return item
+        try:
+            item = self._table.get(client, task_id)
+        except TableUnavailable as error:
+            raise unavailable(NO_ANSWER) from error
+        current = self.current(item) if item else None
+        if current is None:
+            raise no_such_task(task_id)
+        return current
 
-    def overdue(self, item: TaskItem) -> bool:
-        """Whether a task still waits after its deadline."""
-        return item.status is State.QUEUED and item.deadline is not None and item.deadline < int(self._clock())
+    def current(self, item: TaskItem) -> TaskItem | None:
+        """The task that was read a moment ago, expired if its deadline has passed; None when it is gone since then.
+
+        Raises TaskProblem when the table does not answer.
+        """
+        if item.status is not State.QUEUED or item.deadline is None or item.deadline >= int(self._clock()):
+            return item
+        try:
+            self._table.expire(item, self._clock())
+            return self._table.get(item.client, item.id)
+        except TableUnavailable as error:
+            raise unavailable(NO_ANSWER) from error
 
     def wait(self, request: TaskRequest, item: TaskItem) -> TaskItem:
         """The task when it has ended, or, where the request names revisions, when it has another one; or as it is when
@@ -51,7 +60,7 @@ class Reader:
         known = request.known_revisions
         wait = min(request.wait_seconds, self._timings.wait)
         until = min(time.monotonic() + wait, request.started + self._timings.total)
-        while not (tag(item) not in known if known else item.status.terminal):
+        while not (not is_known(item, known) if known else item.status.terminal):
             left = until - time.monotonic()
             if left <= 0:
                 break
@@ -59,16 +68,12 @@ class Reader:
             item = self.read(item.client, item.id)
         return item
 
-    def _get(self, client: str, task_id: str) -> TaskItem:
-        try:
-            item = self._table.get(client, task_id)
-        except TableUnavailable as error:
-            raise unavailable(NO_ANSWER) from error
-        if item is None:
-            raise no_such_task(task_id)
-        return item
-
 
 def tag(item: TaskItem) -> str:
     """The entity tag of a revision, without quotes. The older routes may use an id again, and begin with 1 again."""
     return f"{item.revision}-{item.request[:8]}"
+
+
+def is_known(item: TaskItem, tags: Collection[str]) -> bool:
+    """Whether the revision is one of those that ``If-None-Match`` names."""
+    return tag(item) in tags or ANY_TAG in tags

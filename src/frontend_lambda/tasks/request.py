@@ -13,7 +13,15 @@ from frontend_lambda.caller import Caller
 
 TASKS_PATH = "/v1alpha2/tasks"
 
-_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,9})\"?(?=$|[,;\s])", re.IGNORECASE)
+ENCODED_SLASH = "%2F"
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?0*([0-9]+)\"?(?=$|[,;\s])", re.IGNORECASE)
+
+MAX_WAIT_DIGITS = 9
+"""Those of a longer number do not matter, and Python reads 4,300 at most."""
+
+ANY_TAG = "*"
+"""``If-None-Match: *`` names every revision."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +69,7 @@ class TaskRequest:
     def wait_seconds(self) -> int:
         """What ``Prefer: wait=N`` asks for; 0 without it. What is no number is ignored, as RFC 7240 demands."""
         found = _WAIT.search(self.header("Prefer") or "")
-        return int(found[1]) if found else 0
+        return int(found[1][:MAX_WAIT_DIGITS]) if found else 0
 
     @property
     def known_revisions(self) -> frozenset[str]:
@@ -89,14 +97,15 @@ def base_url(event: Mapping[str, Any]) -> str:
 
 def path_of(event: Mapping[str, Any]) -> str:
     """The path below the stage without empty parts: clients join the endpoint, which ends in a slash, and a path in
-    many ways. The resource and its variables say it; the event's own path also holds the base path of a domain."""
+    many ways. The resource and its variables say it; the event's own path also holds the base path of a domain. A slash
+    in a variable was encoded, and is again: it is no part of the path's structure."""
     parameters = event.get("pathParameters") or {}
     names: list[str] = []
     for name in _names(event["resource"]):
         if name == "{proxy+}":
             names += _names(str(parameters.get("proxy", "")))
         elif name.startswith("{"):
-            names.append(str(parameters.get(name.strip("{}"), "")))
+            names.append(str(parameters.get(name.strip("{}"), "")).replace("/", ENCODED_SLASH))
         else:
             names.append(name)
     return "/" + "/".join(names)

@@ -19,6 +19,7 @@ from frontend_lambda.tasks.idempotency import fingerprint, is_repeat, publish_du
 from frontend_lambda.tasks.load import Loads
 from frontend_lambda.tasks.options import MAX_DEADLINE, Options, read_options
 from frontend_lambda.tasks.problems import TaskProblem, id_in_use, invalid, unavailable
+from frontend_lambda.tasks.reader import Reader
 from frontend_lambda.tasks.request import TaskRequest
 from frontend_lambda.tasks.table import TableUnavailable, TaskTable
 from frontend_lambda.tasks.timings import TaskTimings
@@ -43,6 +44,7 @@ class Submission:
         table: TaskTable,
         sender: Sender,
         loads: Loads,
+        reader: Reader,
         *,
         timings: TaskTimings,
         clock: Callable[[], float] = time.time,
@@ -51,6 +53,7 @@ class Submission:
         self._table = table
         self._sender = sender
         self._loads = loads
+        self._reader = reader
         self._timings = timings
         self._clock = clock
 
@@ -157,6 +160,10 @@ class Submission:
         if earlier is None or item.fingerprint is None or not is_repeat(earlier, item.fingerprint):
             raise id_in_use(item.id)
         facts |= {"outcome": "repeated", "repeated_request_id": earlier.request}
+        current = self._reader.current(earlier)
+        if current is None:
+            raise unavailable(NOT_ACCEPTED.format("queued"))
+        earlier = current
         now = self._clock()
         if publish_due(earlier, now, self._timings.republish):
             try:

@@ -23,6 +23,8 @@ from contract.task_table.pods import PodItem
 from contract.task_table.values import to_value
 from frontend_lambda.failures import CALL_FAILURES
 from frontend_lambda.settings import Settings
+from frontend_lambda.tasks.estimate import epoch
+from frontend_lambda.tasks.options import MAX_DEADLINE
 
 MAX_KEYS = 100
 """Of one BatchGetItem."""
@@ -63,6 +65,7 @@ class TaskTable:
     def __init__(self, settings: Settings, session: boto3.Session, timings: TableTimings | None = None) -> None:
         times = timings or TableTimings()
         self.name = settings.tasks_table
+        self._retention = settings.task_retention
         self._patient = _client(settings, session, times.connect, times.read, times.tries)
         self._hasty = _client(settings, session, times.hasty_connect, times.hasty_read, 1)
 
@@ -88,14 +91,14 @@ class TaskTable:
     def publish_again(self, item: TaskItem, now: int) -> Refused | None:
         return self._update(writes.publish_again(self.name, item, now=now))
 
-    def cancel_queued(self, client: str, task_id: str, now: float) -> Refused | None:
-        return self._update(writes.cancel_queued(self.name, client, task_id, now=now))
+    def cancel_queued(self, item: TaskItem, now: float) -> Refused | None:
+        return self._update(writes.cancel_queued(self.name, item.client, item.id, now=now, ttl=self._ttl(item, now)))
 
-    def cancel_running(self, client: str, task_id: str, now: float) -> Refused | None:
-        return self._update(writes.cancel_running(self.name, client, task_id, now=now))
+    def cancel_running(self, item: TaskItem, now: float) -> Refused | None:
+        return self._update(writes.cancel_running(self.name, item.client, item.id, now=now))
 
-    def expire(self, client: str, task_id: str, now: float) -> Refused | None:
-        return self._update(writes.expire(self.name, client, task_id, now=now))
+    def expire(self, item: TaskItem, now: float) -> Refused | None:
+        return self._update(writes.expire(self.name, item.client, item.id, now=now, ttl=self._ttl(item, now)))
 
     def keys(self, client: str, before: str | None, limit: int) -> Sequence[Mapping[str, Any]]:
         """Keys of the client's tasks in the index, the newest first, ``limit`` at most; with ``before`` (a
@@ -140,6 +143,12 @@ class TaskTable:
         """What the pods of a runtime reported, the gone ones included."""
         request = pods.reports(self.name, runtime)
         return [PodItem.from_values(item) for item in _call(lambda: self._patient.query(**request))["Items"]]
+
+    def _ttl(self, item: TaskItem, now: float) -> int:
+        """Of a task that ends before any agent has seen it: while its message may be in the queue, the item is what
+        keeps it from running."""
+        sent = item.published or epoch(item.created)
+        return int(max(now + self._retention, sent + MAX_DEADLINE))
 
     def _update(self, request: writes.Request) -> Refused | None:
         return _conditional(self._patient.update_item, request)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 NOW = 1_800_000_000.0
+TTL = int(NOW) + 2 * 86_400
 
 ORIGIN = Origin(
     client="shop",
@@ -72,13 +73,13 @@ class Table:
         self.client.update_item(**writes.end(self.name, origin, ending, now=NOW))
 
     def cancel_queued(self) -> None:
-        self.client.update_item(**writes.cancel_queued(self.name, "shop", "t1", now=NOW))
+        self.client.update_item(**writes.cancel_queued(self.name, "shop", "t1", now=NOW, ttl=TTL))
 
     def cancel_running(self) -> None:
         self.client.update_item(**writes.cancel_running(self.name, "shop", "t1", now=NOW))
 
     def expire(self, now: float) -> None:
-        self.client.update_item(**writes.expire(self.name, "shop", "t1", now=now))
+        self.client.update_item(**writes.expire(self.name, "shop", "t1", now=now, ttl=TTL))
 
     def withdraw(self, item: TaskItem) -> None:
         self.client.delete_item(**writes.withdraw(self.name, item))

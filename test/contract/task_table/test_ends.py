@@ -12,13 +12,13 @@ from contract.task_table import writes
 from contract.task_table.item import MAX_MESSAGE_LENGTH, MAX_OUTPUTS, Output, State, timestamp
 from contract.task_table.writes import Ending, Refusal, refusal_in
 
-from .conftest import ITEM, NOW, Table, refused
+from .conftest import ITEM, NOW, TTL, Table, refused
 
 
 def test_a_task_that_waits_is_canceled_at_once_and_is_not_claimed(table: Table) -> None:
     table.put(ITEM)
     table.cancel_queued()
-    assert table.item.status is State.CANCELED
+    assert (table.item.status, table.item.ttl) == (State.CANCELED, TTL)
     assert table.look() is Refusal.CANCELED
     assert refused(table.claim) is Refusal.CANCELED
     assert refused(table.end) is Refusal.CANCELED
@@ -56,7 +56,7 @@ def test_only_a_task_that_waits_beyond_its_deadline_expires(table: Table) -> Non
     with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
         table.expire(NOW)
     table.expire(NOW + 1)
-    assert table.item.status is State.EXPIRED
+    assert (table.item.status, table.item.ttl) == (State.EXPIRED, TTL)
     assert refused(table.claim) is Refusal.EXPIRED
 
 

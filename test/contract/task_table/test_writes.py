@@ -80,6 +80,15 @@ def test_what_was_not_published_is_withdrawn_unless_it_goes_on(table: Table) -> 
     assert table.item.status is State.RUNNING
 
 
+def test_what_a_repeat_has_published_meanwhile_is_not_withdrawn(table: Table) -> None:
+    sent = ITEM.model_copy(update={"published": int(NOW)})
+    table.put(sent)
+    table.client.update_item(**writes.publish_again(table.name, sent, now=int(NOW) + 5))
+    with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
+        table.withdraw(sent)
+    assert table.item.status is State.QUEUED
+
+
 def test_a_claim_makes_the_item_that_the_front_door_could_not(table: Table) -> None:
     table.claim()
     item = table.item

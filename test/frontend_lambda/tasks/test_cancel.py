@@ -1,14 +1,17 @@
 """``POST /v1alpha2/tasks/{id}/cancel``"""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from contract.task_table import writes
-from contract.task_table.item import State
+from contract.task_table.item import State, timestamp
 from contract.task_table.writes import Ending
 from test.frontend_lambda.tasks.conftest import Api, new_id
+
+DAY = 86_400
 
 
 def cancel(api: Api, task_id: str) -> Any:
@@ -27,6 +30,23 @@ def test_a_task_that_waits_is_over_at_once(api: Api) -> None:
     # And no agent may run it
     with pytest.raises(api.dynamodb.exceptions.ConditionalCheckFailedException):
         api.runs(task_id)
+
+
+@pytest.mark.parametrize(("retention", "days"), [(30 * DAY, 30), (DAY, 14)], ids=["long", "short"])
+def test_its_record_is_kept_as_long_as_any_and_as_its_message_may_live(retention: int, days: int, api: Api) -> None:
+    """Without the item an agent that gets the message later would run the task."""
+    task_id = new_id()
+    keeping = api.having(task_retention=retention)
+    created = time.time()
+    keeping.submit(task_id)
+
+    canceled = cancel(keeping, task_id)
+
+    item = keeping.item(task_id)
+    assert item is not None
+    assert item.ttl is not None
+    assert item.ttl == pytest.approx(created + days * DAY, abs=3600)
+    assert canceled.body["expires"] == timestamp(item.ttl)
 
 
 def test_a_task_that_runs_is_asked_to_stop(api: Api) -> None:

@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from contract.clients import Client, Clients
-from contract.task_table.item import Output, State
+from contract.task_table.item import Output, State, TaskItem
 from contract.task_table.writes import Ending
+from contract.trace import TraceContext
+from frontend_lambda.caller import Caller
 from frontend_lambda.tasks import listing
+from frontend_lambda.tasks.cursor import write_cursor
+from frontend_lambda.tasks.listing import Listing
+from frontend_lambda.tasks.reader import Reader
+from frontend_lambda.tasks.request import TaskRequest
+from frontend_lambda.tasks.table import Refused, TaskTable
 from test.frontend_lambda.tasks.conftest import Api, new_id, request
 
 _numbers = itertools.count()
@@ -191,6 +198,46 @@ def test_a_cursor_is_of_one_client_and_one_search(own: Api) -> None:
     assert own.call("GET", "/v1alpha2/tasks", cursor=cursor, status="queued").fields == ["cursor"]
     assert own.call("GET", "/v1alpha2/tasks", cursor=cursor[:-4]).fields == ["cursor"]
     assert own.call("GET", "/v1alpha2/tasks", cursor=damaged).fields == ["cursor"]
+
+
+@pytest.mark.parametrize("place", ["", "x", "x" * 2000, "\ud800", "2026-01-31T12:00:00.000Z#" + "x" * 65])
+def test_a_cursor_that_a_caller_made_up_is_refused(place: str, own: Api) -> None:
+    """DynamoDB takes no empty or long key, which is no reason to send the request again."""
+    cursor = write_cursor(own.client.name, [], place)
+
+    reply = own.call("GET", "/v1alpha2/tasks", cursor=cursor)
+
+    assert (reply.status, reply.fields) == (400, ["cursor"])
+
+
+def test_a_task_that_is_withdrawn_while_a_page_is_read_is_left_out(own: Api) -> None:
+    # Given one of two tasks beyond its deadline, whose item goes away before its end is noted
+    class Withdrawing(TaskTable):
+        def expire(self, item: TaskItem, now: float) -> Refused | None:
+            self.withdraw(item)
+            return super().expire(item, now)
+
+    [kept] = submitted(own, 1)
+    submitted(own, 1, options={"deadline": 1})
+    table = Withdrawing(own.door.settings, own.door.session)
+    reader = Reader(table, own.timings, clock=lambda: time.time() + 3)
+
+    caller = Caller(own.client, own.door.settings.catalog, own.door.settings.output_bucket)
+    request = TaskRequest(
+        event={},
+        params={},
+        caller=caller,
+        request_id="",
+        trace=TraceContext.fresh(),
+        facts={},
+        started=time.monotonic(),
+    )
+
+    # When
+    page = Listing(table, reader).page(request)
+
+    # Then
+    assert [item.id for item in page.items] == [kept]
 
 
 def test_without_the_table_there_is_no_list(own: Api) -> None:

@@ -61,12 +61,24 @@ def test_a_task_is_shown_from_the_queue_to_its_result(api: Api) -> None:
     assert revisions == sorted(set(revisions))
 
 
-@pytest.mark.parametrize("task_id", ["never-sent", "a%20b", "..", "x" * 2000, "%23", "%E2%82%AC"])
+@pytest.mark.parametrize("task_id", ["never-sent", "a%20b", "..", "x" * 2000, "%23", "%E2%82%AC", "%2F", "a%2Fcancel"])
 def test_a_task_that_is_not_there_is_404(task_id: str, api: Api) -> None:
     reply = api.get(task_id)
 
     assert (reply.status, reply.body["type"]) == (404, "urn:problem-type:not-found")
     assert reply.body["errors"] == []
+
+
+@pytest.mark.parametrize("path", ["{}%2F", "%2F{}", "{}%2Foutputs%2F1", "{}%2F/cancel"])
+def test_an_encoded_slash_is_part_of_the_id(path: str, api: Api) -> None:
+    task_id = new_id()
+    api.submit(task_id)
+    api.ends(task_id, DONE)
+
+    method = "POST" if path.endswith("/cancel") else "GET"
+    reply = api.call(method, f"/v1alpha2/tasks/{path.format(task_id)}")
+
+    assert (reply.status, reply.body["type"]) == (404, "urn:problem-type:not-found")
 
 
 def test_another_clients_task_is_not_there(clients: Callable[[Client], Api]) -> None:
@@ -168,6 +180,14 @@ def test_a_revision_that_the_caller_has_is_304(api: Api) -> None:
     assert changed.headers["ETag"] != tag
 
 
+def test_any_revision_is_known_to_a_caller_that_says_so(api: Api) -> None:
+    """``*`` is every entity tag (RFC 9110, 13.1.2)."""
+    task_id = new_id()
+    api.submit(task_id)
+
+    assert api.get(task_id, **{"If-None-Match": "*"}).status == 304
+
+
 def test_an_id_that_is_used_again_is_another_revision(api: Api) -> None:
     task_id = new_id()
     first = api.door.handler(_post(api, task_id, "0b8f7f5e-3c0e-4a55-9d7e-0c2f1a6b9d10"), None)
@@ -239,6 +259,15 @@ def test_a_preference_that_is_none_is_ignored(prefer: str, api: Api) -> None:
     assert time.monotonic() - started < 10
 
 
+@pytest.mark.parametrize("seconds", ["0001", "9" * 10, "9" * 5000], ids=["zeros", "ten", "thousands"])
+def test_any_number_of_seconds_is_a_wait(seconds: str, api: Api) -> None:
+    short = api.having(timings=TaskTimings(poll=0.05, wait=0.2))
+    task_id = new_id()
+    short.submit(task_id)
+
+    assert short.get(task_id, Prefer=f"wait={seconds}").headers["Preference-Applied"] == "wait"
+
+
 def test_a_submission_can_wait_for_its_result(api: Api) -> None:
     task_id = new_id()
 
@@ -265,6 +294,7 @@ def test_a_task_beyond_its_deadline_expires_before_it_is_seen(api: Api) -> None:
     item = api.item(task_id)
     assert item is not None
     assert item.status is State.EXPIRED
+    assert item.ttl == pytest.approx(time.time() + api.door.settings.task_retention, abs=3600)
 
 
 def test_without_the_table_a_read_is_503(api: Api) -> None:

@@ -1,6 +1,7 @@
 """A repeated ``POST /v1alpha2/tasks``: the same request is the same task, another one with its id is refused."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +14,10 @@ from contract.task_table.writes import Ending
 from frontend_lambda.sender import Timings
 from frontend_lambda.tasks.timings import TaskTimings
 from test.frontend_lambda.tasks.conftest import Api, new_id, request
-from test.frontend_lambda.unreliable import LOSE, PASS, unreliable
+from test.frontend_lambda.unreliable import LOSE, PASS, Held, unreliable
+from test.support.platform import until
 
+PATIENT = Timings(connect=5, read=20, patient_read=20, total=24, pauses=())
 HASTY = Timings(connect=0.5, read=0.5, patient_read=0.5, total=5, pauses=(0.01,))
 
 
@@ -87,8 +90,7 @@ def test_a_repeat_shows_how_the_task_ended(api: Api) -> None:
 
 @pytest.mark.slow
 def test_a_thousand_equal_requests_at_once_are_one_task(api: Api) -> None:
-    # Given, however long they take, none that is so late that the task is published again
-    patient = api.having(timings=TaskTimings(poll=0.05, republish=3600.0))
+    # Given
     task_id, count = new_id(), 1000
     together = threading.Barrier(32)
 
@@ -96,7 +98,7 @@ def test_a_thousand_equal_requests_at_once_are_one_task(api: Api) -> None:
         if number < together.parties:
             together.wait(30)
         # As clients do: on a slow machine the table may take longer than its time limit.
-        return next(status for _ in range(20) if (status := patient.submit(task_id).status) != 503)
+        return next(status for _ in range(20) if (status := api.submit(task_id).status) != 503)
 
     # When
     with ThreadPoolExecutor(together.parties) as pool:
@@ -153,6 +155,42 @@ def test_a_repeat_that_comes_soon_publishes_nothing(api: Api) -> None:
 
     assert [api.submit(task_id).status for _ in range(3)] == [200] * 3
     assert api.door.received_anywhere() == {}
+
+
+def test_a_repeat_beyond_the_deadline_finds_the_task_expired(api: Api) -> None:
+    eager = api.having(timings=TaskTimings(poll=0.05, republish=0.0))
+    task_id, options = new_id(), {"deadline": 1}
+    eager.submit(task_id, options=options)
+    api.door.received("sdruntime")
+    time.sleep(2.1)
+
+    again = eager.submit(task_id, options=options)
+
+    assert (again.status, again.body["status"]) == (200, "expired")
+    assert api.door.received_anywhere() == {}
+
+
+def test_a_repeat_takes_over_from_a_request_that_cannot_publish(api: Api) -> None:
+    """A client that gave up on its first request and got 200 for the second one has a task, whatever becomes of the
+    first request."""
+    # Given a first request that SNS refuses, and a second one meanwhile, of which SNS takes the message
+    task_id, refusal = new_id(), Held(403, "AuthorizationError")
+    with unreliable(api.door.settings.endpoint_url, "sns") as proxy, ThreadPoolExecutor(1) as pool:
+        proxy.plan[:] = [refusal]
+        first = pool.submit(api.having(sender=PATIENT, endpoint_url=proxy.endpoint).submit, task_id)
+        until(lambda: proxy.calls)
+        begun = time.time()
+        until(lambda: time.time() - begun >= 1)
+
+        # When
+        second = api.having(timings=TaskTimings(poll=0.05, republish=1.0)).submit(task_id)
+        refusal.released.set()
+
+        # Then
+        assert first.result(60).status == 503
+    assert (second.status, second.body["status"]) == (200, "queued")
+    assert len(api.door.received("sdruntime")) == 1
+    assert api.get(task_id).status == 200
 
 
 def test_a_put_whose_answer_is_lost_is_no_repeat(api: Api) -> None:
