@@ -7,6 +7,7 @@ visibility ends, which the handler may have changed.
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -27,12 +28,19 @@ LOGGER = logging.getLogger(__name__)
 
 
 class EventSource:
-    """A queue and the handler of its messages."""
+    """A queue and the handler of its messages.
 
-    def __init__(self, sqs: "SQSClient", queue_url: str, handler: Handler) -> None:
+    Several may serve one queue, each in a thread of its own. With the same ``turn`` one of them waits for messages at a
+    time, however many there are.
+    """
+
+    def __init__(
+        self, sqs: "SQSClient", queue_url: str, handler: Handler, turn: AbstractContextManager[Any] | None = None
+    ) -> None:
         self._sqs = sqs
         self._url = queue_url
         self._handler = handler
+        self._turn = turn or nullcontext()
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop``. An error is logged and the messages are left to come again."""
@@ -45,13 +53,14 @@ class EventSource:
 
     def poll(self, wait_seconds: int = WAIT_SECONDS) -> int:
         """One batch. Returns how many messages it had."""
-        messages = self._sqs.receive_message(
-            QueueUrl=self._url,
-            MaxNumberOfMessages=BATCH_SIZE,
-            WaitTimeSeconds=wait_seconds,
-            MessageAttributeNames=["All"],
-            MessageSystemAttributeNames=["All"],
-        ).get("Messages", [])
+        with self._turn:
+            messages = self._sqs.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=BATCH_SIZE,
+                WaitTimeSeconds=wait_seconds,
+                MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["All"],
+            ).get("Messages", [])
         if messages:
             response = self._handler({"Records": [_record(message) for message in messages]}, None)
             failed = {failure["itemIdentifier"] for failure in response["batchItemFailures"]}

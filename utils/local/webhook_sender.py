@@ -8,13 +8,11 @@ import time
 import boto3
 
 from contract.json_log import write_to_stdout
+from infra.webhooks import CONCURRENCY
 from utils.local.event_source import EventSource
 from webhook_lambda.handler import WebhookSender
 from webhook_lambda.logs import LOGGER
-from webhook_lambda.settings import Settings, load
-
-CONCURRENCY = 2
-"""Batches at the same time, so that a slow one holds up no other."""
+from webhook_lambda.settings import load
 
 STOP_SECONDS = 2.0
 """For the batches to end on a signal."""
@@ -26,9 +24,17 @@ def main() -> None:
     write_to_stdout(LOGGER, settings.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # The clients are made here, one after the other: threads may share a client, and not the session that makes it.
+    session, turn = boto3.Session(), threading.Lock()
+    sqs = session.client("sqs", endpoint_url=settings.endpoint_url)
     threads = [
-        threading.Thread(target=_serve, args=(settings, stop), name=f"batches-{number}", daemon=True)
-        for number in range(CONCURRENCY)
+        threading.Thread(
+            target=_serve,
+            args=(EventSource(sqs, settings.queue_url, sender, turn), sender, stop),
+            name=f"batches-{number}",
+            daemon=True,
+        )
+        for number, sender in enumerate(WebhookSender(settings, session) for _ in range(CONCURRENCY))
     ]
     for thread in threads:
         thread.start()
@@ -39,13 +45,10 @@ def main() -> None:
         thread.join(max(0.0, end - time.monotonic()))
 
 
-def _serve(settings: Settings, stop: threading.Event) -> None:
+def _serve(source: EventSource, sender: WebhookSender, stop: threading.Event) -> None:
     """Each thread is what an execution environment is on Lambda: a handler of its own, one batch at a time."""
-    session = boto3.Session()
-    sender = WebhookSender(settings, session)
     try:
-        sqs = session.client("sqs", endpoint_url=settings.endpoint_url)
-        EventSource(sqs, settings.queue_url, sender).run(stop)
+        source.run(stop)
     finally:
         sender.close()
 

@@ -12,6 +12,8 @@ from test.support.moto_server import running_moto
 from utils.local.event_source import EventSource
 from webhook_lambda.record import Record
 
+PATIENCE = 60.0
+
 
 @pytest.fixture(scope="module")
 def sqs() -> Iterator[Any]:
@@ -76,3 +78,38 @@ def test_a_handler_that_fails_loses_nothing_and_the_next_batch_comes(sqs: Any, q
     EventSource(sqs, queue, handler).run(stop)
     assert bodies == ["first", "second"]
     assert left(sqs, queue) == 1
+
+
+def test_a_batch_that_takes_long_holds_up_no_other(sqs: Any, queue: str) -> None:
+    # Given as many slow batches as there are sources but one
+    stop, slow, done = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def handler(event: Mapping[str, Any], _: Any) -> Mapping[str, Any]:
+        if any(record["body"] == "quick" for record in event["Records"]):
+            done.set()
+        else:
+            slow.release()
+            done.wait(PATIENCE)
+        return {"batchItemFailures": []}
+
+    turn = threading.Lock()
+    sources = [EventSource(sqs, queue, handler, turn) for _ in range(4)]
+    threads = [threading.Thread(target=source.run, args=(stop,)) for source in sources]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in sources[1:]:
+            send(sqs, queue, "slow")
+            assert slow.acquire(timeout=PATIENCE)
+
+        # When
+        send(sqs, queue, "quick")
+
+        # Then
+        assert done.wait(PATIENCE)
+    finally:
+        done.set()
+        stop.set()
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert left(sqs, queue) == 0
