@@ -37,6 +37,9 @@ class State(StrEnum):
 ACTIVE = (State.QUEUED, State.RUNNING)
 
 
+SENDING, SENT = "sending", "sent"
+
+
 class ItemModel(BaseModel):
     """A part of an item. What a newer version of the project has added to it is left out."""
 
@@ -75,8 +78,9 @@ class TaskItem(ItemModel):
     ``request`` is the identity of the front door's request, which says of a message whether the item is its task's.
     ``deadline`` and ``ttl`` are epoch seconds. ``cancel`` is when somebody asked a running task to stop, ``retry``
     whether it waits for another run. ``record`` is the key of the record in S3. ``fingerprint`` is a hash of the body
-    that made the task; None for the older routes, whose ids may be repeated. ``published`` is when its message was sent
-    last (epoch seconds), 0 where nobody knows whether it was.
+    that made the task; None for the older routes, whose ids may be repeated. ``published`` is when the last request
+    began to publish its message (epoch seconds, one more where two began in one second), 0 where nobody knows whether
+    that was taken. ``republished`` is what a repeat has come to that published it, too: SENDING or SENT.
     """
 
     client: str
@@ -108,6 +112,7 @@ class TaskItem(ItemModel):
     webhook: Webhook | None = None
     fingerprint: str | None = None
     published: int | None = None
+    republished: str | None = None
     position: Position | None = None
     ttl: int | None = None
 

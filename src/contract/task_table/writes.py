@@ -13,9 +13,8 @@ from contract.callback import Cause
 from contract.errors import truncate
 from contract.task_table.item import ACTIVE, MAX_MESSAGE_LENGTH, MAX_OUTPUTS, Output, State, TaskItem, timestamp
 from contract.task_table.keys import PARTITION_KEY, created_id, task_key
+from contract.task_table.update import Request, Update
 from contract.task_table.values import from_values, to_value
-
-Request = dict[str, Any]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
 """The error code of a write whose condition does not hold; the error's ``Item`` is what is there instead."""
@@ -69,7 +68,7 @@ def put(table: str, item: TaskItem, *, replace: bool = False) -> Request:
 
 
 def withdraw(table: str, item: TaskItem) -> Request:
-    """delete_item: the task of a request that could not be published. Refused once a repeat has published it."""
+    """delete_item: the task of a request that could not be published. Refused once a repeat has taken over."""
     values = {"request": item.request, "status": State.QUEUED, "published": item.published}
     known = {name: value for name, value in values.items() if value is not None}
     return {
@@ -81,23 +80,9 @@ def withdraw(table: str, item: TaskItem) -> Request:
     }
 
 
-def publish_again(table: str, item: TaskItem, *, now: int) -> Request:
-    """update_item: the message of a task that waits is about to be sent once more. ``now`` is in epoch seconds; 0 says
-    that nobody knows whether it was taken. Refused when somebody else has published it since ``item`` was read."""
-    update = _Update(table, item.key, revision=False)
-    update.set(published=now)
-    return update.request(
-        "#status = :queued AND #request = :request AND #published = :seen",
-        names=("status", "request", "published"),
-        queued=State.QUEUED,
-        request=item.request,
-        seen=item.published,
-    )
-
-
 def claim(table: str, origin: Origin, *, run: str, attempt: int, now: float) -> Request:
     """update_item: a run begins. Refused for what is canceled or has ended, and for another request's item."""
-    update = _Update(table, origin.key)
+    update = Update(table, origin.key)
     update.set(status=State.RUNNING, run=run, attempt=attempt, started=timestamp(now))
     update.set_if_absent(**_facts(origin))
     update.remove("progress", "beat", "retry")
@@ -113,7 +98,7 @@ def beat(table: str, origin: Origin, *, run: str, now: float, progress: float | 
 
     ``progress`` is 0..1; None when it has not changed, which is no new revision for those who wait for one.
     """
-    update = _Update(table, origin.key, revision=progress is not None)
+    update = Update(table, origin.key, revision=progress is not None)
     update.set(beat=timestamp(now))
     if progress is not None:
         update.set(progress=round(progress, 3))
@@ -122,7 +107,7 @@ def beat(table: str, origin: Origin, *, run: str, now: float, progress: float | 
 
 def requeue(table: str, origin: Origin, *, run: str) -> Request:
     """update_item: the run ended without an outcome, and the task waits for another."""
-    update = _Update(table, origin.key)
+    update = Update(table, origin.key)
     update.set(status=State.QUEUED, retry=True)
     update.remove("run", "progress", "beat", "started")
     return update.request(_MY_RUN, names=("status", "run"), run=run)
@@ -144,7 +129,7 @@ class Ending:
 
 def end(table: str, origin: Origin, ending: Ending, *, now: float) -> Request:
     """update_item: the task has an outcome. Refused when it has one already, and for another request's item."""
-    update = _Update(table, origin.key)
+    update = Update(table, origin.key)
     update.set(
         status=ending.status,
         ended=timestamp(now),
@@ -167,7 +152,7 @@ def end(table: str, origin: Origin, ending: Ending, *, now: float) -> Request:
 
 def cancel_queued(table: str, client: str, task_id: str, *, now: float, ttl: int) -> Request:
     """update_item: a task that waits is over. Its message may come to an agent later, which needs the item then."""
-    update = _Update(table, task_key(client, task_id))
+    update = Update(table, task_key(client, task_id))
     update.set(status=State.CANCELED, ended=timestamp(now), ttl=ttl)
     update.remove("retry")
     return update.request("#status = :queued", names=("status",), queued=State.QUEUED)
@@ -175,7 +160,7 @@ def cancel_queued(table: str, client: str, task_id: str, *, now: float, ttl: int
 
 def cancel_running(table: str, client: str, task_id: str, *, now: float) -> Request:
     """update_item: a task that runs is to be stopped. Refused when somebody asked before."""
-    update = _Update(table, task_key(client, task_id))
+    update = Update(table, task_key(client, task_id))
     update.set(cancel=timestamp(now))
     return update.request(
         "#status = :running AND attribute_not_exists(#cancel)", names=("status", "cancel"), running=State.RUNNING
@@ -184,7 +169,7 @@ def cancel_running(table: str, client: str, task_id: str, *, now: float) -> Requ
 
 def expire(table: str, client: str, task_id: str, *, now: float, ttl: int) -> Request:
     """update_item: a task that waits beyond its deadline is over. As with ``cancel_queued``, its message is not."""
-    update = _Update(table, task_key(client, task_id))
+    update = Update(table, task_key(client, task_id))
     update.set(status=State.EXPIRED, ended=timestamp(now), ttl=ttl)
     return update.request(
         "#status = :queued AND #deadline < :now", names=("status", "deadline"), queued=State.QUEUED, now=int(now)
@@ -224,7 +209,6 @@ def refusal(item: Mapping[str, Any] | None, request: str) -> Refusal:
 
 _MINE = "#request = :request AND #status IN (:queued, :running)"
 _MY_RUN = "#status = :running AND #run = :run"
-_STATES = {":queued": State.QUEUED, ":running": State.RUNNING}
 
 
 def _facts(origin: Origin) -> dict[str, Any]:
@@ -244,56 +228,3 @@ def _facts(origin: Origin) -> dict[str, Any]:
 
 def _error(error: Cause | None) -> dict[str, str] | None:
     return {"type": error.type, "message": truncate(error.message, MAX_MESSAGE_LENGTH)} if error else None
-
-
-class _Update:
-    """An update expression. Every name goes through a placeholder, for many are words that DynamoDB reserves."""
-
-    def __init__(self, table: str, key: Mapping[str, Any], *, revision: bool = True) -> None:
-        self._table = table
-        self._key = key
-        self._revision = revision
-        self._names: dict[str, str] = {}
-        self._values: dict[str, Any] = {}
-        self._set: list[str] = []
-        self._remove: list[str] = []
-
-    def set(self, **attributes: Any) -> None:
-        """What is None stays as it is."""
-        for name, value in attributes.items():
-            if value is not None:
-                self._set.append(f"#{name} = {self._value(name, value)}")
-
-    def set_if_absent(self, **attributes: Any) -> None:
-        for name, value in attributes.items():
-            self._set.append(f"#{name} = if_not_exists(#{name}, {self._value(name, value)})")
-
-    def remove(self, *names: str) -> None:
-        self._remove += [f"#{name}" for name in names]
-        self._names |= {f"#{name}": name for name in names}
-
-    def request(self, condition: str, *, names: Sequence[str], **values: Any) -> Request:
-        self._names |= {f"#{name}": name for name in names}
-        named = _STATES | {f":{name}": value for name, value in values.items()}
-        self._values |= {name: to_value(value) for name, value in named.items() if name in condition}
-        expression = f"SET {', '.join(self._set)}"
-        if self._remove:
-            expression += f" REMOVE {', '.join(self._remove)}"
-        if self._revision:
-            expression += " ADD #revision :one"
-            self._names["#revision"] = "revision"
-            self._values[":one"] = to_value(1)
-        return {
-            "TableName": self._table,
-            "Key": dict(self._key),
-            "UpdateExpression": expression,
-            "ConditionExpression": condition,
-            "ExpressionAttributeNames": self._names,
-            "ExpressionAttributeValues": self._values,
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-
-    def _value(self, name: str, value: Any) -> str:
-        self._names[f"#{name}"] = name
-        self._values[f":set_{name}"] = to_value(value)
-        return f":set_{name}"

@@ -7,9 +7,8 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from contract.task_table.item import State, TaskItem
+from contract.task_table.item import SENT, State, TaskItem
 from frontend_lambda.body import part
-from frontend_lambda.tasks.estimate import epoch
 
 _QUOTED = re.compile(r'"([^"\\]*)"')
 
@@ -43,9 +42,11 @@ def is_repeat(earlier: TaskItem, fingerprint: str) -> bool:
     return earlier.fingerprint == fingerprint
 
 
-def publish_due(item: TaskItem, now: float, after: float) -> bool:
-    """Whether the message of ``item`` should be published again at ``now``: it waits for its first run, and the last
-    time was ``after`` seconds ago, or as long ago as that was after the submission."""
-    if item.status is not State.QUEUED or item.retry or item.published is None:
-        return False
-    return now - item.published >= max(after, item.published - epoch(item.created))
+def is_published(item: TaskItem) -> bool:
+    """Whether the message of ``item`` is known to be in the queue, or needed no more."""
+    return item.status is not State.QUEUED or item.retry or item.published is None or item.republished == SENT
+
+
+def may_publish(item: TaskItem, now: float, after: float) -> bool:
+    """Whether a repeat is to publish the message: another one is not at it, or has begun ``after`` seconds ago."""
+    return item.republished is None or not item.published or now - item.published >= after

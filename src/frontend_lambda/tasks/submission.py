@@ -15,7 +15,7 @@ from frontend_lambda.logs import LOGGER, loggable_id
 from frontend_lambda.sender import NotSent, Sender
 from frontend_lambda.settings import Settings
 from frontend_lambda.tasks.estimate import position
-from frontend_lambda.tasks.idempotency import fingerprint, is_repeat, publish_due
+from frontend_lambda.tasks.idempotency import fingerprint, is_published, is_repeat, may_publish
 from frontend_lambda.tasks.load import Loads
 from frontend_lambda.tasks.options import MAX_DEADLINE, Options, read_options
 from frontend_lambda.tasks.problems import TaskProblem, id_in_use, invalid, unavailable
@@ -48,6 +48,7 @@ class Submission:
         *,
         timings: TaskTimings,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings = settings
         self._table = table
@@ -56,6 +57,7 @@ class Submission:
         self._reader = reader
         self._timings = timings
         self._clock = clock
+        self._sleep = sleep
 
     def submit(self, request: TaskRequest, body: Any, request_id: str, facts: dict[str, Any]) -> Submitted:
         """The task of ``{"task": …, "options": …}``. ``facts`` gains what a log line says of it.
@@ -140,14 +142,8 @@ class Submission:
 
     def _take_back(self, item: TaskItem, *, keep: bool) -> None:
         """The task is gone; or, where its message may be in the queue, it is published again by the next repeat."""
-        try:
-            if keep:
-                self._table.publish_again(item, 0)
-            else:
-                self._table.withdraw(item)
-        except TableUnavailable as error:
-            facts = {"action": "withdraw", "task_id": item.id, "request_id": item.request, "detail": str(error)}
-            LOGGER.warning("a task that was not published is still in the table", extra=facts)
+        undo = self._table.unpublished if keep else self._table.withdraw
+        self._note("withdraw", undo, item, "a task that was not published is still in the table")
 
     def _repeated(
         self,
@@ -157,24 +153,49 @@ class Submission:
         earlier: TaskItem | None,
         facts: dict[str, Any],
     ) -> TaskItem:
-        if earlier is None or item.fingerprint is None or not is_repeat(earlier, item.fingerprint):
-            raise id_in_use(item.id)
-        facts |= {"outcome": "repeated", "repeated_request_id": earlier.request}
-        current = self._reader.current(earlier)
-        if current is None:
-            raise unavailable(NOT_ACCEPTED.format("queued"))
-        earlier = current
-        now = self._clock()
-        if publish_due(earlier, now, self._timings.republish):
+        """The task that is there, once its message is known to be in the queue."""
+        until = request.started + self._timings.total
+        while True:
+            if earlier is None or item.fingerprint is None or not is_repeat(earlier, item.fingerprint):
+                raise id_in_use(item.id)
+            facts |= {"outcome": "repeated", "repeated_request_id": earlier.request}
+            current = self._reader.current(earlier)
+            if current is not None and is_published(current):
+                return current
+            if current is not None and self._take_over(request, admission, current, facts):
+                return current
+            if current is None or time.monotonic() >= until:
+                raise unavailable(NOT_ACCEPTED.format("queued"))
+            self._sleep(self._timings.poll)
             try:
-                due = self._table.publish_again(earlier, int(now)) is None
-            except TableUnavailable as error:
-                raise unavailable(NOT_ACCEPTED.format("recorded")) from error
-            if due:
-                self._publish(
-                    request, admission, earlier.model_copy(update={"published": int(now)}), facts, repeat=True
-                )
-        return earlier
+                earlier = self._reader.read(current.client, current.id)
+            except TaskProblem as problem:
+                raise unavailable(NOT_ACCEPTED.format("queued")) from problem
+
+    def _take_over(self, request: TaskRequest, admission: Admission, earlier: TaskItem, facts: dict[str, Any]) -> bool:
+        """Whether this repeat has published the task; False when another one is at it."""
+        now = self._clock()
+        if not may_publish(earlier, now, self._timings.republish):
+            return False
+        published = max(int(now), (earlier.published or 0) + 1)
+        try:
+            if self._table.take_over(earlier, published) is not None:
+                return False
+        except TableUnavailable as error:
+            raise unavailable(NOT_ACCEPTED.format("recorded")) from error
+        own = earlier.model_copy(update={"published": published})
+        self._publish(request, admission, own, facts, repeat=True)
+        self._note("confirm", self._table.confirm, own, "the next repeat publishes the task once more")
+        return True
+
+    @staticmethod
+    def _note(step: str, write: Callable[[TaskItem], Any], item: TaskItem, otherwise: str) -> None:
+        """Make a write that the request does not depend on; ``otherwise`` is what is so without it."""
+        try:
+            write(item)
+        except TableUnavailable as error:
+            facts = {"action": step, "task_id": item.id, "request_id": item.request, "detail": str(error)}
+            LOGGER.warning(otherwise, extra=facts)
 
 
 def _attributes(request: TaskRequest, item: TaskItem) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from contract.task_table import pods, writes
+from contract.task_table import pods, publishing, writes
 from contract.task_table.item import TaskItem
 from contract.task_table.keys import (
     BY_CLIENT,
@@ -20,6 +20,7 @@ from contract.task_table.keys import (
     task_key,
 )
 from contract.task_table.pods import PodItem
+from contract.task_table.update import Request
 from contract.task_table.values import to_value
 from frontend_lambda.failures import CALL_FAILURES
 from frontend_lambda.settings import Settings
@@ -88,8 +89,14 @@ class TaskTable:
     def withdraw(self, item: TaskItem) -> Refused | None:
         return _conditional(self._patient.delete_item, writes.withdraw(self.name, item))
 
-    def publish_again(self, item: TaskItem, now: int) -> Refused | None:
-        return self._update(writes.publish_again(self.name, item, now=now))
+    def take_over(self, item: TaskItem, published: int) -> Refused | None:
+        return self._update(publishing.take_over(self.name, item, published=published))
+
+    def unpublished(self, item: TaskItem) -> Refused | None:
+        return self._update(publishing.unpublished(self.name, item))
+
+    def confirm(self, item: TaskItem) -> Refused | None:
+        return self._update(publishing.confirm(self.name, item))
 
     def cancel_queued(self, item: TaskItem, now: float) -> Refused | None:
         return self._update(writes.cancel_queued(self.name, item.client, item.id, now=now, ttl=self._ttl(item, now)))
@@ -150,7 +157,7 @@ class TaskTable:
         sent = item.published or epoch(item.created)
         return int(max(now + self._retention, sent + MAX_DEADLINE))
 
-    def _update(self, request: writes.Request) -> Refused | None:
+    def _update(self, request: Request) -> Refused | None:
         return _conditional(self._patient.update_item, request)
 
 
@@ -175,7 +182,7 @@ def _call(call: Callable[[], Any]) -> Any:
         raise TableUnavailable(str(error)) from error
 
 
-def _conditional(call: Callable[..., Any], request: writes.Request) -> Refused | None:
+def _conditional(call: Callable[..., Any], request: Request) -> Refused | None:
     try:
         call(**request)
     except ClientError as error:

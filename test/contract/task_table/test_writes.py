@@ -4,7 +4,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from contract.runtimes import TaskType
-from contract.task_table import writes
+from contract.task_table import publishing, writes
 from contract.task_table.item import State, timestamp
 from contract.task_table.writes import Refusal
 
@@ -83,10 +83,23 @@ def test_what_was_not_published_is_withdrawn_unless_it_goes_on(table: Table) -> 
 def test_what_a_repeat_has_published_meanwhile_is_not_withdrawn(table: Table) -> None:
     sent = ITEM.model_copy(update={"published": int(NOW)})
     table.put(sent)
-    table.client.update_item(**writes.publish_again(table.name, sent, now=int(NOW) + 5))
+    table.client.update_item(**publishing.take_over(table.name, sent, published=int(NOW) + 1))
     with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
         table.withdraw(sent)
     assert table.item.status is State.QUEUED
+
+
+def test_of_many_repeats_one_takes_over(table: Table) -> None:
+    sent = ITEM.model_copy(update={"published": int(NOW)})
+    table.put(sent)
+    table.client.update_item(**publishing.take_over(table.name, sent, published=int(NOW) + 1))
+    with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
+        table.client.update_item(**publishing.take_over(table.name, sent, published=int(NOW) + 1))
+    with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
+        table.client.update_item(**publishing.unpublished(table.name, sent))
+    assert (table.item.published, table.item.republished) == (int(NOW) + 1, "sending")
+    table.client.update_item(**publishing.confirm(table.name, table.item))
+    assert (table.item.republished, table.item.revision) == ("sent", 1)
 
 
 def test_a_claim_makes_the_item_that_the_front_door_could_not(table: Table) -> None:

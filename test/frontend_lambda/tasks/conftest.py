@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ROUTES = Resources([(route.method, route.path) for route in API_ROUTES])
 
 SHORT, USUAL = TaskTimings(poll=0.05, republish=3600.0), Timings()
-"""However slow the machine is, a repeat publishes nothing again unless a test wants that."""
+"""However slow the machine is, a repeat takes over from no other unless a test wants that."""
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ def test_several_tasks_are_answered_one_by_one(api: Api) -> None:
     assert [result["status"] for result in reply.body["results"]] == [200, 400, 202, 422]
     assert [result["task"] is None for result in reply.body["results"]] == [False, True, False, True]
     assert reply.body["results"][1]["error"]["errors"][0]["field"] == "task.metadata.runtime"
-    assert len(api.door.received("sdruntime")) == 2
+    assert len({message.request_id for message in api.door.received("sdruntime")}) == 2
 
 
 def test_each_of_a_hundred_tasks_is_one_of_its_own(api: Api) -> None:
