@@ -15,6 +15,7 @@ from test.support.platform import PATIENCE, Running
 from utils.smoke import samples
 
 LIMIT = PATIENCE
+EQUAL = 40
 
 
 def request(task_id: str, **content: Any) -> dict[str, Any]:
@@ -63,6 +64,40 @@ async def test_a_task_is_submitted_waited_for_and_its_result_fetched(platform: R
         assert [one["id"] for one in (await listed.json())["tasks"]] == [task_id]
     async with http.post("v1alpha2/tasks", json=body) as repeated:
         assert (repeated.status, (await repeated.json())["status"]) == (200, "completed")
+
+
+async def test_equal_requests_at_once_are_one_run(platform: Running, http: ClientSession) -> None:
+    # Given
+    task_id = f"task-{uuid.uuid4()}"
+    body = request(task_id)
+
+    async def post() -> int:
+        while True:
+            async with http.post("v1alpha2/tasks", json=body) as answer:
+                if answer.status != 429:
+                    return answer.status
+            await asyncio.sleep(0.2)
+
+    # When
+    statuses = await asyncio.gather(*(post() for _ in range(EQUAL)))
+    task = await ended(http, task_id)
+
+    # Then, when no message is left that another run could come of
+    assert sorted(statuses) == [200] * (EQUAL - 1) + [202]
+    assert (task["status"], task["attempt"]) == ("completed", 1)
+    names: list[Any] = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    queue = platform.addresses.queues[task["runtime"]]
+    async with platform.access.clients() as clients, asyncio.timeout(LIMIT):
+        while True:
+            counts = (await clients.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names))["Attributes"]
+            if not any(map(int, counts.values())):
+                break
+            await asyncio.sleep(0.2)
+        folder = f"{body['task']['metadata']['prefix']}/{task_id}/"
+        stored = await clients.s3.list_objects_v2(Bucket=platform.addresses.bucket, Prefix=folder)
+    assert [one["Key"] for one in stored["Contents"] if one["Key"].endswith(".png")] == [
+        output["s3"].partition(f"{platform.addresses.bucket}/")[2] for output in task["outputs"]
+    ]
 
 
 async def test_an_uploaded_file_is_what_a_task_starts_from(platform: Running, http: ClientSession) -> None:
