@@ -80,16 +80,7 @@ def test_what_was_not_published_is_withdrawn_unless_it_goes_on(table: Table) -> 
     assert table.item.status is State.RUNNING
 
 
-def test_what_a_repeat_has_published_meanwhile_is_not_withdrawn(table: Table) -> None:
-    sent = ITEM.model_copy(update={"published": int(NOW)})
-    table.put(sent)
-    table.client.update_item(**publishing.take_over(table.name, sent, published=int(NOW) + 1))
-    with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
-        table.withdraw(sent)
-    assert table.item.status is State.QUEUED
-
-
-def test_of_many_repeats_one_takes_over(table: Table) -> None:
+def test_of_many_repeats_one_takes_over_also_from_the_first_request(table: Table) -> None:
     sent = ITEM.model_copy(update={"published": int(NOW)})
     table.put(sent)
     table.client.update_item(**publishing.take_over(table.name, sent, published=int(NOW) + 1))
@@ -97,6 +88,8 @@ def test_of_many_repeats_one_takes_over(table: Table) -> None:
         table.client.update_item(**publishing.take_over(table.name, sent, published=int(NOW) + 1))
     with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
         table.client.update_item(**publishing.unpublished(table.name, sent))
+    with pytest.raises(ClientError, match=writes.CONDITION_FAILED):
+        table.withdraw(sent)
     assert (table.item.published, table.item.republished) == (int(NOW) + 1, "sending")
     table.client.update_item(**publishing.confirm(table.name, table.item))
     assert (table.item.republished, table.item.revision) == ("sent", 1)
