@@ -81,6 +81,7 @@ class Run:
         starts = self._starts()
         units = list(_controlnet_units(request))
         images: list[Image.Image] = []
+        job.job_count = request.n_iter
         for number in range(request.n_iter):
             job.skipped = False
             if job.stopped:

@@ -11,6 +11,9 @@ from typing import Any
 FIRST_PROGRESS = 0.01
 """What a job that has only just begun shows."""
 
+UNKNOWN_COUNT = -1
+"""The real one's ``job_count`` of a job that has not said how many parts it has: it loads its model, for example."""
+
 
 @dataclass
 class Job:
@@ -38,7 +41,7 @@ class State:
     job: Job = field(default_factory=Job)
     began: float = 0.0
 
-    def begin(self, name: str, count: int) -> Job:
+    def begin(self, name: str, count: int = UNKNOWN_COUNT) -> Job:
         """Start a job of ``count`` parts. An interrupt that came while nothing ran is forgotten here."""
         self.began = time.monotonic()
         self.job = Job(job=name, job_count=count, job_timestamp=datetime.now(UTC).strftime("%Y%m%d%H%M%S"))
@@ -54,7 +57,8 @@ class State:
         done = remaining = 0.0
         if job.job_count:
             part = job.sampling_step / job.sampling_steps if job.sampling_steps else 0.0
-            done = min(1.0, FIRST_PROGRESS + (job.job_no + part) / job.job_count)
+            known = (job.job_no + part) / job.job_count if job.job_count > 0 else 0.0
+            done = min(1.0, FIRST_PROGRESS + known)
             elapsed = time.monotonic() - self.began
             remaining = elapsed / done - elapsed
         return {

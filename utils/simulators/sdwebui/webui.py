@@ -23,9 +23,6 @@ LOADING_STEPS = 10
 INTERROGATION_STEPS = 10
 """Captioning an image takes as long as so many sampling steps."""
 
-UNKNOWN_COUNT = -1
-"""The real one's ``job_count`` of a job that has not said how many parts it has."""
-
 PREVIEW_SHARE = 4
 """A preview is smaller than its image by this factor on each side."""
 
@@ -52,22 +49,23 @@ class WebUI:
             _check_images(request)
         _check_scripts(request)
         sampler, schedule = self.flavour.sampler(request.sampler_name or request.sampler_index or "Euler")
-        async with self._free, self._overridden(request) as checkpoint:
-            settings = self.options()
-            self._check_refiner(request)
-            run = Run(
-                request,
-                sampler=sampler,
-                schedule=schedule,
-                checkpoint=checkpoint,
-                settings=settings,
-                version=self.flavour.version,
-                seconds_per_step=self._seconds_per_step,
-            )
+        async with self._free:
+            job = self.state.begin("scripts_txt2img")
             self._running = request
-            job = self.state.begin("scripts_txt2img", request.n_iter)
             try:
-                made = await run.make(job)
+                async with self._overridden(request) as checkpoint:
+                    settings = self.options()
+                    self._check_refiner(request)
+                    run = Run(
+                        request,
+                        sampler=sampler,
+                        schedule=schedule,
+                        checkpoint=checkpoint,
+                        settings=settings,
+                        version=self.flavour.version,
+                        seconds_per_step=self._seconds_per_step,
+                    )
+                    made = await run.make(job)
             finally:
                 self.state.end()
                 self._running = None
@@ -79,25 +77,25 @@ class WebUI:
         }
 
     async def upscale(self, images: list[str], request: Extras) -> tuple[list[str], str]:
-        """The scaled images, base64, and html_info. An interrupt leaves out those that were not begun."""
+        """The scaled images, base64, and html_info. An interrupt leaves out those that were not begun.
+
+        A failure leaves the job in /progress, as the real one does: WebUI looks busy until another job has run. The
+        images are encoded when the next job may run already.
+        """
         decoded = [drawing.decode(image) for image in images]
-        for name in (request.upscaler_1, request.upscaler_2):
-            if not any(upscaler["name"] == name for upscaler in self.flavour.upscalers):
-                raise AssertionError(f"could not find upscaler named {name}")
         scaled, words = [], ""
         async with self._free:
             job = self.state.begin("extras", len(decoded))
-            try:
-                for image in decoded:
-                    if job.stopped:
-                        break
-                    result, words = await asyncio.to_thread(drawing.upscale, image, request)
-                    await asyncio.sleep(self._seconds_per_step)
-                    scaled.append(result)
-                    job.job_no += 1
-            finally:
-                self.state.end()
-        return [drawing.encode(image) for image in scaled], f"<p>{words}</p>"
+            for image in decoded:
+                job.job_no += 1
+                if job.stopped:
+                    break
+                self._check_upscalers(request)
+                result, words = await asyncio.to_thread(drawing.upscale, image, request)
+                await asyncio.sleep(self._seconds_per_step)
+                scaled.append(result)
+            self.state.end()
+        return [await asyncio.to_thread(drawing.encode, image) for image in scaled], f"<p>{words}</p>"
 
     async def interrogate(self, request: Interrogate) -> str:
         """A caption of the image. Raises Refusal for what is no image, and for an unknown model when its turn has come.
@@ -112,7 +110,7 @@ class WebUI:
                 return ", ".join(drawing.tags(image))
             if request.model != "clip":
                 raise Refusal(HTTPStatus.NOT_FOUND, "Model not found")
-            self.state.begin("interrogate", UNKNOWN_COUNT)
+            self.state.begin("interrogate")
             try:
                 await asyncio.sleep(self._seconds_per_step * INTERROGATION_STEPS)
             finally:
@@ -183,6 +181,11 @@ class WebUI:
         chosen = self.checkpoints.closest(str(self._saved[MODEL])) or self.checkpoints.loaded
         if chosen is not self.checkpoints.loaded:
             await self._load(chosen)
+
+    def _check_upscalers(self, request: Extras) -> None:
+        for name in (request.upscaler_1, request.upscaler_2):
+            if not any(upscaler["name"] == name for upscaler in self.flavour.upscalers):
+                raise AssertionError(f"could not find upscaler named {name}")
 
     def _check_refiner(self, request: Generation) -> None:
         name = request.refiner_checkpoint

@@ -165,6 +165,37 @@ async def test_override_settings_change_the_model_for_one_job(webui: Client) -> 
     ]
 
 
+async def test_a_model_is_loaded_as_a_part_of_the_job_that_asks_for_it() -> None:
+    # Given
+    slow = Options(models=SLOW.models, seconds_per_step=0.05)
+    async with serve_simulator(slow) as client:
+        asked = SMALL | {"override_settings": {"sd_model_checkpoint": "beta"}}
+        job = asyncio.create_task(client.ok("txt2img", asked))
+        await client.eventually(lambda state: state["job_count"] != 0)
+
+        # When it is interrupted before it has begun to sample
+        _, loading = await client.get("progress")
+        await client.post("interrupt")
+        answer = await job
+
+        # Then
+        assert (loading["state"]["job_count"], loading["progress"]) == (-1, 0.01)
+        assert answer["images"] == []
+
+
+async def test_an_upscaling_that_fails_shows_as_running_until_another_job_has_run(webui: Client) -> None:
+    # When
+    image = (await webui.ok("txt2img", SMALL))["images"][0]
+    status, _ = await webui.post("extra-single-image", {"image": image, "upscaler_1": "none such"})
+    _, left = await webui.get("progress")
+    await webui.ok("extra-single-image", {"image": image})
+
+    # Then
+    assert status == 500
+    assert (left["state"]["job_count"], left["progress"]) == (1, 1.0)
+    assert (await webui.state())["job_count"] == 0
+
+
 async def test_an_image_too_large_for_the_gpu_is_out_of_memory(webui: Client) -> None:
     # When
     status, answer = await webui.post("txt2img", SMALL | {"width": 8192, "height": 8192})
