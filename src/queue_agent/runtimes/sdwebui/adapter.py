@@ -25,6 +25,7 @@ from queue_agent.runtimes.sdwebui.content import Request, prepare
 from queue_agent.runtimes.sdwebui.faults import API_MISSING
 from queue_agent.runtimes.sdwebui.models import FixedModel, Model, Models
 from queue_agent.runtimes.sdwebui.names import Names
+from queue_agent.runtimes.sdwebui.occupancy import STILL_SECONDS, Occupancy
 from queue_agent.runtimes.sdwebui.settings import Settings
 from queue_agent.runtimes.versions import check_version
 
@@ -37,30 +38,26 @@ INTERRUPT_SECONDS = 15.0
 INTERRUPT_EVERY = 0.25
 """WebUI forgets an interrupt that comes before the job has begun, so it is repeated."""
 
-IDLE_HOLDS_SECONDS = 0.1
-"""For how long a WebUI that was seen idle counts as idle: between two tasks of a busy agent each question would cost
-GPU time."""
-
-FIRST_PAUSE, LAST_PAUSE, PAUSE_GROWTH = 0.05, 1.0, 1.5
-"""Seconds between looks at a WebUI that works for another client."""
-
 log = logging.getLogger(__name__)
 
 
 class Adapter:
     """Fulfils ``Runtime``. ``dynamic_model`` lets each job choose the model that the runtime loads; otherwise the model
-    that was loaded when WebUI was first seen ready is the runtime's, and is put back when somebody changes it."""
+    that was loaded when WebUI was first seen ready is the runtime's, and is put back when somebody changes it.
+    A job of another client that shows nothing new for ``still_seconds`` may have ended."""
 
-    def __init__(self, url: URL, session: ClientSession, *, dynamic_model: bool = False) -> None:
+    def __init__(
+        self, url: URL, session: ClientSession, *, dynamic_model: bool = False, still_seconds: float = STILL_SECONDS
+    ) -> None:
         self._url = url
         self._session = session
         self._api = Api(url, session)
         self._models = Models(self._api)
         self._settings = Settings(self._api)
         self._names = Names(self._api)
+        self._occupancy = Occupancy(self._api, still_seconds)
         self._fixed = None if dynamic_model else FixedModel(self._models)
         self._generation: asyncio.Task[Any] | None = None
-        self._seen_idle: float | None = None
         self._stopped = False
         self.version: str | None = None
         """WebUI's, once an answer has named it."""
@@ -72,6 +69,7 @@ class Adapter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._forget_generation()
+        await self._occupancy.close()
         if self._fixed is not None:
             await self._fixed.close()
 
@@ -88,7 +86,7 @@ class Adapter:
             raise RuntimeFault("no-model", "SD WebUI has no model; put one into its models/Stable-diffusion folder")
         if self._generation is not None and not self._generation.done():
             return
-        if state.get("job_count"):
+        if self._occupancy.busy(state):
             raise RuntimeBusy("busy", f"SD WebUI works for another client: {state.get('job') or 'a job'} is running")
         await self._settings.restore()
         if self._fixed is not None:
@@ -102,7 +100,9 @@ class Adapter:
         self._stopped = False
         request: Request = prepared.request
         await self._forget_generation()
-        await self._wait_until_idle()
+        await self._occupancy.wait_until_idle(lambda: self._stopped)
+        if self._stopped:
+            raise _interrupted()
         monitor.begin()
         await self._settings.restore()
         model = await self._model_for(request) if request.generates else None
@@ -137,7 +137,7 @@ class Adapter:
         except AgentError:
             return None
         done = state["progress"]
-        if not state.get("job_count") or not isinstance(done, (int, float)):
+        if not self._occupancy.is_ours(state) or not isinstance(done, (int, float)):
             return None
         return min(1.0, max(0.0, done))
 
@@ -152,29 +152,6 @@ class Adapter:
             if hint := await mismatch(RuntimeType.SDWEBUI, self._url, self._session):
                 raise RuntimeFault("wrong-type", f"{fault.message}; {hint}") from fault
             raise
-
-    async def _wait_until_idle(self) -> None:
-        """Return when nothing runs; not asked when nothing ran a moment ago. Raises Interrupted on our word.
-
-        After somebody else's job WebUI must be seen idle twice: between two requests that wait for it, it is so for a
-        moment.
-        """
-        clock = asyncio.get_running_loop().time
-        if self._seen_idle is not None and clock() - self._seen_idle < IDLE_HOLDS_SECONDS:
-            return
-        pause, idle_looks = FIRST_PAUSE, 1
-        while True:
-            if self._stopped:
-                raise _interrupted()
-            if (await self._api.state()).get("job_count"):
-                idle_looks = 2
-                await asyncio.sleep(pause)
-                pause = min(pause * PAUSE_GROWTH, LAST_PAUSE)
-                continue
-            idle_looks -= 1
-            if not idle_looks:
-                return
-            await asyncio.sleep(FIRST_PAUSE)
 
     async def _model_for(self, request: Request) -> Model | None:
         """The model that must run, loaded unless the job overrides it; None when the job leaves it open."""
@@ -208,6 +185,7 @@ class Adapter:
         it has begun and does not say so."""
         if self._stopped:
             raise _interrupted()
+        self._occupancy.sending()
         self._generation = asyncio.create_task(self._api.post(request.route, request.payload, seconds=None))
         # A cancelled run leaves the request open: WebUI works on, and its answer shows when it has stopped.
         try:
@@ -217,6 +195,8 @@ class Adapter:
             raise
         except AgentError as fault:
             self._generation = None
+            if not request.generates:
+                await self._occupancy.clear()
             if self._stopped:
                 raise _interrupted() from fault
             raise await self._names.explain(fault, request) from fault
@@ -228,7 +208,7 @@ class Adapter:
     async def _check(self, answer: Answer, request: Request, model: Model | None) -> None:
         """Raise unless the answer is whole and what was asked for."""
         state = await self._api.state()
-        self._seen_idle = None if state.get("job_count") else asyncio.get_running_loop().time()
+        self._occupancy.note_idle(state)
         answer.check_whole(state)
         self._learn_version(answer.info.get("version"))
         if model is not None:
@@ -261,10 +241,10 @@ class Adapter:
             )
 
     async def _stop(self) -> bool:
-        """Interrupt until the job has ended. Somebody else's is left alone: it waits behind ours. Raises RuntimeFault
-        when WebUI is not there."""
+        """Interrupt until the job has ended. Somebody else's is left alone: it waits behind ours, or runs while our
+        images are being encoded. Raises RuntimeFault when WebUI is not there."""
         while self._generation is not None and not self._generation.done():
-            if (await self._api.state()).get("job_count"):
+            if self._occupancy.is_ours(await self._api.state()):
                 await self._api.post("interrupt", {})
             await asyncio.wait([self._generation], timeout=INTERRUPT_EVERY)
         await self._api.state()

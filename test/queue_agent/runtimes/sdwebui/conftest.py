@@ -23,11 +23,8 @@ MakeJob = Callable[..., Job]
 
 
 @asynccontextmanager
-async def _connect(client: Client, *, dynamic_model: bool = False) -> AsyncIterator[Adapter]:
-    async with (
-        runtime_session() as session,
-        Adapter(URL(client.base), session, dynamic_model=dynamic_model) as adapter,
-    ):
+async def _connect(client: Client, **options: Any) -> AsyncIterator[Adapter]:
+    async with runtime_session() as session, Adapter(URL(client.base), session, **options) as adapter:
         yield adapter
 
 
