@@ -155,7 +155,6 @@ class Processor:
         message_id = delivery.lease.message_id
         self._journal.begin(message_id, delivery.runs or 1)
         monitor = RunMonitor(partial(self._journal.accept, message_id))
-        began = time.monotonic()
         try:
             with trace.span("run", attempt=delivery.runs) as span:
                 result = await self._runner.run(
@@ -163,7 +162,7 @@ class Processor:
                 )
                 span.note(model=result.ran.model, outputs=len(result.outputs))
         except Exception as error:  # noqa: BLE001
-            delivery = replace(delivery, seconds=time.monotonic() - began)
+            delivery = replace(delivery, seconds=monitor.seconds)
             return Failed(delivery, self._judged(error, delivery, shutdown, tracking), error, tracking)
         except asyncio.CancelledError:
             await tracking.cancel()
@@ -171,7 +170,7 @@ class Processor:
             raise
         finally:
             tracking.end()
-        seconds = time.monotonic() - began
+        seconds = monitor.seconds
         return Completed(replace(delivery, seconds=seconds), result, seconds, tracking)
 
     async def _work(self, prepared: Prepared, monitor: RunMonitor) -> Result:

@@ -1,6 +1,7 @@
 """What the agent needs of a runtime, whichever it is. An adapter is one file that fulfils ``Runtime``."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -95,13 +96,15 @@ class RunMonitor:
     """What an adapter reports of one run while it lasts.
 
     ``begin`` starts the task's time: what a job waits behind somebody else's in the same runtime is not its own.
-    ``accept`` names the job by the runtime's own id, with which a later process can ``adopt`` it.
+    ``wait`` notes that the job still waits there. ``accept`` names the job by the runtime's own id, with which a later
+    process can ``adopt`` it.
     """
 
     def __init__(self, on_accept: Callable[[str], None] | None = None) -> None:
         self.begun = asyncio.Event()
         self.job_ref: str | None = None
         self._on_accept = on_accept
+        self._since = time.monotonic()
 
     def accept(self, job_ref: str) -> None:
         """The runtime has the job, under this id."""
@@ -109,9 +112,23 @@ class RunMonitor:
         if self._on_accept is not None:
             self._on_accept(job_ref)
 
+    def wait(self) -> None:
+        """The runtime works for another client, and was seen to do so just now."""
+        if not self.begun.is_set():
+            self._since = time.monotonic()
+
     def begin(self) -> None:
         """The runtime works on the job now."""
         self.begun.set()
+
+    @property
+    def seconds(self) -> float:
+        """How long the runtime has worked on the job: since the job was last seen to wait; 0 before the beginning.
+
+        A runtime that is asked from time to time may end a short job before it is seen to begin with it, so the time
+        is not counted from then.
+        """
+        return time.monotonic() - self._since if self.begun.is_set() else 0.0
 
 
 class Runtime(Protocol):

@@ -9,9 +9,9 @@ import pytest
 
 from contract.task_table.item import State
 from contract.wire import encode_task
-from queue_agent.runtimes.base import Job, Result
+from queue_agent.runtimes.base import Job, PreparedJob, Result, RunMonitor
 from test.support.agents import BEATING, BLIND, assembled, at_work, key_of, received, worked
-from test.support.tables import CLIENT, an_item, has_status, item_of, submit
+from test.support.tables import CLIENT, an_item, cancel, has_status, item_of, submit
 from test.support.world import ScriptedRuntime, World, a_result, a_task, never_finish, until
 
 pytestmark = pytest.mark.usefixtures("short_waits")
@@ -214,3 +214,40 @@ async def test_a_webhooks_attributes_are_those_of_the_callback_too(table_world: 
         "request_id": item.request,
     }
     assert set(attributes["t2"]) == {"id", "runtime", "status"}
+
+
+async def test_what_a_task_waits_behind_another_client_is_no_gpu_time_of_its_own(table_world: World) -> None:
+    # Given a runtime that works for another client for longer than the task runs
+    world, waited = table_world, 0.5
+
+    class Taken(ScriptedRuntime):
+        async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+            await asyncio.sleep(waited)
+            monitor.wait()
+            return await super().run(prepared, monitor)
+
+    await submit(world)
+    async with assembled(world, Taken(), timings=BEATING, gpu_hour_price=3600.0) as parts, at_work(parts):
+        # When the task has run
+        ended = await until(lambda: has_status(world, State.COMPLETED))
+    # Then it pays for its run only
+    assert ended.gpu_seconds < waited
+    assert ended.usd < waited
+
+
+async def test_a_task_that_is_canceled_before_the_runtime_began_with_it_costs_nothing(table_world: World) -> None:
+    # Given a runtime that works for another client
+    world = table_world
+
+    class Taken(ScriptedRuntime):
+        async def run(self, prepared: PreparedJob, monitor: RunMonitor) -> Result:
+            return await never_finish(prepared.job)
+
+    await submit(world)
+    async with assembled(world, Taken(), timings=BEATING, gpu_hour_price=3600.0) as parts, at_work(parts):
+        await until(lambda: has_status(world, State.RUNNING))
+        # When the task is canceled
+        assert await cancel(world)
+        canceled = await until(lambda: has_status(world, State.CANCELED))
+    # Then
+    assert (canceled.gpu_seconds, canceled.usd) == (0, 0)

@@ -133,6 +133,8 @@ class Run:
         ours = [queued for queued in await self._queue.read() if queued.prompt_id == prompt_id]
         if any(queued.running for queued in ours):
             self._monitor.begin()
+        elif ours:
+            self._monitor.wait()
         return (None, True) if ours else (await self._api.record(prompt_id), False)
 
 

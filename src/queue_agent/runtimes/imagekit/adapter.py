@@ -86,7 +86,7 @@ class Adapter:
         await self._forget_request()
         self._stopped = False
         while True:
-            await self._wait_until_idle()
+            await self._wait_until_idle(monitor)
             try:
                 answer = await self._answer_to(prepared, monitor)
                 break
@@ -131,10 +131,11 @@ class Adapter:
         done = health.get("progress")
         return float(done) if health.get("job") == self._job_id and isinstance(done, int | float) else None
 
-    async def _wait_until_idle(self) -> None:
+    async def _wait_until_idle(self, monitor: RunMonitor) -> None:
         """Raises Interrupted on our word, RuntimeUnavailable when the image kit is not there."""
         pause = FIRST_PAUSE
         while (await self._api.health()).get("job") is not None:
+            monitor.wait()
             if self._stopped:
                 raise Interrupted("interrupted", "the job was interrupted before it began")
             await asyncio.sleep(pause)

@@ -58,6 +58,8 @@ class Batch:
             total, ended = status["total"], status["completed"] + status["failed"] + status["canceled"]
             if status["in_progress"] or status["completed"] or status["failed"]:
                 monitor.begin()
+            else:
+                monitor.wait()
             if self.interrupted and status["completed"] < total:
                 raise _stopped()
             if status["failed"]:

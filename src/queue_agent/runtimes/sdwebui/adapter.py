@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -100,7 +101,7 @@ class Adapter:
         self._stopped = False
         request: Request = prepared.request
         await self._forget_generation()
-        await self._occupancy.wait_until_idle(lambda: self._stopped)
+        await self._occupancy.wait_until_idle(partial(self._waits, monitor))
         if self._stopped:
             raise _interrupted()
         monitor.begin()
@@ -152,6 +153,11 @@ class Adapter:
             if hint := await mismatch(RuntimeType.SDWEBUI, self._url, self._session):
                 raise RuntimeFault("wrong-type", f"{fault.message}; {hint}") from fault
             raise
+
+    def _waits(self, monitor: RunMonitor) -> bool:
+        """Another client's job runs; whether ours waits for its end."""
+        monitor.wait()
+        return not self._stopped
 
     async def _model_for(self, request: Request) -> Model | None:
         """The model that must run, loaded unless the job overrides it; None when the job leaves it open."""

@@ -81,8 +81,9 @@ class Occupancy:
             self._begin_clearing()
         return True
 
-    async def wait_until_idle(self, stopped: Callable[[], bool]) -> None:
-        """Return when nothing runs, or once ``stopped`` says so; not asked when nothing ran a moment ago.
+    async def wait_until_idle(self, waits: Callable[[], bool]) -> None:
+        """Return when nothing runs; not asked when nothing ran a moment ago. ``waits`` is called whenever something
+        runs; False ends the wait.
 
         After somebody else's job WebUI must be seen idle twice: between two requests that wait for it, it is so for a
         moment.
@@ -90,8 +91,10 @@ class Occupancy:
         if self._seen_idle is not None and _now() - self._seen_idle < IDLE_HOLDS_SECONDS:
             return
         pause, idle_looks = FIRST_PAUSE, 1
-        while not stopped():
+        while True:
             if self.busy(await self._api.state()):
+                if not waits():
+                    return
                 idle_looks = 2
                 await asyncio.sleep(pause)
                 pause = min(pause * PAUSE_GROWTH, LAST_PAUSE)

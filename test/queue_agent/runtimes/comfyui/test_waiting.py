@@ -9,7 +9,7 @@ from contract.runtimes import RuntimeType
 from queue_agent.errors import Interrupted, RuntimeBusy, RuntimeFault
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Result, RunMonitor, Runtime
-from test.support.runtimes import is_ready, run_job
+from test.support.runtimes import NotingMonitor, is_ready, run_job
 
 from .conftest import PATIENCE, SLOW, Comfy, Other, end, eventually, flat, job, painting, read
 
@@ -41,11 +41,12 @@ async def test_behind_somebody_elses_prompt_the_tasks_time_does_not_begin(runtim
     # Given
     await other.queue(SLOW)
     await eventually(lambda: _running(other))
-    monitor = RunMonitor()
+    monitor = NotingMonitor()
 
     # When
     run = _start(runtime, flat(), monitor)
     await eventually(other.pending)
+    await eventually(monitor.waited)
     begun_early = monitor.begun.is_set()
     await other.post("interrupt", {})
     result = await end(run)

@@ -14,10 +14,10 @@ from PIL import Image
 
 from contract.runtimes import TaskType
 from queue_agent.errors import AgentError, PermanentError, RuntimeBusy, RuntimeFault, RuntimeUnavailable
-from queue_agent.runtimes.base import File, Job, Output, Path, Result, RunMonitor
+from queue_agent.runtimes.base import File, Job, Output, Path, Result
 from queue_agent.runtimes.imagekit import Adapter
 from queue_agent.runtimes.session import runtime_session
-from test.support.runtimes import run_job
+from test.support.runtimes import NotingMonitor, run_job
 from test.support.servers import Serve, serving
 from utils.simulators.base import Options
 from utils.simulators.imagekit import make_app
@@ -126,7 +126,7 @@ async def test_a_job_waits_for_somebody_elses_and_its_time_begins_afterwards(ser
             await adapter.check_ready()
 
         # When
-        monitor = RunMonitor()
+        monitor = NotingMonitor()
         job = _job(TaskType.OCR, {"img": body["img"]})
         run = asyncio.create_task(adapter.run(await adapter.prepare(job), monitor))
         await asyncio.sleep(0.2)
@@ -135,6 +135,7 @@ async def test_a_job_waits_for_somebody_elses_and_its_time_begins_afterwards(ser
 
         # Then
         assert not begun_early
+        assert await monitor.waited()
         assert monitor.begun.is_set()
         assert (await foreign).status == 200
 

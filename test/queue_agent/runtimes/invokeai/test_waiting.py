@@ -10,7 +10,7 @@ from queue_agent.errors import Interrupted, RuntimeBusy
 from queue_agent.runtimes.base import File, Path, RunMonitor
 from queue_agent.runtimes.invokeai import Adapter
 from test.support.invokeai import graph_of, text_to_image
-from test.support.runtimes import is_ready, run_job
+from test.support.runtimes import NotingMonitor, is_ready, run_job
 
 from .conftest import PATIENCE, Server, Simulate, eventually, job, read
 from .test_files import PATH, png_bytes, resized
@@ -55,7 +55,7 @@ async def test_behind_somebody_elses_item_the_tasks_time_does_not_begin(
     server = await simulate(seconds_per_step=0.01)
     theirs = await _enqueue(server, ENDLESS["graph"])
     await eventually(lambda: _in_progress(server))
-    adapter, monitor = Adapter(server.url, session), RunMonitor()
+    adapter, monitor = Adapter(server.url, session), NotingMonitor()
     with pytest.raises(RuntimeBusy, match=f"item {theirs} is in progress"):
         await adapter.check_ready()
 
@@ -66,7 +66,7 @@ async def test_behind_somebody_elses_item_the_tasks_time_does_not_begin(
         return monitor.job_ref is not None
 
     await eventually(accepted)
-    await asyncio.sleep(0.1)
+    await eventually(monitor.waited)
     begun_early = monitor.begun.is_set()
     await server.ask("PUT", f"{QUEUE}/i/{theirs}/cancel")
     result = await asyncio.wait_for(run, PATIENCE)

@@ -11,7 +11,7 @@ from queue_agent.errors import AgentError, Interrupted, PermanentError, RuntimeB
 from queue_agent.runtimes.base import Job, RunMonitor
 from queue_agent.runtimes.sdwebui import Adapter
 from test.support.runtimes import is_ready, run_job
-from test.support.sdwebui import Client, serve, serve_simulator
+from test.support.sdwebui import Client, serve
 from utils.simulators.base import Options
 from utils.simulators.drawing import draw
 from utils.simulators.sdwebui.drawing import encode

@@ -10,7 +10,7 @@ from contract.runtimes import TaskType
 from queue_agent.errors import Interrupted, RuntimeBusy, RuntimeFault, RuntimeUnavailable
 from queue_agent.runtimes.base import Job, RunMonitor
 from queue_agent.runtimes.sdwebui import Adapter
-from test.support.runtimes import is_ready, run_job
+from test.support.runtimes import NotingMonitor, is_ready, run_job
 from test.support.sdwebui import Client, scripted, serve, serve_simulator
 from utils.simulators.base import Options
 from utils.simulators.drawing import draw
@@ -164,7 +164,7 @@ async def test_a_job_behind_two_of_somebody_else_begins_when_both_are_done(conne
         slow = {"steps": 60, "width": 64, "height": 64}
         theirs = [asyncio.create_task(client.post("txt2img", slow)) for _ in range(2)]
         await client.busy()
-        monitor = RunMonitor()
+        monitor = NotingMonitor()
 
         # When
         ours = asyncio.create_task(adapter.run(await adapter.prepare(make_job()), monitor))
@@ -175,6 +175,7 @@ async def test_a_job_behind_two_of_somebody_else_begins_when_both_are_done(conne
         assert len((await asyncio.wait_for(ours, PATIENCE)).outputs) == 1
         assert all(their.done() for their in theirs)
         assert done == [True, True]
+        assert await monitor.waited()
 
 
 async def test_behind_somebody_elses_caption_ours_is_not_sent(connect: Connect, make_job: MakeJob) -> None:
