@@ -60,6 +60,7 @@ class Adapter:
         self._fixed = None if dynamic_model else FixedModel(self._models)
         self._generation: asyncio.Task[Any] | None = None
         self._stopped = False
+        self._upscales = False
         self.version: str | None = None
         """WebUI's, once an answer has named it."""
 
@@ -140,7 +141,8 @@ class Adapter:
         done = state["progress"]
         if not self._occupancy.is_ours(state) or not isinstance(done, (int, float)):
             return None
-        return min(1.0, max(0.0, done))
+        begun = 1 / state["job_count"] if self._upscales else 0.0  # WebUI counts an image that it has only begun
+        return min(1.0, max(0.0, float(done) - begun))
 
     async def _look(self) -> tuple[Any, Any, dict[str, Any]]:
         """Models, options and the state of /progress."""
@@ -192,6 +194,7 @@ class Adapter:
         if self._stopped:
             raise _interrupted()
         self._occupancy.sending()
+        self._upscales = not request.generates
         self._generation = asyncio.create_task(self._api.post(request.route, request.payload, seconds=None))
         # A cancelled run leaves the request open: WebUI works on, and its answer shows when it has stopped.
         try:

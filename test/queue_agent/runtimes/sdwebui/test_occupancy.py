@@ -83,8 +83,10 @@ async def test_somebody_elses_long_step_is_waited_for_and_not_disturbed(connect:
 class Following:
     """A WebUI whose first job has ended while its answer is still being encoded; another client's job may run."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: int = 1) -> None:
         self.stamp = "20260101000001"
+        self.progress = 0.5
+        self.parts = parts
         self.begun, self.encoded = asyncio.Event(), asyncio.Event()
         self.looks = 0
         self.interrupted: list[str] = []
@@ -92,6 +94,7 @@ class Following:
         self.app.add_routes(
             [
                 web.post("/sdapi/v1/txt2img", self._generate),
+                web.post("/sdapi/v1/extra-batch-images", self._generate),
                 web.post("/sdapi/v1/interrupt", self._interrupt),
                 web.get("/sdapi/v1/progress", self._progress),
             ]
@@ -108,7 +111,7 @@ class Following:
         await request.read()
         self.begun.set()
         await self.encoded.wait()
-        return web.json_response({"images": ["aW1hZ2U="], "parameters": {}, "info": "{}"})
+        return web.json_response({"images": ["aW1hZ2U="] * self.parts, "parameters": {}, "info": "{}"})
 
     async def _interrupt(self, _: web.Request) -> web.Response:
         self.interrupted.append(self.stamp)
@@ -116,8 +119,9 @@ class Following:
 
     async def _progress(self, _: web.Request) -> web.Response:
         self.looks += 1
-        count = int(self.begun.is_set() and not self.encoded.is_set())
-        return web.json_response({"progress": 0.5, "state": {"job_count": count, "job_timestamp": self.stamp}})
+        count = self.parts if self.begun.is_set() and not self.encoded.is_set() else 0
+        state = {"job_count": count, "job_timestamp": self.stamp}
+        return web.json_response({"progress": self.progress, "state": state})
 
 
 async def test_a_job_that_follows_ours_is_neither_interrupted_nor_is_its_progress_ours(
@@ -168,3 +172,23 @@ async def test_an_interrupt_that_ends_our_job_does_not_end_the_one_that_follows(
             await asyncio.wait_for(run, PATIENCE)
         assert ours in following.interrupted
         assert theirs not in following.interrupted
+
+
+async def test_the_progress_of_an_upscaling_counts_images_that_are_done(connect: Connect) -> None:
+    # Given two images; WebUI counts an image when it begins
+    content = {"upscaler_1": "None", "imageList": [{"data": IMAGE, "name": str(number)} for number in range(2)]}
+    following = Following(parts=2)
+    async with serve(following.app) as client, connect(client) as adapter:
+        job = Job(id="task", tasktype=TaskType.EXTRA_BATCH_IMAGES, content=content)
+        run = asyncio.create_task(run_job(adapter, job))
+        await asyncio.wait_for(following.begun.wait(), PATIENCE)
+
+        # When
+        shown = []
+        for following.progress in (0.51, 1.0):
+            shown.append(await adapter.progress())
+        following.encoded.set()
+
+        # Then
+        assert len((await asyncio.wait_for(run, PATIENCE)).outputs) == 2
+        assert shown == pytest.approx([0.01, 0.5])
