@@ -76,6 +76,12 @@ EXPECTED: dict[str, tuple[type[AgentError], str, str]] = {
             "too many (--subpath moves the page only, not the API)"
         ),
     ),
+    f"{FORGE}/extra-single-image-unknown-upscaler": (
+        PermanentError,
+        "unknown-upscaler",
+        "there is no upscaler 'nope'; there are: None, Lanczos, Nearest, ",
+    ),
+    f"{FORGE}/img2img-bad-base64": (*INVALID, f"SD WebUI refused img2img: Invalid encoded image{NOT_AN_IMAGE}"),
     f"{FORGE}/txt2img-routing-keys-left-in-alwayson-scripts": (
         *INVALID,
         "SD WebUI refused txt2img: Script 'task' not found",
