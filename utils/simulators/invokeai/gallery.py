@@ -1,5 +1,6 @@
 """The images that a simulated InvokeAI holds, in memory, and the boards they lie in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
@@ -64,19 +65,48 @@ class Record:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A collection of images that has a name."""
+
+    board_id: str
+    name: str
+    created_at: str
+
+    def dto(self) -> dict[str, Any]:
+        """The board as the API describes it, without its counts."""
+        return {
+            "board_id": self.board_id,
+            "board_name": self.name,
+            "user_id": "system",
+            "created_at": self.created_at,
+            "updated_at": self.created_at,
+            "deleted_at": None,
+            "cover_image_name": None,
+            "archived": False,
+            "board_visibility": "private",
+            "cover_video_name": None,
+        }
+
+
 class Gallery:
     """Images by name."""
 
     def __init__(self) -> None:
         self._records: dict[str, Record] = {}
-        self.boards: dict[str, str] = {}
-        """Id → name, in the order in which they were made."""
+        self._on_delete: list[Callable[[str], None]] = []
+        self.boards: dict[str, Board] = {}
+        """By id, in the order in which they were made."""
 
-    def add_board(self, name: str) -> str:
-        """A new board's id; names may occur twice."""
-        board_id = str(uuid4())
-        self.boards[board_id] = name
-        return board_id
+    def on_delete(self, listener: Callable[[str], None]) -> None:
+        """Call ``listener`` with the name of every image that is deleted."""
+        self._on_delete.append(listener)
+
+    def add_board(self, name: str) -> Board:
+        """A new board; names may occur twice."""
+        board = Board(str(uuid4()), name, now())
+        self.boards[board.board_id] = board
+        return board
 
     def names(self, board_id: str | None = None) -> list[str]:
         """The images of the board, or all."""
@@ -107,7 +137,7 @@ class Gallery:
         )
         self._records[record.name] = record
         while len(self._records) > MAX_RECORDS:
-            del self._records[next(iter(self._records))]
+            self.delete(next(iter(self._records)))
         return record
 
     def get(self, name: str) -> Record:
@@ -116,10 +146,17 @@ class Gallery:
             raise ImageRecordNotFoundException
         return self._records[name]
 
+    def find(self, name: str) -> Record | None:
+        return self._records.get(name)
+
     def open(self, name: str) -> Image.Image:
         """The image itself. Raises ImageRecordNotFoundException."""
         return Image.open(BytesIO(self.get(name).data))
 
     def delete(self, name: str) -> bool:
         """Whether there was such an image."""
-        return self._records.pop(name, None) is not None
+        if self._records.pop(name, None) is None:
+            return False
+        for listener in self._on_delete:
+            listener(name)
+        return True

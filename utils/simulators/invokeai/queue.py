@@ -10,6 +10,8 @@ from itertools import islice
 from typing import Any
 
 from utils.simulators.base import Options
+from utils.simulators.invokeai.cache import Cached, NodeCache
+from utils.simulators.invokeai.fields import Output
 from utils.simulators.invokeai.gallery import Gallery, now
 from utils.simulators.invokeai.graph import AnyNode, Batch, FieldValue
 from utils.simulators.invokeai.nodes import Context
@@ -18,8 +20,9 @@ from utils.simulators.invokeai.session import Session
 MAX_PENDING = 10_000
 """Items that may wait (the real one's max_queue_size); what is more of a batch is left out."""
 
-MAX_ENDED = 100
-"""Ended items held; the oldest go first (the real one's max_queue_history)."""
+MAX_ENDED = 300
+"""Ended items held; the oldest go first. The real one holds them all, or the last ``max_queue_history`` when it
+starts."""
 
 QUEUE_ID = "default"
 """The one queue that InvokeAI's own UI uses."""
@@ -117,16 +120,30 @@ class Item:
         }
 
 
-class Queue:
-    """Items by id. ``work`` runs them until it is canceled."""
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What outlives a restart: images, and items by id."""
 
-    def __init__(self, options: Options, gallery: Gallery) -> None:
+    gallery: Gallery = field(default_factory=Gallery)
+    items: dict[int, Item] = field(default_factory=dict)
+
+
+class Queue:
+    """Items by id. ``work`` runs them until it is canceled; of those on the disk, what ran is canceled, and what waited
+    runs."""
+
+    def __init__(self, options: Options, disk: Disk) -> None:
+        gallery = disk.gallery
         self._options = options
         self._gallery = gallery
-        self._items: dict[int, Item] = {}
-        self._last_id = 0
+        self._items = disk.items
+        self._last_id = max(self._items, default=0)
+        if self.current is not None:
+            self.current.become(Status.CANCELED)
         self._running: Item | None = None
         self._more = asyncio.Event()
+        self._cache = NodeCache()
+        gallery.on_delete(self._cache.forget)
 
     @property
     def is_processing(self) -> bool:
@@ -178,6 +195,13 @@ class Queue:
         """The batch's items, oldest first."""
         return [item for item in self._items.values() if item.batch_id == batch_id]
 
+    def remove(self, items: list[Item]) -> int:
+        """Forget the items, and how many they are; one that runs stops after its node."""
+        for item in items:
+            item.become(Status.CANCELED)
+            del self._items[item.item_id]
+        return len(items)
+
     async def work(self) -> None:
         """Run items, one at a time, for ever."""
         while True:
@@ -213,7 +237,7 @@ class Queue:
     async def _run_node(self, item: Item, node: AnyNode, context: Context) -> None:
         try:
             node.check_inputs()
-            output = await node.run(context)
+            output = await self._output(node, context)
         except Canceled:
             return
         except Exception as error:  # noqa: BLE001 - any error of a node fails its item, and only that
@@ -226,6 +250,16 @@ class Queue:
             _log.info("%s: node %s failed: %s: %s", self._options.name, node.node_type, kind, message)
         else:
             item.session.complete(node.id, output)
+
+    async def _output(self, node: AnyNode, context: Context) -> Output:
+        if cached := self._cache.find(node):
+            context.tensors.update(cached.tensors)
+            return cached.output
+        before = set(context.tensors)
+        output = await node.run(context)
+        added = {name: tensor for name, tensor in context.tensors.items() if name not in before}
+        self._cache.add(node, Cached(output, added))
+        return output
 
     def _context(self, item: Item) -> Context:
         async def step() -> None:

@@ -22,7 +22,9 @@ from queue_agent.runtimes.base import Job, Output, Path, PreparedJob, Ran, Resul
 from queue_agent.runtimes.identify import mismatch
 from queue_agent.runtimes.invokeai.api import NOT_SERVED, Api
 from queue_agent.runtimes.invokeai.batch import BATCH_PREFIX, Batch, cancel_leftovers, pauses, wanted_batch
-from queue_agent.runtimes.invokeai.session import image_names, made_images, main_models, seeds, with_places
+from queue_agent.runtimes.invokeai.cache import uncached
+from queue_agent.runtimes.invokeai.leftovers import Leftovers, delete_images
+from queue_agent.runtimes.invokeai.session import made_images, main_models, seeds, with_places
 from queue_agent.runtimes.invokeai.uploads import Uploads
 from queue_agent.runtimes.versions import check_version
 
@@ -39,6 +41,7 @@ class Adapter:
         self._session = session
         self._api = Api(url, session)
         self._uploads = Uploads(self._api)
+        self._leftovers = Leftovers(self._api)
         self._batch: Batch | None = None
         self._swept = False
         self.version: str | None = None
@@ -50,7 +53,8 @@ class Adapter:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The session is the caller's; nothing else is held."""
+        """The session is the caller's."""
+        await self._leftovers.close()
 
     async def check_ready(self) -> None:
         """Ready while the queue answers, its processor is not paused, and nobody else's item is in progress."""
@@ -84,9 +88,9 @@ class Adapter:
         try:
             uploads = await self._uploads.give(job.files)
             wanted, place = wanted_batch(_with_names(job.content, uploads))
-            await batch.enqueue(wanted, job.id, place=place)
+            await batch.enqueue(uncached(wanted), job.id, place=place)
             monitor.accept(batch.id)
-            return await self._end(batch, monitor, uploaded=set(uploads.values()))
+            return await self._end(batch, monitor)
         finally:
             await self._uploads.clean()
 
@@ -97,7 +101,7 @@ class Adapter:
             return None
         batch = self._batch = Batch(self._api, id=job_ref, items=sorted(items))
         monitor.accept(batch.id)
-        return await self._end(batch, monitor, uploaded=set())
+        return await self._end(batch, monitor)
 
     async def interrupt(self) -> bool:
         """Cancel our items and see them leave the processor."""
@@ -132,7 +136,7 @@ class Adapter:
             await self._uploads.sweep()
             self._swept = True
 
-    async def _end(self, batch: Batch, monitor: RunMonitor, *, uploaded: set[str]) -> Result:
+    async def _end(self, batch: Batch, monitor: RunMonitor) -> Result:
         """Wait for the batch; what it gave."""
         try:
             await self._learn_version()
@@ -141,11 +145,16 @@ class Adapter:
         except AgentError:
             with suppress(AgentError):
                 await batch.cancel()
+            self._leftovers.clear(batch)
+            raise
+        except asyncio.CancelledError:
+            if batch.interrupted:  # else a later process may adopt it
+                self._leftovers.clear(batch)
             raise
         finally:
             batch.share = None
         self._batch = None
-        return self._result(batch, items, uploaded)
+        return self._result(batch, items)
 
     async def _learn_version(self) -> None:
         if self.version is None:
@@ -154,11 +163,9 @@ class Adapter:
                 if self.version is not None:
                     check_version(RuntimeType.INVOKEAI, self.version)
 
-    def _result(self, batch: Batch, items: list[dict[str, Any]], uploaded: set[str]) -> Result:
+    def _result(self, batch: Batch, items: list[dict[str, Any]]) -> Result:
         sessions = [item["session"] for item in items]
         names = _names(sessions, intermediate=False) or _names(sessions, intermediate=True)
-        made = {name for session in sessions for name in image_names(session["results"])} - uploaded
-        given = {name for session in sessions for name in image_names(session["graph"])}
         model = next((model for session in sessions for model in main_models(session)), {})
 
         def answer(keys: Sequence[str]) -> dict[str, Any]:
@@ -176,18 +183,17 @@ class Adapter:
                 model_hash=model.get("hash"),
                 seeds=tuple(dict.fromkeys(seed for session in sessions for seed in seeds(session))),
             ),
-            discard=partial(self._discard, sorted(made - given)),
+            discard=partial(self._discard, items),
         )
 
-    async def _discard(self, names: Sequence[str]) -> None:
-        """Delete the images that the batch made, intermediate ones included."""
+    async def _discard(self, items: Sequence[Mapping[str, Any]]) -> None:
+        """Delete the images that the items made, intermediate ones included."""
         with suppress(AgentError):
-            if names:
-                await self._api.delete(names)
+            await delete_images(self._api, items)
 
 
 def _names(sessions: Sequence[Mapping[str, Any]], *, intermediate: bool) -> list[str]:
-    """The images of all items, each once: InvokeAI's cache gives two equal nodes one image."""
+    """The images of all items, each once."""
     return list(dict.fromkeys(name for session in sessions for name in made_images(session, intermediate=intermediate)))
 
 

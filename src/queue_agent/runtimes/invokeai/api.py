@@ -1,7 +1,7 @@
 """InvokeAI's routes, each call with a time limit and its failures as faults. No batch is sent twice."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
@@ -32,6 +32,9 @@ LOOK_SECONDS = 8.0
 """For a look at whether it is there, and for stopping and clearing up, which are tried again or left."""
 
 CHUNK_BYTES = 256 * 1024
+
+NAMES_AT_ONCE = 100
+"""Images in one request: InvokeAI refuses more than 1,000, and each takes it some milliseconds."""
 
 MISFIT = "while enqueuing batch: 1 validation error"
 """In an answer of 500: a value of the batch's ``data`` does not fit its field. They are put in one at a time."""
@@ -92,12 +95,6 @@ class Api:
             found.append(_checked(answer, _parsed(body)))
         return found
 
-    async def cancel_item(self, item_id: int) -> None:
-        """Cancel the item; one that ended, or that is no longer known, stays as it is."""
-        async with self._call("PUT", f"{QUEUE}/i/{item_id}/cancel", seconds=LOOK_SECONDS) as answer:
-            if answer.status != HTTPStatus.NOT_FOUND:
-                await _object(answer)
-
     async def items(self) -> list[dict[str, Any]]:
         """Every item that the queue remembers, each with its session: large, so not for every run."""
         async with self._call("GET", f"{QUEUE}/list_all") as answer:
@@ -107,7 +104,8 @@ class Api:
         return [item for item in body if isinstance(item, dict)]
 
     async def cancel_batches(self, batch_ids: Sequence[str]) -> None:
-        """Cancel what the queue holds of the batches."""
+        """Cancel what the queue holds of the batches: what waits before what runs, so that none of it starts in
+        between. What ended, or is no longer known, stays as it is."""
         body = {"batch_ids": list(batch_ids)}
         await self._json("PUT", f"{QUEUE}/cancel_by_batch_ids", seconds=LOOK_SECONDS, json=body)
 
@@ -146,7 +144,18 @@ class Api:
 
     async def delete(self, names: Sequence[str]) -> None:
         """Delete the images; an unknown name is no error."""
-        await self._json("POST", f"{IMAGES}/delete", seconds=LOOK_SECONDS, json={"image_names": list(names)})
+        for part in _parts(names):
+            await self._json("POST", f"{IMAGES}/delete", seconds=LOOK_SECONDS, json={"image_names": part})
+
+    async def delete_of(self, names: Sequence[str], sessions: Set[str]) -> None:
+        """Delete those of the images that a node of one of the sessions made: nobody else's, whatever names them."""
+        for part in _parts(names):
+            async with self._call(
+                "POST", f"{IMAGES}/images_by_names", seconds=LOOK_SECONDS, json={"image_names": part}
+            ) as answer:
+                body = await _body(answer)
+            images = body if answer.ok and isinstance(body, list) else []
+            await self.delete([image["image_name"] for image in images if image.get("session_id") in sessions])
 
     async def image(self, name: str) -> AsyncIterator[bytes]:
         """The image's bytes, in chunks."""
@@ -177,6 +186,10 @@ class Api:
             **more,
         ) as answer:
             yield answer
+
+
+def _parts(names: Sequence[str]) -> Iterator[list[str]]:
+    return (list(names[start : start + NAMES_AT_ONCE]) for start in range(0, len(names), NAMES_AT_ONCE))
 
 
 async def _object(answer: ClientResponse) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from queue_agent.runtimes.session import runtime_session
 from test.support.invokeai import graph_of
 from test.support.runtimes import run_job
 from utils.simulators.base import Options
-from utils.simulators.invokeai import make_app
+from utils.simulators.invokeai import Disk, make_app
 
 PATIENCE = 30.0
 """Seconds until a condition that must come is taken as not coming; generous, for a busy machine."""
@@ -80,10 +80,10 @@ async def serve(session: ClientSession) -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def simulate(serve: Serve) -> Simulate:
-    """Start a simulated InvokeAI with the given options."""
+    """Start a simulated InvokeAI with the given options, over the disk of one that was stopped or a new one."""
 
-    async def simulate(port: int | None = None, **options: Any) -> Server:
-        return await serve(make_app(Options(**{"seconds_per_step": 0.0, **options})), port)
+    async def simulate(port: int | None = None, disk: Disk | None = None, **options: Any) -> Server:
+        return await serve(make_app(Options(**{"seconds_per_step": 0.0, **options}), disk), port)
 
     return simulate
 

@@ -4,11 +4,14 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from PIL import Image
 
 from test.support.invokeai import MODEL, edge, graph_of, text_to_image
+from utils.simulators.base import Options
+from utils.simulators.invokeai import Disk, make_app
 
-from .conftest import Client, Start, ended, enqueue, item, item_when, made_by
+from .conftest import QUEUE, Client, Start, ended, enqueue, item, item_when, made_by
 
 
 async def image(client: Client, name: str) -> Image.Image:
@@ -166,7 +169,7 @@ async def test_what_the_queue_has_no_room_for_is_left_out(start: Start, monkeypa
 async def test_a_prepended_batch_overtakes_those_that_wait(start: Start) -> None:
     # Given
     client = await start(seconds_per_step=0.2)
-    graph = graph_of({"blank": {"type": "blank_image", "width": 8, "height": 8}})
+    graph = graph_of({"blank": {"type": "blank_image", "width": 8, "height": 8, "use_cache": False}})
     await enqueue(client, graph)
     waiting = (await enqueue(client, graph))["item_ids"][0]
 
@@ -229,3 +232,72 @@ async def test_an_unknown_model_a_missing_input_and_a_monstrous_image_fail_the_i
         ("failed", "MissingInputException", "Node save_image missing value or connection for field image"),
         ("failed", "MemoryError", "an image of 100000x100000 pixels does not fit"),
     ]
+
+
+async def test_an_equal_node_of_another_batch_gives_the_image_of_the_first_until_that_is_deleted(start: Start) -> None:
+    # Given
+    client = await start()
+    graph = graph_of({"blank": {"type": "blank_image", "width": 8, "height": 8}})
+
+    async def name() -> str:
+        found = await ended(client, (await enqueue(client, graph))["item_ids"][0])
+        return made_by(found, "blank")[0]
+
+    # When
+    first, second = await name(), await name()
+    await client.post("/api/v1/images/delete", json={"image_names": [first]})
+    third = await name()
+
+    # Then
+    assert first == second
+    assert third != first
+
+
+async def test_a_node_that_is_not_to_be_cached_makes_an_image_of_its_own(start: Start) -> None:
+    # Given
+    client = await start()
+    graph = graph_of({"blank": {"type": "blank_image", "width": 8, "height": 8, "use_cache": False}})
+
+    # When
+    items = (await enqueue(client, graph, runs=2))["item_ids"]
+    first, second = [made_by(await ended(client, item_id), "blank") for item_id in items]
+
+    # Then
+    assert first != second
+
+
+async def test_after_a_restart_what_ran_is_canceled_and_what_waited_runs() -> None:
+    # Given
+    disk, options = Disk(), Options(seconds_per_step=0.3)
+    graph = graph_of({"blank": {"type": "blank_image", "width": 8, "height": 8, "use_cache": False}})
+    async with TestClient(TestServer(make_app(options, disk))) as client:
+        waiting, running = (await enqueue(client, graph, runs=2))["item_ids"]
+        await item_when(client, running, lambda found: found["status"] == "in_progress")
+
+    # When
+    async with TestClient(TestServer(make_app(options, disk))) as client:
+        first, second = await ended(client, running), await ended(client, waiting)
+
+    # Then
+    assert (first["status"], second["status"]) == ("canceled", "completed")
+
+
+async def test_what_a_person_prunes_or_clears_is_unknown_and_its_node_still_ends(start: Start) -> None:
+    # Given
+    client = await start(seconds_per_step=0.3)
+    graph = graph_of({"blank": {"type": "blank_image", "width": 8, "height": 8, "use_cache": False}})
+    one = (await enqueue(client, graph))["item_ids"][0]
+    await ended(client, one)
+    two = (await enqueue(client, graph))["item_ids"][0]
+    await item_when(client, two, lambda found: found["status"] == "in_progress")
+
+    # When
+    pruned = await (await client.put(f"{QUEUE}/prune")).json()
+    cleared = await (await client.put(f"{QUEUE}/clear")).json()
+    status = await (await client.get(f"{QUEUE}/status")).json()
+
+    # Then
+    assert (pruned, cleared) == ({"deleted": 1}, {"deleted": 1})
+    assert (status["queue"]["total"], status["processor"]["is_processing"]) == (0, True)
+    async with client.get(f"{QUEUE}/i/{two}") as response:
+        assert response.status == 404
