@@ -13,7 +13,8 @@ from queue_agent.aws.lease import Lease
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """``runs`` counts the runs begun before and in this delivery; None while nobody looked what earlier ones noted.
-    ``started`` says whether one was begun in this delivery, ``seconds`` how long it took, once it is over."""
+    ``started`` says whether one was begun in this delivery, ``seconds`` how long the runtime worked for it, once it is
+    over."""
 
     lease: Lease
     metadata: Metadata

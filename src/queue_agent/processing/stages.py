@@ -22,7 +22,8 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """A run that gave a result, after ``seconds`` on the runtime. ``delivery`` counts it."""
+    """A run that gave a result, after ``seconds`` on the runtime without what it waited for another client's job.
+    ``delivery`` counts it."""
 
     delivery: Delivery
     result: Result

@@ -23,6 +23,9 @@ SHORTEST_PAUSE, LONGEST_PAUSE, PAUSE_SHARE = 0.02, 1.0, 0.05
 """Between two looks at a batch: a twentieth of the time that it took so far, in these limits (seconds), so that a short
 job is not kept waiting and a long one is not asked for nothing."""
 
+WAITING_PAUSE = 0.1
+"""The longest while the batch waits behind others': so exactly is known when its time begins."""
+
 log = logging.getLogger(__name__)
 
 
@@ -53,10 +56,12 @@ class Batch:
 
     async def wait(self, monitor: RunMonitor) -> None:
         """Return when all items completed; raise when one did not. ``monitor`` learns when the first one begins."""
-        for pause in pauses():
+        looks = pauses(WAITING_PAUSE)
+        while True:
             status = await self.api.batch_status(self.id)
             total, ended = status["total"], status["completed"] + status["failed"] + status["canceled"]
             if status["in_progress"] or status["completed"] or status["failed"]:
+                looks = looks if monitor.begun.is_set() else pauses()
                 monitor.begin()
             else:
                 monitor.wait()
@@ -72,7 +77,7 @@ class Batch:
             if ended == total:
                 return
             self.share = ended / total if total > 1 else None
-            await asyncio.sleep(pause)
+            await asyncio.sleep(next(looks))
 
     async def cancel(self) -> None:
         """Cancel all of its items, with one request: a batch may have many, and each request takes InvokeAI longer
@@ -121,12 +126,12 @@ async def cancel_leftovers(api: Api) -> None:
         log.warning("batches of an earlier process stay", extra={"action": "clean", "cause": fault.message})
 
 
-def pauses() -> Iterator[float]:
+def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
     """Seconds between two looks at the same thing, for ever."""
     clock = asyncio.get_running_loop().time
     begun = clock()
     while True:
-        yield min(LONGEST_PAUSE, max(SHORTEST_PAUSE, PAUSE_SHARE * (clock() - begun)))
+        yield min(longest, max(SHORTEST_PAUSE, PAUSE_SHARE * (clock() - begun)))
 
 
 def _stopped() -> Interrupted:

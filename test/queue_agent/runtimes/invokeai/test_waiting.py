@@ -74,6 +74,7 @@ async def test_behind_somebody_elses_item_the_tasks_time_does_not_begin(
     # Then
     assert not begun_early
     assert monitor.begun.is_set()
+    assert monitor.seconds > 0
     assert len(result.outputs) == 1
     assert await is_ready(adapter)
 
