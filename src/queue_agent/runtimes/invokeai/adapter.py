@@ -143,9 +143,9 @@ class Adapter:
             await batch.wait(monitor)
             items = await self._api.items_of(batch.items)
         except AgentError:
+            self._leftovers.clear(batch)  # first: what follows may be cancelled
             with suppress(AgentError):
                 await batch.cancel()
-            self._leftovers.clear(batch)
             raise
         except asyncio.CancelledError:
             if batch.interrupted:  # else a later process may adopt it

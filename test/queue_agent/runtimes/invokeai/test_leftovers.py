@@ -88,6 +88,41 @@ async def test_the_images_of_a_run_that_is_cancelled_after_its_interrupt_are_del
         await eventually(_has(disk, 0))
 
 
+async def test_the_images_of_a_run_that_is_cancelled_while_it_cancels_its_batch_are_deleted(
+    serve: Serve, session: ClientSession
+) -> None:
+    # Given
+    disk, second, go_on, asked = Disk(), asyncio.Event(), asyncio.Event(), 0
+
+    @web.middleware
+    async def slow_from_the_second_on(request: web.Request, handler: Any) -> web.StreamResponse:
+        nonlocal asked
+        if request.method == "PUT":
+            asked += 1
+            if asked > 1:
+                second.set()
+                await go_on.wait()
+        answered: web.StreamResponse = await handler(request)
+        return answered
+
+    app = make_app(Options(seconds_per_step=0.01), disk)
+    app.middlewares.append(slow_from_the_second_on)
+    async with Adapter((await serve(app)).url, session) as adapter:
+        run = await _start(adapter, {"graph": _long()})
+        await eventually(_has(disk, 1))
+
+        # When
+        interrupting = asyncio.create_task(adapter.interrupt())
+        await asyncio.wait_for(second.wait(), PATIENCE)
+        run.cancel()
+        await asyncio.wait([run])
+        go_on.set()
+        assert await interrupting
+
+        # Then
+        await eventually(_has(disk, 0))
+
+
 async def test_the_images_of_a_failed_run_are_deleted_and_nobody_elses(
     simulate: Simulate, session: ClientSession
 ) -> None:
