@@ -18,8 +18,8 @@ SHARED_TYPES = (
     "*compel*",
     "*text_encoder",
 )
-"""Node types that give no image, and by which a prompt is encoded once for all tasks that have it: with some models that
-takes seconds. From the node types of 6.14.2."""
+"""Node types that give no image, and by which a prompt is encoded once for all tasks that have it, which takes seconds
+with some models. From the node types of 6.14.2."""
 
 
 def uncached(wanted: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a run without a result leaves on InvokeAI: no item that waits or runs, and no image."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -38,6 +39,18 @@ async def _start(adapter: Adapter, content: dict[str, Any]) -> asyncio.Task[Any]
     return run
 
 
+@asynccontextmanager
+async def _at_work(
+    simulate: Simulate, session: ClientSession, disk: Disk, *, runs: int = 1
+) -> AsyncIterator[tuple[Server, Adapter, asyncio.Task[Any]]]:
+    """A server, an adapter, and its run of a batch whose first item has made an image."""
+    server = await simulate(disk=disk, seconds_per_step=0.01)
+    async with Adapter(server.url, session) as adapter:
+        run = await _start(adapter, {"batch": {"graph": _long(), "runs": runs}})
+        await eventually(_has(disk, 1))
+        yield server, adapter, run
+
+
 async def _statuses(server: Server) -> list[str]:
     _, items = await server.ask("GET", f"{QUEUE}/list_all")
     return [item["status"] for item in items]
@@ -53,11 +66,7 @@ def _has(disk: Disk, number: int) -> Callable[[], Awaitable[bool]]:
 async def test_the_images_of_an_interrupted_run_are_deleted(simulate: Simulate, session: ClientSession) -> None:
     # Given
     disk = Disk()
-    server = await simulate(disk=disk, seconds_per_step=0.01)
-    async with Adapter(server.url, session) as adapter:
-        run = await _start(adapter, {"batch": {"graph": _long(), "runs": 2}})
-        await eventually(_has(disk, 1))
-
+    async with _at_work(simulate, session, disk, runs=2) as (_, adapter, run):
         # When
         assert await adapter.interrupt()
         with pytest.raises(Interrupted):
@@ -72,11 +81,7 @@ async def test_the_images_of_a_run_that_is_cancelled_after_its_interrupt_are_del
 ) -> None:
     # Given
     disk = Disk()
-    server = await simulate(disk=disk, seconds_per_step=0.01)
-    async with Adapter(server.url, session) as adapter:
-        run = await _start(adapter, {"graph": _long()})
-        await eventually(_has(disk, 1))
-
+    async with _at_work(simulate, session, disk) as (_, adapter, run):
         # When
         interrupting = asyncio.create_task(adapter.interrupt())
         await asyncio.sleep(0)
@@ -198,9 +203,7 @@ async def test_a_batch_that_could_not_be_cancelled_while_the_server_was_away_is_
 ) -> None:
     # Given
     disk = Disk()
-    server = await simulate(disk=disk, seconds_per_step=0.01)
-    async with Adapter(server.url, session) as adapter:
-        run = await _start(adapter, {"batch": {"graph": _long(), "runs": 4}})
+    async with _at_work(simulate, session, disk, runs=4) as (server, _, run):
         await server.stop()
         with pytest.raises(RuntimeUnavailable):
             await asyncio.wait_for(run, PATIENCE)
