@@ -28,9 +28,9 @@ log = logging.getLogger(__name__)
 
 class Watch:
     """What the events tell of one prompt. ``hint`` is set when it is worth asking the history; ``on_begin`` is called
-    with every event that only a running prompt has."""
+    with every event that only a running prompt has, and with whether it is the first one of every prompt."""
 
-    def __init__(self, prompt_id: str, nodes: int, on_begin: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, prompt_id: str, nodes: int, on_begin: Callable[[bool], None] = lambda _: None) -> None:
         self.prompt_id = prompt_id
         self.hint = asyncio.Event()
         self._on_begin = on_begin
@@ -46,7 +46,7 @@ class Watch:
     def hear(self, kind: str, data: Mapping[Any, Any]) -> None:
         if data.get("prompt_id") != self.prompt_id:
             return
-        self._on_begin()
+        self._on_begin(kind == "execution_start")
         match kind, data:
             case "execution_cached", {"nodes": [*nodes]}:
                 self._done.update(dict.fromkeys(map(str, nodes), 1.0))

@@ -31,7 +31,7 @@ class Run:
 
     def __init__(self, api: Api, queue: Queue, request: Request, monitor: RunMonitor) -> None:
         self.request = request
-        self.watch = Watch(str(uuid.uuid4()), len(request.workflow), monitor.begin)
+        self.watch = Watch(str(uuid.uuid4()), len(request.workflow), self._begin)
         self._api = api
         self._queue = queue
         self._monitor = monitor
@@ -85,6 +85,12 @@ class Run:
         stopped = await self._queue.stop()
         self.watch.hint.set()
         return stopped
+
+    def _begin(self, just_now: bool) -> None:  # noqa: FBT001 - as Watch calls it
+        """The queue is looked at too seldom to know for how long the prompt waited there; its first event tells."""
+        if just_now:
+            self._monitor.wait()
+        self._monitor.begin()
 
     async def _check_cached(self, record: Mapping[str, Any]) -> None:
         """Raise RuntimeFault when a file of a node that did not run is gone. ComfyUI would give the same again, so it

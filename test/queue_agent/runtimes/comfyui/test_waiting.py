@@ -1,6 +1,7 @@
 """Whose turn it is: other clients' prompts, prompts of an earlier process, and when the task's time begins."""
 
 import asyncio
+import time
 
 import pytest
 from aiohttp import ClientSession
@@ -9,6 +10,7 @@ from contract.runtimes import RuntimeType
 from queue_agent.errors import Interrupted, RuntimeBusy, RuntimeFault
 from queue_agent.runtimes import open_runtime
 from queue_agent.runtimes.base import Result, RunMonitor, Runtime
+from queue_agent.runtimes.comfyui.run import FIRST_POLL
 from test.support.runtimes import NotingMonitor, is_ready, run_job
 
 from .conftest import PATIENCE, SLOW, Comfy, Other, end, eventually, flat, job, painting, read
@@ -56,6 +58,24 @@ async def test_behind_somebody_elses_prompt_the_tasks_time_does_not_begin(runtim
     assert monitor.begun.is_set()
     assert monitor.job_ref
     assert len(result.outputs) == 1
+
+
+async def test_the_tasks_seconds_are_its_own_however_seldom_the_queue_is_looked_at(
+    runtime: Runtime, other: Other
+) -> None:
+    # Given a prompt that was seen to wait behind somebody else's
+    await other.queue(SLOW)
+    await eventually(lambda: _running(other))
+    monitor = NotingMonitor()
+    run = _start(runtime, flat(), monitor)
+    await eventually(monitor.waited)
+    # When its turn comes a while later, but before the next look
+    await asyncio.sleep(FIRST_POLL / 2)
+    began = time.monotonic()
+    await other.post("interrupt", {})
+    await end(run)
+    # Then
+    assert 0 < monitor.seconds <= time.monotonic() - began
 
 
 async def test_without_events_the_queue_tells_that_a_prompt_has_begun(comfy: Comfy, session: ClientSession) -> None:
