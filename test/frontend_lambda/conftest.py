@@ -59,6 +59,11 @@ class Message:
     client: str
     group: str | None
 
+    @property
+    def repeat(self) -> bool:
+        """Whether an agent runs it only if the other messages of the request are missing."""
+        return "repeat" in self.attributes
+
 
 @dataclass(frozen=True)
 class Answer:

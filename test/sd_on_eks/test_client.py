@@ -57,7 +57,9 @@ def test_a_submission_whose_answer_was_lost_is_repeated_and_runs_once(site: Site
 
     assert task.status is Status.QUEUED
     assert [method for method, _ in site.door.requests] == ["POST", "POST"]
-    assert len(site.api.door.received("sdruntime")) == 1
+    messages = site.api.door.received("sdruntime")
+    assert sorted(message.repeat for message in messages) == [False, True]
+    assert len({message.request_id for message in messages}) == 1
 
 
 def test_a_request_waits_for_as_long_as_it_was_asked_to(site: Site, client: Client) -> None:

@@ -119,7 +119,8 @@ async def test_a_repeated_submission_is_the_same_task_and_is_not_run_again(site:
     # Then
     assert (again["id"], again["created"]) == (first["id"], first["created"])
     assert another["id"] != first["id"]
-    ids = [message.body["task"]["metadata"]["id"] for message in site.api.door.received("sdruntime")]
+    messages = [message for message in site.api.door.received("sdruntime") if not message.repeat]
+    ids = [message.body["task"]["metadata"]["id"] for message in messages]
     assert sorted(ids) == sorted([first["id"], another["id"]])
 
 

@@ -108,7 +108,7 @@ def test_a_thousand_equal_requests_at_once_are_one_task(api: Api) -> None:
     assert sorted(statuses) == [200] * (count - 1) + [202]
     messages = api.door.received("sdruntime")
     assert len({message.request_id for message in messages}) == 1
-    assert sum("repeat" not in message.attributes for message in messages) == 1
+    assert sum(not message.repeat for message in messages) == 1
 
 
 def test_a_publish_that_nobody_knows_of_is_repeated_by_the_same_request(api: Api) -> None:
@@ -129,7 +129,7 @@ def test_a_publish_that_nobody_knows_of_is_repeated_by_the_same_request(api: Api
     messages = api.door.received("sdruntime")
     assert len(messages) == 3
     assert {message.request_id for message in messages} == {item.request}
-    assert sum("repeat" in message.attributes for message in messages) == 2
+    assert sum(message.repeat for message in messages) == 2
 
 
 def test_the_first_repeat_of_a_task_that_waits_publishes_it_and_later_ones_do_not(api: Api) -> None:
@@ -145,8 +145,8 @@ def test_the_first_repeat_of_a_task_that_waits_publishes_it_and_later_ones_do_no
     # Then the repeat is marked, and is the same task
     [second] = api.door.received("sdruntime")
     assert second.request_id == first.request_id
-    assert "repeat" in second.attributes
-    assert "repeat" not in first.attributes
+    assert second.repeat
+    assert not first.repeat
 
 
 def test_a_repeat_of_a_task_that_runs_publishes_nothing(api: Api) -> None:
@@ -176,7 +176,7 @@ def test_a_repeat_waits_for_another_that_publishes(api: Api) -> None:
 
         # Then it takes over, since the other one has failed
         assert (first.result(60).status, second.result(60).status) == (503, 200)
-    assert ["repeat" in message.attributes for message in api.door.received("sdruntime")] == [True]
+    assert [message.repeat for message in api.door.received("sdruntime")] == [True]
 
 
 @pytest.mark.parametrize(("age", "status"), [(0, 503), (7200, 200)], ids=["young", "old"])
