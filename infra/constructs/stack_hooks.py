@@ -16,6 +16,9 @@ FOLDER = "functions"
 
 MEMORY_MB = 128
 
+LONGEST_RUN = cdk.Duration.minutes(15)
+"""Lambda runs no function for longer."""
+
 
 class StackHook(Construct):
     """A custom resource, and the function of ``infra.functions`` that answers for it. What the function needs is
@@ -80,7 +83,7 @@ def node_drain(scope: Construct, *, cluster_name: str, node_role_name: str, sett
         "NodeDrain",
         module="node_drain",
         description="Holds the stack's deletion until the GPU nodes are gone",
-        timeout=cdk.Duration.minutes(15),  # the longest that a function runs
+        timeout=LONGEST_RUN,
         settings=settings,
         properties={},
         environment={"CLUSTER_NAME": cluster_name, "NODE_ROLE": node_role_name},
@@ -107,7 +110,7 @@ def image_wait(scope: Construct, *, build: ImageBuild, settings: FunctionSetting
         "ImageWait",
         module="image_wait",
         description="Waits for the image of the image kit's function",
-        timeout=cdk.Duration.minutes(15),  # the longest that a function runs
+        timeout=LONGEST_RUN,
         settings=settings,
         properties={"Project": build.project, "Repository": build.repository, "Tag": build.tag},
     )
