@@ -187,10 +187,10 @@ class Processor:
         The failure, still to be settled, when the runtime does not give an output of the run.
         """
         try:
-            await completed.tracking.settled()
-            if completed.tracking.refused is not None:
+            refused = await completed.tracking.settled()
+            if refused is not None:
                 await completed.result.discard()
-                await self._finisher.settle(completed.delivery, completed.tracking.refused)
+                await self._finisher.settle(completed.delivery, refused)
                 return None
             await self._finisher.complete(completed.delivery, completed.result, completed.seconds)
         except RuntimeFault as fault:
@@ -203,14 +203,13 @@ class Processor:
     async def settle(self, failed: Failed, *, counted: bool) -> None:
         """Decide what becomes of a task whose run failed; one that is not ``counted`` goes back as if not begun. What
         the task table refused after the run's end is called off."""
-        error, tracking = failed.error, failed.tracking
+        error = failed.error
         if isinstance(error, RuntimeFault):
             self._revisits.add(failed.delivery.lease.message_id)
         try:
-            if tracking is not None:
-                await tracking.settled()
-                if tracking.refused is not None and not isinstance(error, (Interrupted, LeaseLost)):
-                    error = tracking.refused
+            refused = await failed.tracking.settled() if failed.tracking is not None else None
+            if refused is not None and not isinstance(error, (Interrupted, LeaseLost)):
+                error = refused
             if not counted and isinstance(error, AgentError) and not isinstance(error, CalledOff):
                 error = Interrupted(error.type, error.message)
             await self._finisher.settle(failed.delivery, error)

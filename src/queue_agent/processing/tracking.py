@@ -55,12 +55,11 @@ class Tracking:
     """One run: it is announced, claimed in the task table, and beats there until its end.
 
     ``halt`` says when it is to stop: the table refused it, or showed a cancellation, or the deadline is over.
-    ``refused`` is why the claim was refused, which also holds for a run that has ended meanwhile.
     """
 
     def __init__(self, tracker: Tracker, delivery: Delivery) -> None:
         self.halt = Halt()
-        self.refused: AgentError | None = None
+        self._refused: AgentError | None = None
         self._parts = tracker
         self._delivery = delivery
         self._ended = asyncio.Event()
@@ -74,13 +73,15 @@ class Tracking:
         if self._deadline is not None:
             self._deadline.cancel()
 
-    async def settled(self) -> None:
-        """Wait for what is under way: neither a beat nor the callback of the beginning is to come after the end."""
+    async def settled(self) -> AgentError | None:
+        """Wait for what is under way: neither a beat nor the callback of the beginning is to come after the end. Why
+        the claim was refused, if so, which also holds for a run that has ended meanwhile."""
         self.end()
         await asyncio.wait([self._announcing])
         if self._keeping is not None:
             await asyncio.wait([self._keeping], timeout=SETTLE_SECONDS)
             await cancel_all([self._keeping])
+        return self._refused
 
     async def cancel(self) -> None:
         """Nobody waits for anything of it any more."""
@@ -135,7 +136,7 @@ class Tracking:
                 if pause == FIRST_PAUSE:
                     log.warning("a run was not claimed; retrying until its end", extra=self._said("claim", error))
             else:
-                self.refused = self._judged(refusal)
+                self._refused = self._judged(refusal)
                 return refusal is None
             if last:
                 return False
