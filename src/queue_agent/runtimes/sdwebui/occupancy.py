@@ -106,17 +106,15 @@ class Occupancy:
 
     async def clear(self) -> None:
         """After an upscaling of ours that failed: have WebUI show what runs. Never raises."""
-        if self._clearing is None:
-            self._begin_clearing()
-        if self._clearing is not None:
-            await asyncio.wait([self._clearing], timeout=CLEAR_SECONDS)
+        await asyncio.wait([self._clearing or self._begin_clearing()], timeout=CLEAR_SECONDS)
 
     async def close(self) -> None:
         if self._clearing is not None:
             await cancel_all([self._clearing])
 
-    def _begin_clearing(self) -> None:
+    def _begin_clearing(self) -> "asyncio.Task[None]":
         self._clearing = asyncio.create_task(self._clear(), name="look into a job that shows nothing new")
+        return self._clearing
 
     async def _clear(self) -> None:
         try:
